@@ -1,0 +1,83 @@
+//! What a model may do: the bounds of a run.
+
+use protocol::quorum::NodeSet;
+
+/// What the network does with a message. In both, a message may arrive at any later time or never, and
+/// messages overtake each other freely.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub enum Net {
+    /// A message arrives at most once. One that is sent again while its twin is under way is one message.
+    Reorder,
+    /// A message arrives any number of times.
+    Duplicate,
+}
+
+/// The bounds of a run. A run is exhausted when every state within them was visited.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Bounds {
+    /// Servers in the group, all voters.
+    pub servers: usize,
+    /// No election begins in this term or a later one's place: terms go up to this one.
+    pub max_term: u64,
+    /// A leader takes a command only while its log is shorter than this. No-ops come on top.
+    pub max_log: u64,
+    /// The most entries in one message.
+    pub max_batch: u32,
+    /// The most entries under way to one follower.
+    pub window: u32,
+    /// The network.
+    pub net: Net,
+    /// Whether a message may also be lost for good.
+    pub loss: bool,
+    /// Crashes in all.
+    pub crashes: u8,
+    /// Who may crash.
+    pub victims: NodeSet,
+    /// Who may start elections.
+    pub campaigners: NodeSet,
+    /// Whether the election timer fires: with pre-votes.
+    pub pre_vote: bool,
+    /// Whether elections may begin without a pre-vote. Covers every pre-vote that could succeed.
+    pub forced_elections: bool,
+    /// Whether heartbeats are sent.
+    pub heartbeats: bool,
+    /// Whether leaders check their quorum.
+    pub check_quorum: bool,
+    /// Reads in all.
+    pub reads: u8,
+    /// Who is asked for reads.
+    pub readers: NodeSet,
+    /// Snapshots that services take, in all.
+    pub compactions: u8,
+    /// Who takes them.
+    pub compactors: NodeSet,
+    /// Whether void answers are taken out of the network at once.
+    pub drop_void: bool,
+}
+
+impl Bounds {
+    /// Elections of any server without pre-votes, one command, no faults but delay and reordering.
+    pub const fn plain(servers: usize) -> Self {
+        Self {
+            servers,
+            max_term: 1,
+            max_log: 2,
+            max_batch: 2,
+            window: 2,
+            net: Net::Reorder,
+            loss: false,
+            crashes: 0,
+            victims: NodeSet::EMPTY,
+            campaigners: NodeSet::first(servers),
+            pre_vote: false,
+            forced_elections: true,
+            heartbeats: false,
+            check_quorum: false,
+            reads: 0,
+            readers: NodeSet::EMPTY,
+            compactions: 0,
+            compactors: NodeSet::EMPTY,
+            drop_void: true,
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The system: servers as stateright actors, a network, bounds, and the history outside the servers.
+//!
+//! [`Cluster`] wraps stateright's `ActorModel` and adds what it lacks. It offers only actions within the
+//! bounds (so no state is generated and thrown away), keeps the network canonical, and after each step
+//! writes the auxiliary *history*: who led which term in which life, what was committed first, what had
+//! been committed when a read was asked. The properties in [`crate::raft`] compare servers with it.
+
+use crate::bounds::{Bounds, Net};
+use crate::history::History;
+use crate::node::{DiskFault, Node, Packet, Server, Stimulus};
+use crate::probes::{Probe, Probes};
+use protocol::NodeId;
+use protocol::quorum::NodeSet;
+use protocol::raft::{Config, Rules, Timer};
+use stateright::actor::{
+    ActorModel, ActorModelAction, ActorModelState, Envelope, Id, LossyNetwork, Network,
+};
+use stateright::{Model, Path, Property};
+use std::sync::Arc;
+
+/// A cluster's state: servers, network and history.
+pub type State<R> = ActorModelState<Server<R>, History>;
+
+/// A step: a delivery, a loss, or a stimulus of one server.
+pub type Action = ActorModelAction<Packet, Stimulus, ()>;
+
+/// A model of a Raft group within bounds.
+#[derive(Clone)]
+pub struct Cluster<R: Rules> {
+    inner: ActorModel<Server<R>, (), History>,
+    /// What this model may do.
+    pub bounds: Bounds,
+    /// What was reached; shared by all clones.
+    pub probes: Arc<Probes>,
+}
+
+impl<R: Rules> Cluster<R> {
+    /// A cluster whose servers all follow `rules` and have disks with `fault`.
+    pub fn new(bounds: Bounds, rules: R, fault: DiskFault) -> Self {
+        let network = match bounds.net {
+            Net::Reorder => Network::new_unordered_nonduplicating([]),
+            Net::Duplicate => Network::new_unordered_duplicating([]),
+        };
+        let servers = (0..bounds.servers).map(|number| Server {
+            rules,
+            config: Config {
+                me: NodeId(number as u8),
+                voters: NodeSet::first(bounds.servers),
+                max_batch: bounds.max_batch,
+                window: bounds.window,
+            },
+            fault,
+            contact_at_once: !bounds.pre_vote,
+        });
+        let lossy = if bounds.loss { LossyNetwork::Yes } else { LossyNetwork::No };
+        let inner = ActorModel::new((), History::default())
+            .actors(servers)
+            .init_network(network)
+            .lossy_network(lossy);
+        Self { inner, bounds, probes: Arc::default() }
+    }
+
+    /// The actor with this number.
+    pub fn server(&self, node: NodeId) -> &Server<R> {
+        &self.inner.actors[usize::from(node.0)]
+    }
+
+    /// What a server may do besides receiving messages.
+    fn stimuli(&self, node: &Node<R>, history: &History, mut offer: impl FnMut(Stimulus)) {
+        let bounds = &self.bounds;
+        let raft = node.replica.raft();
+        let me = raft.me();
+        if !node.pending.is_empty() {
+            offer(Stimulus::Disk);
+        }
+        for timer in node.armed.iter() {
+            let offered = match timer {
+                Timer::Election => {
+                    bounds.pre_vote
+                        && raft.term() < bounds.max_term
+                        && bounds.campaigners.contains(me)
+                }
+                Timer::Contact => bounds.pre_vote,
+                Timer::Heartbeat => bounds.heartbeats,
+                Timer::Quorum => bounds.check_quorum,
+            };
+            if offered {
+                offer(Stimulus::Timer(timer));
+            }
+        }
+        if bounds.forced_elections
+            && !raft.leads()
+            && raft.term() < bounds.max_term
+            && bounds.campaigners.contains(me)
+        {
+            offer(Stimulus::Campaign);
+        }
+        if raft.leads() && raft.last().index < bounds.max_log {
+            offer(Stimulus::Propose);
+        }
+        if history.crashes < bounds.crashes && bounds.victims.contains(me) {
+            offer(Stimulus::Crash);
+        }
+        if history.asked < bounds.reads && bounds.readers.contains(me) && raft.leader().is_some() {
+            offer(Stimulus::Read);
+        }
+        if bounds.compactors.contains(me)
+            && raft.terms().base().index < node.applied
+            && history.compactions < bounds.compactions
+        {
+            offer(Stimulus::Compact);
+        }
+    }
+
+    /// Writes history and notes what was reached, from the one server that took the step.
+    fn record(&self, old: &State<R>, new: &mut State<R>, id: Id, action: &Action) {
+        let index = usize::from(id);
+        let before = Arc::clone(&old.actor_states[index]);
+        let mut events = Vec::new();
+        if !new.actor_states[index].events.is_empty() {
+            events = std::mem::take(&mut Arc::make_mut(&mut new.actor_states[index]).events);
+        }
+        let node = Arc::clone(&new.actor_states[index]);
+        let me = NodeId(index as u8);
+        match action {
+            ActorModelAction::Timeout(_, Stimulus::Crash) => new.history.crashes += 1,
+            ActorModelAction::Timeout(_, Stimulus::Compact) => new.history.compactions += 1,
+            ActorModelAction::Timeout(_, Stimulus::Read) => new.history.asked += 1,
+            _ => {}
+        }
+        new.history.note_leader(&before, &node);
+        new.history.note_commit(&before, &node);
+        for event in &events {
+            new.history.note_event(me, event);
+            self.probes.note_event(event);
+        }
+        self.probes.note_step(&before, &node, new, action);
+    }
+
+    /// One network content for all that differ only in what can't matter (SPEC.md, "Reductions").
+    fn normalize(&self, state: &mut State<R>) {
+        match &mut state.network {
+            Network::UnorderedDuplicating(set, last) => {
+                *last = None;
+                if self.bounds.drop_void {
+                    let nodes = &state.actor_states;
+                    if set.iter().any(|env| is_void(nodes, env)) {
+                        set.retain(|env| !is_void(nodes, env));
+                    }
+                }
+            }
+            Network::UnorderedNonDuplicating(counts) => {
+                if counts.values().any(|&count| count > 1) {
+                    counts.values_mut().for_each(|count| *count = 1);
+                }
+                if self.bounds.drop_void {
+                    let nodes = &state.actor_states;
+                    if counts.keys().any(|env| is_void(nodes, env)) {
+                        counts.retain(|env, _| !is_void(nodes, env));
+                    }
+                }
+            }
+            Network::Ordered(_) => {}
+        }
+    }
+}
+
+/// Whether delivering the message would change nothing, now and for ever: an answer of a term that its
+/// receiver's disk has left behind. The durable term never falls, and a void answer is ignored.
+fn is_void<R: Rules>(nodes: &[Arc<Node<R>>], envelope: &Envelope<Packet>) -> bool {
+    let message = &envelope.msg.message;
+    let receiver = &nodes[usize::from(envelope.dst)];
+    !message.body.is_request() && message.term < receiver.disk.hard.term
+}
+
+impl<R: Rules> Model for Cluster<R> {
+    type State = State<R>;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State<R>> {
+        self.inner.init_states()
+    }
+
+    fn actions(&self, state: &State<R>, actions: &mut Vec<Action>) {
+        if state.history.violated() || state.actor_states.iter().any(|node| node.broken.is_some()) {
+            return;
+        }
+        for envelope in state.network.iter_deliverable() {
+            let Envelope { src, dst, msg } = envelope.to_cloned_msg();
+            actions.push(ActorModelAction::Deliver { src, dst, msg });
+            if self.bounds.loss {
+                actions.push(ActorModelAction::Drop(envelope.to_cloned_msg()));
+            }
+        }
+        // The network is a hash set; a path names actions by position.
+        actions.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
+        for (index, node) in state.actor_states.iter().enumerate() {
+            self.stimuli(node, &state.history, |stimulus| {
+                actions.push(ActorModelAction::Timeout(Id::from(index), stimulus));
+            });
+        }
+    }
+
+    fn next_state(&self, last: &State<R>, action: Action) -> Option<State<R>> {
+        let id = match &action {
+            ActorModelAction::Deliver { dst, .. } => *dst,
+            ActorModelAction::Timeout(id, _) => *id,
+            ActorModelAction::Drop(_) => {
+                let mut next = self.inner.next_state(last, action)?;
+                self.normalize(&mut next);
+                self.probes.reach(Probe::MessageLost);
+                return Some(next);
+            }
+            _ => return None,
+        };
+        let Some(mut next) = self.inner.next_state(last, action.clone()) else {
+            self.probes.note_refusal(last, &action);
+            return None;
+        };
+        self.record(last, &mut next, id, &action);
+        self.normalize(&mut next);
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        crate::raft::properties()
+    }
+
+    fn format_action(&self, action: &Action) -> String {
+        describe(action)
+    }
+
+    fn format_step(&self, last: &State<R>, action: Action) -> Option<String> {
+        crate::transcript::step(self, last, &action).map(|step| step.join("\n"))
+    }
+
+    fn as_svg(&self, path: Path<State<R>, Action>) -> Option<String> {
+        let actions = path.into_actions();
+        Some(crate::diagram::sequence(self, &actions))
+    }
+}
+
+/// One action in words.
+pub fn describe(action: &Action) -> String {
+    match action {
+        ActorModelAction::Deliver { src, dst, msg } => {
+            format!("n{} → n{}  {msg:?}", usize::from(*src), usize::from(*dst))
+        }
+        ActorModelAction::Drop(Envelope { src, dst, msg }) => {
+            format!("n{} ⇥ n{}  lost: {msg:?}", usize::from(*src), usize::from(*dst))
+        }
+        ActorModelAction::Timeout(id, stimulus) => format!("n{}  {stimulus:?}", usize::from(*id)),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Deliveries before losses, then by sender, receiver and message.
+fn order(action: &Action) -> Option<(Id, Id, &Packet, bool)> {
+    match action {
+        ActorModelAction::Deliver { src, dst, msg } => Some((*src, *dst, msg, false)),
+        ActorModelAction::Drop(Envelope { src, dst, msg }) => Some((*src, *dst, msg, true)),
+        _ => None,
+    }
+}

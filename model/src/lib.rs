@@ -1,0 +1,16 @@
+//! stateright models of quorate's protocols.
+//!
+//! The servers of a model run the very transition functions of [`protocol`] that the programs run. What is
+//! written here is only what surrounds them: a disk that can lose what it has not finished, a network that
+//! reorders, loses and repeats, bounds, properties, and the mutants that show the checks can fail.
+#![forbid(unsafe_code)]
+
+pub mod bounds;
+pub mod cluster;
+pub mod diagram;
+pub mod history;
+pub mod node;
+pub mod probes;
+pub mod raft;
+pub mod symmetry;
+pub mod transcript;

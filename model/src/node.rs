@@ -1,0 +1,599 @@
+//! One server of a model: the shared replica, a disk that works write by write, and a crash.
+//!
+//! This is the only adapter between the transition functions and stateright, and the only crash code
+//! there is. A write that the replica asks for is *pending* until the `Disk` stimulus makes the oldest
+//! one durable; a crash forgets what is pending and reboots from the disk in the same step. A server that
+//! is down for long is one whose messages are late, so nothing else is needed for it.
+
+use protocol::log::{Durable, Entry};
+use protocol::raft::{self, Body, Config, Effect, Message, Refusal, RoleName, Rules, Timer};
+use protocol::replica::{Input, Replica};
+use protocol::{Index, Machine, NodeId, ReadId, SnapshotId, Term, Write};
+use stateright::actor::{Actor, Id, Out};
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A client's command in a model: who proposed it, and in which of its lives. Two commands of one term and
+/// index that came from different lives of one server are therefore seen to differ.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+pub struct Tag {
+    /// The leader that took the command.
+    pub node: NodeId,
+    /// How often that server had booted.
+    pub boot: u8,
+}
+
+impl fmt::Debug for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", char::from(b'a' + self.node.0 % 26), self.boot)
+    }
+}
+
+/// A message as the model's network carries it: with its entries.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Packet {
+    /// Raft's message.
+    pub message: Message,
+    /// The entries of an AppendEntries.
+    pub entries: Vec<Entry<Tag>>,
+}
+
+impl fmt::Debug for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Message { term, body } = self.message;
+        write!(f, "t{term} {}", Words(body))?;
+        if !self.entries.is_empty() {
+            write!(f, " {:?}", self.entries)?;
+        }
+        Ok(())
+    }
+}
+
+/// A message's body in words, for transcripts, diagrams and the Explorer.
+pub struct Words(pub Body);
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Body::PreVote { last } => write!(f, "PreVote last {last:?}"),
+            Body::PreVoteGranted => write!(f, "PreVoteGranted"),
+            Body::RequestVote { last } => write!(f, "RequestVote last {last:?}"),
+            Body::VoteGranted => write!(f, "VoteGranted"),
+            Body::AppendEntries { prev, count: 0, commit, .. } => {
+                write!(f, "AppendEntries prev {prev:?} commit {commit}")
+            }
+            Body::AppendEntries { prev, run, count, commit } => {
+                let first = prev.index + 1;
+                let last = prev.index + u64::from(count);
+                write!(f, "AppendEntries prev {prev:?} entries {run}.{first}")?;
+                if last > first {
+                    write!(f, "..{last}")?;
+                }
+                write!(f, " commit {commit}")
+            }
+            Body::Accepted { matched } => write!(f, "Accepted match {matched}"),
+            Body::Rejected { prev, hint } => write!(f, "Rejected prev {prev} hint {hint:?}"),
+            Body::Heartbeat { commit, round: 0 } => write!(f, "Heartbeat commit {commit}"),
+            Body::Heartbeat { commit, round } => {
+                write!(f, "Heartbeat commit {commit} round {round}")
+            }
+            Body::Alive { round: 0 } => write!(f, "Alive"),
+            Body::Alive { round } => write!(f, "Alive round {round}"),
+            Body::InstallSnapshot { id } => write!(f, "InstallSnapshot {id:?}"),
+            Body::ReadIndex { id } => write!(f, "ReadIndex {}", id.0),
+            Body::ReadGranted { id, index } => write!(f, "ReadGranted {} at {index}", id.0),
+            Body::Outdated => write!(f, "Outdated"),
+        }
+    }
+}
+
+/// What may happen to a server besides a message.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+pub enum Stimulus {
+    /// An armed timer fires.
+    Timer(Timer),
+    /// The disk finishes its oldest pending write.
+    Disk,
+    /// The server crashes and boots from its disk.
+    Crash,
+    /// A client's command arrives.
+    Propose,
+    /// A client's read arrives.
+    Read,
+    /// The service has snapshotted what it has applied.
+    Compact,
+    /// The server asks for votes without a pre-vote.
+    Campaign,
+}
+
+impl fmt::Debug for Stimulus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timer(timer) => write!(f, "{timer:?} timer"),
+            Self::Disk => write!(f, "disk finishes a write"),
+            Self::Crash => write!(f, "crash and reboot"),
+            Self::Propose => write!(f, "client proposes"),
+            Self::Read => write!(f, "client reads"),
+            Self::Compact => write!(f, "snapshot of what is applied"),
+            Self::Campaign => write!(f, "campaign"),
+        }
+    }
+}
+
+/// The set of armed timers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Armed(u8);
+
+impl Armed {
+    const ALL: [Timer; 4] = [Timer::Election, Timer::Contact, Timer::Heartbeat, Timer::Quorum];
+
+    /// Whether the timer may fire.
+    pub const fn contains(self, timer: Timer) -> bool {
+        self.0 & (1 << timer as u8) != 0
+    }
+
+    /// The timers that may fire.
+    pub fn iter(self) -> impl Iterator<Item = Timer> {
+        Self::ALL.into_iter().filter(move |&timer| self.contains(timer))
+    }
+
+    const fn set(&mut self, timer: Timer, armed: bool) {
+        let bit = 1 << timer as u8;
+        self.0 = if armed { self.0 | bit } else { self.0 & !bit };
+    }
+}
+
+/// What the adapter saw in one step. The cluster reads it into its history; it is no part of a state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A client asked for a read.
+    Asked {
+        /// Its name.
+        id: ReadId,
+    },
+    /// A read may be answered.
+    Readable {
+        /// Which.
+        id: ReadId,
+        /// From a state that has applied this.
+        index: Index,
+    },
+    /// A read was given up.
+    ReadLost {
+        /// Which.
+        id: ReadId,
+    },
+    /// A snapshot was received and taken.
+    Restored {
+        /// What it covers.
+        id: SnapshotId,
+        /// Whether the log had its last entry.
+        kept_tail: bool,
+        /// Whether the log had another entry in that place.
+        contradicted: bool,
+    },
+    /// A received snapshot was not needed.
+    StaleSnapshot,
+    /// Entries were dropped from the end of the log for others.
+    Overwrote,
+    /// Stopped leading because no quorum answered.
+    LostQuorum,
+    /// A server restarted.
+    Crashed {
+        /// Writes that were pending.
+        writes: usize,
+    },
+}
+
+/// A write on its way to the disk, with its entries.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Pending {
+    /// The write.
+    pub write: Write,
+    /// Its entries.
+    pub entries: Vec<Entry<Tag>>,
+}
+
+/// A server's whole state.
+#[derive(Clone)]
+pub struct Node<R> {
+    /// The shared machine.
+    pub replica: Replica<Tag, R>,
+    /// Which timers may fire.
+    pub armed: Armed,
+    /// Writes that the disk has not finished, oldest first.
+    pub pending: VecDeque<Pending>,
+    /// What the disk has.
+    pub disk: Durable<Tag>,
+    /// How often the server has booted, from 1.
+    pub boots: u8,
+    /// How many reads clients have sent here in this life.
+    pub reads: u8,
+    /// The last entry that the service has applied. What it has applied is the history's prefix of that
+    /// length, or a property is violated, so the state needs no more than the index.
+    pub applied: Index,
+    /// A claim of the machine that did not hold.
+    pub broken: Option<Box<str>>,
+    /// See [`Event`]. Empty in every state that a checker sees.
+    pub events: Vec<Event>,
+}
+
+// The fields that make a state: all but `events`, which is empty between steps.
+impl<R: Rules> PartialEq for Node<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.replica == other.replica
+            && self.armed == other.armed
+            && self.pending == other.pending
+            && self.disk == other.disk
+            && self.boots == other.boots
+            && self.reads == other.reads
+            && self.applied == other.applied
+            && self.broken == other.broken
+    }
+}
+
+impl<R: Rules> Eq for Node<R> {}
+
+impl<R: Rules> std::hash::Hash for Node<R> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.replica.hash(state);
+        self.armed.hash(state);
+        self.pending.hash(state);
+        self.disk.hash(state);
+        self.boots.hash(state);
+        self.reads.hash(state);
+        self.applied.hash(state);
+        self.broken.hash(state);
+    }
+}
+
+/// A wrong disk or a wrong restart, for mutants of what is not the machine's to decide.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum DiskFault {
+    /// None: the disk does what is asked, in order.
+    #[default]
+    None,
+    /// A write is reported durable and was never made.
+    LosesAppends,
+    /// A snapshot's record is reported durable and was never made.
+    LosesSnapshots,
+    /// A restart finds no hard state and takes term 0 for granted.
+    ForgetsHardState,
+    /// When one write is durable, all that are pending are reported to be.
+    ReportsEarly,
+    /// A snapshot takes effect in two steps, the log first; a crash falls between.
+    TearsSnapshots,
+    /// A restart resumes with nothing applied although a snapshot covers a prefix.
+    RestartsBeforeSnapshot,
+    /// A snapshot is taken of the whole log, applied or not.
+    SnapshotsUnapplied,
+    /// The numbers of reads begin anew at a restart.
+    ReusesReadIds,
+}
+
+/// The actor: how a server is built and what its disk is worth.
+#[derive(Clone, Copy, Debug)]
+pub struct Server<R> {
+    /// The rules of its machine.
+    pub rules: R,
+    /// What it is told at its start.
+    pub config: Config,
+    /// The disk.
+    pub fault: DiskFault,
+    /// Whether the `Contact` timer fires as soon as it is armed. Sound where no pre-vote is asked for, the
+    /// only rule that reads what it clears.
+    pub contact_at_once: bool,
+}
+
+thread_local! {
+    static IN_STEP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps claims that do not hold, which the model catches, from being printed as panics.
+pub fn quiet_broken_claims() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !IN_STEP.get() {
+            usual(info);
+        }
+    }));
+}
+
+impl<R: Rules> Server<R> {
+    fn boot(&self, disk: Durable<Tag>, boots: u8, out: &mut Out<Self>) -> Node<R> {
+        let applied = match self.fault {
+            DiskFault::RestartsBeforeSnapshot => 0,
+            _ => disk.snapshot().last.index,
+        };
+        let mut node = Node {
+            replica: Replica::new(self.rules, self.config, disk.clone()),
+            armed: Armed::default(),
+            pending: VecDeque::new(),
+            disk,
+            boots,
+            reads: 0,
+            applied,
+            broken: None,
+            events: Vec::new(),
+        };
+        self.feed(&mut node, Input::Raft(raft::Input::Start), out);
+        node
+    }
+
+    /// One input and its effects. A claim that does not hold is caught here and nowhere else.
+    fn feed(&self, node: &mut Node<R>, input: Input<'_, Tag>, out: &mut Out<Self>) {
+        let outer = IN_STEP.replace(true);
+        let result = catch_unwind(AssertUnwindSafe(|| self.carry_out(node, input, out)));
+        IN_STEP.set(outer);
+        if let Err(panic) = result {
+            let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            node.broken = Some(text.unwrap_or_else(|| "a claim failed".into()).into());
+        }
+    }
+
+    fn carry_out(&self, node: &mut Node<R>, input: Input<'_, Tag>, out: &mut Out<Self>) {
+        let before = Before::of(node, &input);
+        let mut effects = Vec::new();
+        node.replica.step(input, &mut effects);
+        let (mut rearmed, mut granted) = (false, false);
+        for effect in effects {
+            match effect {
+                Effect::Send { to, message } => {
+                    granted |= message.body == Body::PreVoteGranted;
+                    let entries = node.replica.entries_of(&message).copied().collect();
+                    out.send(Id::from(usize::from(to.0)), Packet { message, entries });
+                }
+                Effect::Write(write) => {
+                    let entries = node.replica.entries_of_write(&write).copied().collect();
+                    if matches!(write, Write::Append { first, .. } if first <= before.last) {
+                        node.events.push(Event::Overwrote);
+                    }
+                    if let Write::Snapshot { id, keep } = write
+                        && id.last.index > before.commit
+                    {
+                        let contradicted = before.contradicts;
+                        node.events.push(Event::Restored { id, kept_tail: keep, contradicted });
+                    }
+                    node.pending.push_back(Pending { write, entries });
+                }
+                Effect::AfterDisk { .. } => panic!("a replica keeps its slow lane to itself"),
+                Effect::Commit { through } => {
+                    assert!(through > node.applied, "every entry is applied once");
+                    let log = node.replica.log();
+                    let there = (node.applied + 1..=through).all(|index| log.get(index).is_some());
+                    assert!(there, "what is to be applied is in the log");
+                    node.applied = through;
+                }
+                Effect::Restore { id } => {
+                    assert!(
+                        id.last.index > node.applied,
+                        "a snapshot never takes the service back"
+                    );
+                    node.applied = id.last.index;
+                }
+                Effect::Arm(timer) => {
+                    rearmed |= timer == Timer::Election;
+                    node.armed.set(timer, true);
+                }
+                Effect::Disarm(timer) => node.armed.set(timer, false),
+                Effect::Readable { id, index } => node.events.push(Event::Readable { id, index }),
+                Effect::Refused(Refusal::ReadLost { id } | Refusal::TooManyReads { id }) => {
+                    node.events.push(Event::ReadLost { id });
+                }
+                Effect::Refused(_) | Effect::Proposed { .. } | Effect::Role { .. } => {}
+            }
+        }
+        granted |= node.replica.raft().hard_state().vote.is_some_and(|vote| input.is_from(vote));
+        self.observe(node, &before, input, rearmed && !granted);
+        if self.contact_at_once && node.armed.contains(Timer::Contact) {
+            node.armed.set(Timer::Contact, false);
+            self.carry_out(node, Input::Raft(raft::Input::Timer(Timer::Contact)), out);
+        }
+    }
+
+    /// Claims about one step that need the state before it; what is worth noting of it.
+    fn observe(
+        &self,
+        node: &mut Node<R>,
+        before: &Before,
+        input: Input<'_, Tag>,
+        rearmed_for_nothing: bool,
+    ) {
+        let raft = node.replica.raft();
+        assert!(raft.commit() >= before.commit, "the commit index never falls within a life");
+        assert!(raft.term() >= before.term, "the term never falls within a life");
+        if before.leads && raft.leads() && before.term == raft.term() {
+            assert!(raft.last().index >= before.last, "Leader Append-Only");
+            assert!(!node.events.contains(&Event::Overwrote), "Leader Append-Only");
+        }
+        match input {
+            Input::Message { message: Message { body, .. }, .. } => match body {
+                Body::PreVote { .. } | Body::RequestVote { .. } => {
+                    assert!(
+                        !rearmed_for_nothing || before.leads,
+                        "a refused request leaves the election timer alone"
+                    );
+                }
+                Body::InstallSnapshot { id } if id.last.index <= before.commit => {
+                    node.events.push(Event::StaleSnapshot);
+                }
+                _ => {}
+            },
+            Input::Raft(raft::Input::Timer(Timer::Quorum)) if before.leads && !raft.leads() => {
+                node.events.push(Event::LostQuorum);
+            }
+            _ => {}
+        }
+    }
+
+    fn stimulate(&self, node: &mut Node<R>, stimulus: Stimulus, out: &mut Out<Self>) {
+        match stimulus {
+            Stimulus::Timer(timer) => {
+                node.armed.set(timer, false);
+                self.feed(node, Input::Raft(raft::Input::Timer(timer)), out);
+            }
+            Stimulus::Disk => self.finish_write(node, out),
+            Stimulus::Crash => self.crash(node, out),
+            Stimulus::Propose => {
+                let tag = Tag { node: self.config.me, boot: node.boots };
+                self.feed(node, Input::Propose(&[tag]), out);
+            }
+            Stimulus::Read => {
+                node.reads += 1;
+                let boot = if self.fault == DiskFault::ReusesReadIds { 0 } else { node.boots };
+                let id = ReadId(u64::from(boot) * 100 + u64::from(node.reads));
+                node.events.push(Event::Asked { id });
+                self.feed(node, Input::Raft(raft::Input::Read { id }), out);
+            }
+            Stimulus::Compact => {
+                let through = match self.fault {
+                    DiskFault::SnapshotsUnapplied => node.replica.raft().last().index,
+                    _ => node.applied,
+                };
+                self.feed(node, Input::Raft(raft::Input::Compact { through }), out);
+            }
+            Stimulus::Campaign => self.feed(node, Input::Raft(raft::Input::Campaign), out),
+        }
+    }
+
+    fn finish_write(&self, node: &mut Node<R>, out: &mut Out<Self>) {
+        let Some(Pending { write, entries }) = node.pending.pop_front() else { return };
+        let term = node.disk.hard.term;
+        let lost = match self.fault {
+            DiskFault::LosesAppends => matches!(write, Write::Append { .. }),
+            DiskFault::LosesSnapshots => matches!(write, Write::Snapshot { .. }),
+            _ => false,
+        };
+        let outer = IN_STEP.replace(true);
+        let disk = &mut node.disk;
+        if !lost
+            && catch_unwind(AssertUnwindSafe(|| disk.apply(&write, entries.into_iter()))).is_err()
+        {
+            node.broken = Some("the disk can't follow the writes".into());
+        }
+        IN_STEP.set(outer);
+        if node.disk.hard.term < term {
+            node.broken = Some("the durable term never falls".into());
+        }
+        let reported = match self.fault {
+            DiskFault::ReportsEarly => node.replica.pending_writes(),
+            _ => 1,
+        };
+        self.feed(node, Input::Durable { writes: reported }, out);
+    }
+
+    fn crash(&self, node: &mut Node<R>, out: &mut Out<Self>) {
+        let mut disk = node.disk.clone();
+        if self.fault == DiskFault::ForgetsHardState {
+            disk.hard = Default::default();
+        }
+        let next = node.pending.front().map(|pending| pending.write);
+        if self.fault == DiskFault::TearsSnapshots && matches!(next, Some(Write::Snapshot { .. })) {
+            disk = Durable { hard: disk.hard, ..Durable::default() };
+        }
+        let writes = node.pending.len();
+        *node = self.boot(disk, node.boots.saturating_add(1), out);
+        node.events.push(Event::Crashed { writes });
+    }
+}
+
+/// What of a server's state one step is compared with.
+struct Before {
+    commit: Index,
+    term: Term,
+    last: Index,
+    leads: bool,
+    /// A snapshot has come that ends at another entry than the log has there.
+    contradicts: bool,
+}
+
+impl Before {
+    fn of<R: Rules>(node: &Node<R>, input: &Input<'_, Tag>) -> Self {
+        let raft = node.replica.raft();
+        let contradicts = match input {
+            Input::Message {
+                message: Message { body: Body::InstallSnapshot { id }, .. }, ..
+            } => raft.terms().term_at(id.last.index).is_some_and(|term| term != id.last.term),
+            _ => false,
+        };
+        Self {
+            commit: raft.commit(),
+            term: raft.term(),
+            last: raft.last().index,
+            leads: raft.leads(),
+            contradicts,
+        }
+    }
+}
+
+impl<R: Rules> Actor for Server<R> {
+    type Msg = Packet;
+    type State = Node<R>;
+    type Timer = Stimulus;
+    type Random = ();
+    type Storage = ();
+
+    fn on_start(&self, _: Id, _: &Option<()>, out: &mut Out<Self>) -> Node<R> {
+        self.boot(Durable::default(), 1, out)
+    }
+
+    fn on_msg(
+        &self,
+        _: Id,
+        state: &mut Cow<'_, Node<R>>,
+        src: Id,
+        packet: Packet,
+        out: &mut Out<Self>,
+    ) {
+        let from = NodeId(usize::from(src) as u8);
+        let mut node = state.as_ref().clone();
+        let input = Input::Message { from, message: packet.message, entries: &packet.entries };
+        self.feed(&mut node, input, out);
+        replace_if_changed(state, node);
+    }
+
+    fn on_timeout(
+        &self,
+        _: Id,
+        state: &mut Cow<'_, Node<R>>,
+        stimulus: &Stimulus,
+        out: &mut Out<Self>,
+    ) {
+        let mut node = state.as_ref().clone();
+        self.stimulate(&mut node, *stimulus, out);
+        replace_if_changed(state, node);
+    }
+}
+
+/// Keeps a `Cow` borrowed when nothing changed, so that stateright prunes the step.
+fn replace_if_changed<R: Rules>(state: &mut Cow<'_, Node<R>>, node: Node<R>) {
+    if **state != node || !node.events.is_empty() {
+        *state = Cow::Owned(node);
+    }
+}
+
+impl<R: Rules> fmt::Debug for Node<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let raft = self.replica.raft();
+        let crown = if raft.role() == RoleName::Leader { "★" } else { " " };
+        write!(f, "{:?}{crown} {:?}", raft.me(), self.replica)?;
+        write!(f, " · disk {:?}", self.disk)?;
+        if !self.pending.is_empty() {
+            let writes: Vec<_> = self.pending.iter().map(|pending| pending.write).collect();
+            write!(f, " + pending {writes:?}")?;
+        }
+        write!(f, " · applied {} · boot {}", self.applied, self.boots)?;
+        if let Some(broken) = &self.broken {
+            write!(f, " · BROKEN: {broken}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! Why Raft is right: Figure 3's properties and ours, over the servers, their disks and the history.
+
+use crate::cluster::{Cluster, State};
+use crate::history::Violation;
+use crate::node::Node;
+use protocol::raft::Rules;
+use protocol::terms::Terms;
+use protocol::{Index, LogId};
+use stateright::Property;
+
+/// At most one server, in one of its lives, ever leads a term. Over history: not only at the same time.
+pub const ELECTION_SAFETY: &str = "Election Safety";
+/// Two logs that have an entry of the same index and term are equal up to there, commands included.
+pub const LOG_MATCHING: &str = "Log Matching";
+/// What was committed in a term is in the log of every leader of later terms.
+pub const LEADER_COMPLETENESS: &str = "Leader Completeness";
+/// No two servers ever apply different entries at an index; snapshots included.
+pub const STATE_MACHINE_SAFETY: &str = "State Machine Safety";
+/// Every committed entry is on the disks of a majority, in a log or under a snapshot.
+pub const DURABILITY: &str = "Committed Is Durable";
+/// A confirmed read index is never below what had been committed when the read was asked.
+pub const READS: &str = "Linearizable Reads";
+/// No claim of a machine fails: the commit index and the durable term never fall, a leader only appends
+/// (Leader Append-Only), and every `assert!` in the transition functions.
+pub const CLAIMS: &str = "Claims";
+
+/// The names of all properties, in the order of [`properties`].
+pub const ALL: [&str; 7] = [
+    ELECTION_SAFETY,
+    LOG_MATCHING,
+    LEADER_COMPLETENESS,
+    STATE_MACHINE_SAFETY,
+    DURABILITY,
+    READS,
+    CLAIMS,
+];
+
+/// Raft's properties, as stateright checks them on every state.
+pub fn properties<R: Rules>() -> Vec<Property<Cluster<R>>> {
+    vec![
+        Property::always(ELECTION_SAFETY, |_, state: &State<R>| {
+            state.history.violation != Some(Violation::ElectionSafety)
+        }),
+        Property::always(LOG_MATCHING, |_, state: &State<R>| log_matching(state)),
+        Property::always(LEADER_COMPLETENESS, |_, state: &State<R>| leader_completeness(state)),
+        Property::always(STATE_MACHINE_SAFETY, |_, state: &State<R>| {
+            let violation = state.history.violation;
+            violation != Some(Violation::StateMachineSafety)
+                && violation != Some(Violation::Snapshot)
+                && state.actor_states.iter().all(|node| snapshot_is_committed(node, state))
+        }),
+        Property::always(DURABILITY, |_, state: &State<R>| committed_is_durable(state)),
+        Property::always(READS, |_, state: &State<R>| {
+            state.history.violation != Some(Violation::Read)
+        }),
+        Property::always(CLAIMS, |_, state: &State<R>| {
+            state.actor_states.iter().all(|node| node.broken.is_none())
+        }),
+    ]
+}
+
+/// The last index at which both have an entry of the same term.
+fn last_common(one: &Terms, two: &Terms) -> Option<Index> {
+    let last = one.last().index.min(two.last().index);
+    let first = one.base().index.max(two.base().index);
+    (first..=last).rev().find(|&index| index > 0 && one.term_at(index) == two.term_at(index))
+}
+
+fn log_matching<R: Rules>(state: &State<R>) -> bool {
+    let nodes = &state.actor_states;
+    (0..nodes.len()).all(|a| {
+        (a + 1..nodes.len()).all(|b| {
+            let (one, two) = (&nodes[a].replica, &nodes[b].replica);
+            let (terms, others) = (one.raft().terms(), two.raft().terms());
+            let Some(last) = last_common(terms, others) else { return true };
+            let first = terms.base().index.max(others.base().index) + 1;
+            (first..=last).all(|index| {
+                terms.term_at(index) == others.term_at(index)
+                    && one.log().get(index) == two.log().get(index)
+            })
+        })
+    })
+}
+
+fn leader_completeness<R: Rules>(state: &State<R>) -> bool {
+    state.actor_states.iter().filter(|node| node.replica.raft().leads()).all(|node| {
+        let raft = node.replica.raft();
+        state.history.committed.iter().enumerate().all(|(position, committed)| {
+            let index = position as Index + 1;
+            committed.by > raft.term()
+                || index <= raft.terms().base().index
+                || (raft.terms().term_at(index) == Some(committed.term)
+                    && node.replica.log().get(index) == Some(&committed.entry))
+        })
+    })
+}
+
+/// A snapshot covers a prefix of what was committed, and ends with the entry that was committed there.
+fn snapshot_is_committed<R: Rules>(node: &Node<R>, state: &State<R>) -> bool {
+    let base = node.replica.raft().terms().base();
+    base == LogId::ZERO || state.history.id_at(base.index) == Some(base)
+}
+
+fn committed_is_durable<R: Rules>(state: &State<R>) -> bool {
+    let nodes = &state.actor_states;
+    state.history.committed.iter().enumerate().all(|(position, committed)| {
+        let index = position as Index + 1;
+        let has = nodes.iter().filter(|node| {
+            let disk = &node.disk;
+            index <= disk.terms.base().index
+                || (disk.terms.term_at(index) == Some(committed.term)
+                    && disk.log.get(index) == Some(&committed.entry))
+        });
+        has.count() > nodes.len() / 2
+    })
+}
