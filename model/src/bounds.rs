@@ -53,6 +53,8 @@ pub struct Bounds {
     pub compactors: NodeSet,
     /// Whether void answers are taken out of the network at once.
     pub drop_void: bool,
+    /// From every so many states, the fair schedule must converge; 0 for none.
+    pub converge_every: u64,
 }
 
 impl Bounds {
@@ -78,6 +80,7 @@ impl Bounds {
             compactions: 0,
             compactors: NodeSet::EMPTY,
             drop_void: true,
+            converge_every: 0,
         }
     }
 }

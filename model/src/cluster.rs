@@ -16,6 +16,7 @@ use stateright::actor::{
     ActorModel, ActorModelAction, ActorModelState, Envelope, Id, LossyNetwork, Network,
 };
 use stateright::{Model, Path, Property};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// A cluster's state: servers, network and history.
@@ -58,6 +59,22 @@ impl<R: Rules> Cluster<R> {
             .init_network(network)
             .lossy_network(lossy);
         Self { inner, bounds, probes: Arc::default() }
+    }
+
+    /// Whether this state is one from which convergence is checked: all of them, every so many by a hash of
+    /// the state, or none. A state that violates something else already is left out.
+    pub fn samples(&self, state: &State<R>) -> bool {
+        let broken = || state.actor_states.iter().any(|node| node.broken.is_some());
+        match self.bounds.converge_every {
+            0 => false,
+            _ if state.history.violated() || broken() => false,
+            1 => true,
+            every => {
+                let mut hasher = DefaultHasher::new();
+                state.hash(&mut hasher);
+                hasher.finish().is_multiple_of(every)
+            }
+        }
     }
 
     /// The actor with this number.
@@ -247,7 +264,7 @@ pub fn describe(action: &Action) -> String {
             format!("n{} → n{}  {msg:?}", usize::from(*src), usize::from(*dst))
         }
         ActorModelAction::Drop(Envelope { src, dst, msg }) => {
-            format!("n{} ⇥ n{}  lost: {msg:?}", usize::from(*src), usize::from(*dst))
+            format!("lost  n{} ⇥ n{}  {msg:?}", usize::from(*src), usize::from(*dst))
         }
         ActorModelAction::Timeout(id, stimulus) => format!("n{}  {stimulus:?}", usize::from(*id)),
         other => format!("{other:?}"),

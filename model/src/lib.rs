@@ -7,10 +7,15 @@
 
 pub mod bounds;
 pub mod cluster;
+pub mod converge;
 pub mod diagram;
 pub mod history;
+pub mod mutants;
 pub mod node;
 pub mod probes;
 pub mod raft;
+pub mod runs;
+pub mod script;
+pub mod search;
 pub mod symmetry;
 pub mod transcript;

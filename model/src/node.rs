@@ -268,6 +268,8 @@ pub enum DiskFault {
     ForgetsHardState,
     /// When one write is durable, all that are pending are reported to be.
     ReportsEarly,
+    /// A write that is finished while others are pending is not reported.
+    DropsReports,
     /// A snapshot takes effect in two steps, the log first; a crash falls between.
     TearsSnapshots,
     /// A restart resumes with nothing applied although a snapshot covers a prefix.
@@ -343,11 +345,11 @@ impl<R: Rules> Server<R> {
         let before = Before::of(node, &input);
         let mut effects = Vec::new();
         node.replica.step(input, &mut effects);
-        let (mut rearmed, mut granted) = (false, false);
+        let (mut rearmed, mut granted_pre_vote) = (false, false);
         for effect in effects {
             match effect {
                 Effect::Send { to, message } => {
-                    granted |= message.body == Body::PreVoteGranted;
+                    granted_pre_vote |= message.body == Body::PreVoteGranted;
                     let entries = node.replica.entries_of(&message).copied().collect();
                     out.send(Id::from(usize::from(to.0)), Packet { message, entries });
                 }
@@ -391,8 +393,18 @@ impl<R: Rules> Server<R> {
                 Effect::Refused(_) | Effect::Proposed { .. } | Effect::Role { .. } => {}
             }
         }
-        granted |= node.replica.raft().hard_state().vote.is_some_and(|vote| input.is_from(vote));
+        let granted = node.replica.raft().hard_state().vote.is_some_and(|vote| input.is_from(vote));
         self.observe(node, &before, input, rearmed && !granted);
+        let helps = granted_pre_vote && (before.leads || before.heard);
+        assert!(!helps, "who leads or hears a leader does not help to replace it");
+        if let Input::Message { message: Message { term, body: Body::PreVote { last } }, .. } =
+            input
+            && term == node.replica.raft().term()
+            && last >= node.replica.raft().last()
+            && !(before.leads || before.heard)
+        {
+            assert!(granted_pre_vote, "who hears no leader helps whoever could win");
+        }
         if self.contact_at_once && node.armed.contains(Timer::Contact) {
             node.armed.set(Timer::Contact, false);
             self.carry_out(node, Input::Raft(raft::Input::Timer(Timer::Contact)), out);
@@ -413,7 +425,12 @@ impl<R: Rules> Server<R> {
         if before.leads && raft.leads() && before.term == raft.term() {
             assert!(raft.last().index >= before.last, "Leader Append-Only");
             assert!(!node.events.contains(&Event::Overwrote), "Leader Append-Only");
+            let mut peers = before.matched.iter().zip(raft.progress());
+            assert!(peers.all(|(old, peer)| *old <= peer.matched), "match indices only rise");
         }
+        let from_leader = matches!(input, Input::Message { message, .. }
+            if message.body.is_from_leader());
+        assert!(before.heard || !raft.heard() || from_leader, "only a leader's message is contact");
         match input {
             Input::Message { message: Message { body, .. }, .. } => match body {
                 Body::PreVote { .. } | Body::RequestVote { .. } => {
@@ -484,6 +501,7 @@ impl<R: Rules> Server<R> {
             node.broken = Some("the durable term never falls".into());
         }
         let reported = match self.fault {
+            DiskFault::DropsReports if !node.pending.is_empty() => 0,
             DiskFault::ReportsEarly => node.replica.pending_writes(),
             _ => 1,
         };
@@ -511,6 +529,8 @@ struct Before {
     term: Term,
     last: Index,
     leads: bool,
+    heard: bool,
+    matched: Vec<Index>,
     /// A snapshot has come that ends at another entry than the log has there.
     contradicts: bool,
 }
@@ -529,6 +549,8 @@ impl Before {
             term: raft.term(),
             last: raft.last().index,
             leads: raft.leads(),
+            heard: raft.heard(),
+            matched: raft.progress().iter().map(|peer| peer.matched).collect(),
             contradicts,
         }
     }

@@ -1,6 +1,7 @@
 //! Why Raft is right: Figure 3's properties and ours, over the servers, their disks and the history.
 
 use crate::cluster::{Cluster, State};
+use crate::converge::converge;
 use crate::history::Violation;
 use crate::node::Node;
 use protocol::raft::Rules;
@@ -24,20 +25,27 @@ pub const READS: &str = "Linearizable Reads";
 /// (Leader Append-Only), and every `assert!` in the transition functions.
 pub const CLAIMS: &str = "Claims";
 
+/// From here a fixed schedule without faults converges: [`crate::converge`].
+pub const CONVERGENCE: &str = "Convergence";
+
 /// The names of all properties, in the order of [`properties`].
-pub const ALL: [&str; 7] = [
+pub const ALL: [&str; 8] = [
+    CLAIMS,
     ELECTION_SAFETY,
     LOG_MATCHING,
     LEADER_COMPLETENESS,
     STATE_MACHINE_SAFETY,
     DURABILITY,
     READS,
-    CLAIMS,
+    CONVERGENCE,
 ];
 
 /// Raft's properties, as stateright checks them on every state.
 pub fn properties<R: Rules>() -> Vec<Property<Cluster<R>>> {
     vec![
+        Property::always(CLAIMS, |_, state: &State<R>| {
+            state.actor_states.iter().all(|node| node.broken.is_none())
+        }),
         Property::always(ELECTION_SAFETY, |_, state: &State<R>| {
             state.history.violation != Some(Violation::ElectionSafety)
         }),
@@ -53,8 +61,8 @@ pub fn properties<R: Rules>() -> Vec<Property<Cluster<R>>> {
         Property::always(READS, |_, state: &State<R>| {
             state.history.violation != Some(Violation::Read)
         }),
-        Property::always(CLAIMS, |_, state: &State<R>| {
-            state.actor_states.iter().all(|node| node.broken.is_none())
+        Property::always(CONVERGENCE, |cluster: &Cluster<R>, state: &State<R>| {
+            !cluster.samples(state) || converge(cluster, state).is_ok()
         }),
     ]
 }

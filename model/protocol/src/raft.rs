@@ -178,6 +178,15 @@ impl<R: Rules> Raft<R> {
         }
     }
 
+    /// Whether a read waits here for its confirmation.
+    pub const fn awaits_read(&self) -> bool {
+        match &self.role {
+            Role::Follower { asked, .. } => !asked.is_empty(),
+            Role::Leader(leader) => !leader.reads.is_empty(),
+            _ => false,
+        }
+    }
+
     /// A leader's latest round of reads; 0 for others.
     pub const fn round(&self) -> u64 {
         match &self.role {
@@ -333,7 +342,6 @@ impl<R: Rules> Raft<R> {
         assert!(self.commit >= self.terms.base().index, "what is compacted is committed");
         assert!(self.commit <= self.terms.last().index, "what is committed is in the log");
         if let Role::Leader(leader) = &self.role {
-            assert!(leader.first <= self.terms.last().index, "a leader's run is never empty");
             for progress in &leader.progress {
                 assert!(progress.matched < progress.next, "next is behind match");
                 assert!(

@@ -144,6 +144,11 @@ impl<C: Clone, R: Rules> Replica<C, R> {
                     }
                     None => false,
                 },
+                // What a server says to itself never leaves it, in either lane.
+                Effect::Send { to, message } if to == me => {
+                    released.push(Parcel { to, message });
+                    false
+                }
                 _ => true,
             }
         });

@@ -44,6 +44,7 @@ impl<R: Rules> Raft<R> {
         assert!(!self.leads() || from == self.me(), "one leader a term");
         if self.leader() != Some(from) {
             self.turn_into(Role::Follower { leader: Some(from), asked: Vec::new() }, turn);
+            self.hard.vote = self.rules.vote_in_same_term(self.hard.vote);
         }
         self.heard = true;
         turn.emit(Effect::Arm(Timer::Contact));
@@ -74,7 +75,7 @@ impl<R: Rules> Raft<R> {
     }
 
     pub(super) fn on_pre_vote(&mut self, from: NodeId, last: LogId, turn: &mut Turn<'_>) {
-        let granted = self.rules.may_pre_vote(self.heard, self.leads())
+        let granted = self.rules.may_pre_vote(self.heard, self.leads(), self.leader())
             && self.rules.is_up_to_date(self.last(), last);
         if granted {
             if self.rules.pre_vote_is_contact() {
@@ -173,6 +174,7 @@ impl<R: Rules> Raft<R> {
             turn.emit(Effect::Arm(Timer::Quorum));
         } else {
             self.turn_into(Role::Follower { leader: None, asked: Vec::new() }, turn);
+            self.hard.vote = self.rules.vote_in_same_term(self.hard.vote);
         }
     }
 

@@ -112,8 +112,7 @@ impl<R: Rules> Raft<R> {
             self.write(Write::Append { first, term: run, count }, turn);
         }
         self.commit_through(self.rules.follower_commit(commit, shown), turn);
-        let matched = self.rules.verified(shown, self.last().index);
-        self.say(from, Body::Accepted { matched }, turn);
+        self.say(from, Body::Accepted { matched: shown }, turn);
     }
 
     pub(super) fn on_accepted(&mut self, from: NodeId, matched: Index, turn: &mut Turn<'_>) {
@@ -122,9 +121,7 @@ impl<R: Rules> Raft<R> {
         peer.matched = self.rules.matched(peer.matched, matched);
         match peer.pace {
             Pace::Replicate => peer.next = peer.next.max(peer.matched + 1),
-            Pace::Snapshot
-                if !self.rules.snapshot_is_done(peer.matched, self.terms.base().index) =>
-            {
+            Pace::Snapshot if peer.matched < self.terms.base().index => {
                 peer.next = peer.next.max(peer.matched + 1);
             }
             Pace::Probe { .. } | Pace::Snapshot => {

@@ -33,6 +33,11 @@ pub trait Rules: Copy + Eq + Hash + Debug + Send + Sync + 'static {
         None
     }
 
+    /// RAFT-TERM-4. The vote after a change of role within a term: what it was.
+    fn vote_in_same_term(&self, vote: Option<NodeId>) -> Option<NodeId> {
+        vote
+    }
+
     // --- elections ---------------------------------------------------------------------------------
 
     /// RAFT-VOTE-1. One vote a term, first come first served (§5.2).
@@ -65,8 +70,9 @@ pub trait Rules: Copy + Eq + Hash + Debug + Send + Sync + 'static {
         false
     }
 
-    /// RAFT-PREVOTE-1. No pre-vote while a leader is heard, and none by a leader (dissertation §9.6).
-    fn may_pre_vote(&self, heard: bool, leads: bool) -> bool {
+    /// RAFT-PREVOTE-1. No pre-vote while a leader is heard, and none by a leader (dissertation §9.6). That
+    /// a leader was known once is no reason: it may ask itself.
+    fn may_pre_vote(&self, heard: bool, leads: bool, _leader: Option<NodeId>) -> bool {
         !heard && !leads
     }
 
@@ -113,17 +119,12 @@ pub trait Rules: Copy + Eq + Hash + Debug + Send + Sync + 'static {
         (first..first + Index::from(count)).find(|&index| terms.term_at(index) != Some(run))
     }
 
-    /// RAFT-APPEND-3. What a follower may say is equal: the entries it was just shown, not its whole log.
-    fn verified(&self, shown: Index, _last: Index) -> Index {
-        shown
-    }
-
-    /// RAFT-APPEND-4. How far a follower may commit: not beyond what it was just shown (Figure 2, 5).
+    /// RAFT-APPEND-3. How far a follower may commit: not beyond what it was just shown (Figure 2, 5).
     fn follower_commit(&self, leader_commit: Index, shown: Index) -> Index {
         leader_commit.min(shown)
     }
 
-    /// RAFT-APPEND-5. The commit index that a heartbeat may carry: not beyond what the receiver has.
+    /// RAFT-APPEND-4. The commit index that a heartbeat may carry: not beyond what the receiver has.
     fn heartbeat_commit(&self, commit: Index, matched: Index) -> Index {
         commit.min(matched)
     }
@@ -204,11 +205,6 @@ pub trait Rules: Copy + Eq + Hash + Debug + Send + Sync + 'static {
     /// committed and equal, no conflict.
     fn skips_compacted(&self) -> bool {
         true
-    }
-
-    /// RAFT-SNAP-6. Whether replication goes on behind a snapshot that the follower has, or has passed.
-    fn snapshot_is_done(&self, matched: Index, base: Index) -> bool {
-        matched >= base
     }
 
     // --- reads -------------------------------------------------------------------------------------

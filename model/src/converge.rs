@@ -1,0 +1,229 @@
+//! Liveness without temporal logic: from a state, a fixed schedule without faults must converge.
+//!
+//! stateright's `eventually` misses cycles and joins and knows no fairness. Instead, from a state that a
+//! checker has reached, this runs one fair schedule: disks finish their writes, every message arrives, a
+//! leader's heartbeats fire, and without a leader the servers try to get elected, the lowest number first.
+//! Within [`ROUNDS`] rounds there must be one leader and equal logs with *everything in them committed*,
+//! without any help from clients; then a new command must be committed everywhere, and no read may still
+//! wait. Snapshots take two rounds to arrive, for they are large.
+//!
+//! The same must hold with any one server silent for good, if the others are a majority (§5: "fully
+//! functional as long as any majority is").
+
+use crate::cluster::{Cluster, State};
+use crate::node::{Node, Packet, Server, Stimulus};
+use protocol::NodeId;
+use protocol::raft::{Body, Rules, Timer};
+use stateright::actor::{Actor, Command, Id, Out};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+/// Within how many rounds a cluster must converge, for each of the two goals.
+pub const ROUNDS: usize = 24;
+
+/// How many messages one round may deliver. More is a conversation without end.
+const DELIVERIES: usize = 2_000;
+
+struct Mail {
+    from: usize,
+    to: usize,
+    packet: Packet,
+}
+
+struct Schedule<'a, R: Rules> {
+    servers: Vec<&'a Server<R>>,
+    nodes: Vec<Node<R>>,
+    /// The servers that take part.
+    present: Vec<usize>,
+    mail: VecDeque<Mail>,
+    /// Snapshots that arrive in the next round, and those that arrive in the one behind it.
+    transfers: [Vec<Mail>; 2],
+    elections: usize,
+}
+
+/// Runs the schedule with all servers, and with each one silent. The error says what did not come about.
+pub fn converge<R: Rules>(cluster: &Cluster<R>, state: &State<R>) -> Result<(), String> {
+    let servers = state.actor_states.len();
+    converge_without(cluster, state, None)?;
+    let spare = servers - protocol::quorum::majority(servers) > 0;
+    (0..servers).filter(|_| spare).try_for_each(|silent| {
+        converge_without(cluster, state, Some(silent))
+            .map_err(|error| format!("without n{silent}: {error}"))
+    })
+}
+
+fn converge_without<R: Rules>(
+    cluster: &Cluster<R>,
+    state: &State<R>,
+    silent: Option<usize>,
+) -> Result<(), String> {
+    let count = state.actor_states.len();
+    let mut schedule = Schedule {
+        servers: (0..count).map(|n| cluster.server(NodeId(n as u8))).collect(),
+        nodes: state.actor_states.iter().map(|node| (**node).clone()).collect(),
+        present: (0..count).filter(|&n| Some(n) != silent).collect(),
+        mail: VecDeque::new(),
+        transfers: [Vec::new(), Vec::new()],
+        elections: 0,
+    };
+    let mut envelopes: Vec<_> =
+        state.network.iter_deliverable().map(|envelope| envelope.to_cloned_msg()).collect();
+    envelopes.sort_unstable();
+    for envelope in envelopes {
+        schedule.post(usize::from(envelope.src), usize::from(envelope.dst), envelope.msg);
+    }
+    schedule.until(Schedule::agrees, "one leader, equal logs, everything committed")?;
+    let Some(leader) = schedule.leader() else { return Err("the leader was lost".into()) };
+    let before = schedule.nodes[leader].replica.raft().commit();
+    schedule.stimulate(leader, Stimulus::Propose)?;
+    schedule.until(
+        |schedule| {
+            let grown = schedule.present().all(|node| node.replica.raft().commit() > before);
+            schedule.agrees() && grown && schedule.no_reads()
+        },
+        "a new command committed everywhere, and no read waiting",
+    )
+}
+
+impl<R: Rules> Schedule<'_, R> {
+    fn until(&mut self, goal: impl Fn(&Self) -> bool, what: &str) -> Result<(), String> {
+        for _ in 0..ROUNDS {
+            self.round()?;
+            if goal(self) {
+                return Ok(());
+            }
+        }
+        let nodes: Vec<_> = self.nodes.iter().map(|node| format!("{node:?}")).collect();
+        Err(format!("not within {ROUNDS} fair rounds: {what}\n{}", nodes.join("\n")))
+    }
+
+    /// One round: what is under way arrives, leaders send heartbeats and look whether a quorum answered,
+    /// or somebody tries to get elected.
+    fn round(&mut self) -> Result<(), String> {
+        let [arriving, following] = &mut self.transfers;
+        self.mail.extend(std::mem::replace(arriving, std::mem::take(following)));
+        self.settle()?;
+        let leads = |&n: &usize| self.nodes[n].replica.raft().leads();
+        let leaders: Vec<_> = self.present.iter().copied().filter(leads).collect();
+        for &leader in &leaders {
+            self.fire(leader, Timer::Heartbeat)?;
+        }
+        self.settle()?;
+        for leader in leaders {
+            self.fire(leader, Timer::Quorum)?;
+        }
+        if !self.majority_follows() {
+            for position in 0..self.present.len() {
+                self.fire(self.present[position], Timer::Contact)?;
+            }
+            let candidate = self.present[self.elections % self.present.len()];
+            self.elections += 1;
+            self.fire(candidate, Timer::Election)?;
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    fn fire(&mut self, number: usize, timer: Timer) -> Result<(), String> {
+        match self.nodes[number].armed.contains(timer) {
+            true => self.stimulate(number, Stimulus::Timer(timer)),
+            false => Ok(()),
+        }
+    }
+
+    /// Finishes writes and delivers messages until nothing is left.
+    fn settle(&mut self) -> Result<(), String> {
+        for _ in 0..DELIVERIES {
+            if let Some(number) = (0..self.nodes.len()).find(|&n| !self.nodes[n].pending.is_empty())
+            {
+                self.stimulate(number, Stimulus::Disk)?;
+            } else if let Some(Mail { from, to, packet }) = self.mail.pop_front() {
+                let mut out = Out::new();
+                let mut node = Cow::Borrowed(&self.nodes[to]);
+                self.servers[to].on_msg(Id::from(to), &mut node, Id::from(from), packet, &mut out);
+                let node = node.into_owned();
+                self.replace(to, node, out)?;
+            } else {
+                return Ok(());
+            }
+        }
+        Err(format!("the servers still talk after {DELIVERIES} messages of one round"))
+    }
+
+    fn stimulate(&mut self, number: usize, stimulus: Stimulus) -> Result<(), String> {
+        let mut out = Out::new();
+        let mut node = Cow::Borrowed(&self.nodes[number]);
+        self.servers[number].on_timeout(Id::from(number), &mut node, &stimulus, &mut out);
+        let node = node.into_owned();
+        self.replace(number, node, out)
+    }
+
+    fn replace(
+        &mut self,
+        number: usize,
+        mut node: Node<R>,
+        out: Out<Server<R>>,
+    ) -> Result<(), String> {
+        if let Some(broken) = &node.broken {
+            return Err(format!("n{number} broke a claim on the way: {broken}"));
+        }
+        node.events.clear();
+        self.nodes[number] = node;
+        for command in out {
+            if let Command::Send(to, packet) = command {
+                self.post(number, usize::from(to), packet);
+            }
+        }
+        Ok(())
+    }
+
+    fn post(&mut self, from: usize, to: usize, packet: Packet) {
+        if !self.present.contains(&from) || !self.present.contains(&to) {
+            return;
+        }
+        let mail = Mail { from, to, packet };
+        match mail.packet.message.body {
+            Body::InstallSnapshot { .. } => self.transfers[1].push(mail),
+            _ => self.mail.push_back(mail),
+        }
+    }
+
+    fn present(&self) -> impl Iterator<Item = &Node<R>> {
+        self.present.iter().map(|&number| &self.nodes[number])
+    }
+
+    /// Whether some server leads a majority, which then needs no election.
+    fn majority_follows(&self) -> bool {
+        self.present.iter().any(|&leader| {
+            let follows =
+                |node: &&Node<R>| node.replica.raft().leader() == Some(NodeId(leader as u8));
+            self.nodes[leader].replica.raft().leads()
+                && self.present().filter(follows).count() > self.nodes.len() / 2
+        })
+    }
+
+    /// The only leader, if all others follow it.
+    fn leader(&self) -> Option<usize> {
+        let mut present = self.present.iter().copied();
+        let leader = present.find(|&n| self.nodes[n].replica.raft().leads())?;
+        let follows = |node: &Node<R>| node.replica.raft().leader() == Some(NodeId(leader as u8));
+        self.present().all(follows).then_some(leader)
+    }
+
+    /// One leader, equal logs in memory and on disk, everything in them committed and applied.
+    fn agrees(&self) -> bool {
+        let Some(leader) = self.leader() else { return false };
+        let last = self.nodes[leader].replica.raft().last();
+        self.present().all(|node| {
+            let raft = node.replica.raft();
+            raft.last() == last
+                && node.disk.terms.last() == last
+                && raft.commit() == last.index
+                && node.applied == last.index
+        })
+    }
+
+    fn no_reads(&self) -> bool {
+        self.present().all(|node| !node.replica.raft().awaits_read())
+    }
+}
