@@ -5,7 +5,7 @@
 //! leader's heartbeats fire, and without a leader the servers try to get elected, the lowest number first.
 //! Within [`ROUNDS`] rounds there must be one leader and equal logs with *everything in them committed*,
 //! without any help from clients; then a new command must be committed everywhere, and no read may still
-//! wait. Snapshots take two rounds to arrive, for they are large.
+//! wait. Snapshots take three rounds to arrive, for they are large.
 //!
 //! The same must hold with any one server silent for good, if the others are a majority (§5: "fully
 //! functional as long as any majority is").
@@ -20,6 +20,9 @@ use std::collections::VecDeque;
 
 /// Within how many rounds a cluster must converge, for each of the two goals.
 pub const ROUNDS: usize = 24;
+
+/// A snapshot is large: it takes so many rounds to arrive, longer than an election timeout.
+const TRANSFER_ROUNDS: usize = 3;
 
 /// How many messages one round may deliver. More is a conversation without end.
 const DELIVERIES: usize = 2_000;
@@ -36,8 +39,8 @@ struct Schedule<'a, R: Rules> {
     /// The servers that take part.
     present: Vec<usize>,
     mail: VecDeque<Mail>,
-    /// Snapshots that arrive in the next round, and those that arrive in the one behind it.
-    transfers: [Vec<Mail>; 2],
+    /// Snapshots under way, by the rounds until they arrive.
+    transfers: VecDeque<Vec<Mail>>,
     elections: usize,
 }
 
@@ -63,7 +66,7 @@ fn converge_without<R: Rules>(
         nodes: state.actor_states.iter().map(|node| (**node).clone()).collect(),
         present: (0..count).filter(|&n| Some(n) != silent).collect(),
         mail: VecDeque::new(),
-        transfers: [Vec::new(), Vec::new()],
+        transfers: (0..TRANSFER_ROUNDS).map(|_| Vec::new()).collect(),
         elections: 0,
     };
     let mut envelopes: Vec<_> =
@@ -100,8 +103,8 @@ impl<R: Rules> Schedule<'_, R> {
     /// One round: what is under way arrives, leaders send heartbeats and look whether a quorum answered,
     /// or somebody tries to get elected.
     fn round(&mut self) -> Result<(), String> {
-        let [arriving, following] = &mut self.transfers;
-        self.mail.extend(std::mem::replace(arriving, std::mem::take(following)));
+        self.transfers.push_back(Vec::new());
+        self.mail.extend(self.transfers.pop_front().unwrap_or_default());
         self.settle()?;
         let leads = |&n: &usize| self.nodes[n].replica.raft().leads();
         let leaders: Vec<_> = self.present.iter().copied().filter(leads).collect();
@@ -183,7 +186,7 @@ impl<R: Rules> Schedule<'_, R> {
         }
         let mail = Mail { from, to, packet };
         match mail.packet.message.body {
-            Body::InstallSnapshot { .. } => self.transfers[1].push(mail),
+            Body::InstallSnapshot { .. } => self.transfers[TRANSFER_ROUNDS - 1].push(mail),
             _ => self.mail.push_back(mail),
         }
     }

@@ -151,6 +151,9 @@ const N0_BEATS: &[&str] = &["n0 Heartbeat timer", "n0→n1 Heartbeat"];
 /// n0's log of one entry becomes a snapshot; n2 has not seen the entry.
 const N0_COMPACTS: &[&str] = &["n0 snapshot", "n0 disk"];
 
+/// n2 gets the no-op and loses it again before its disk has it.
+const N2_FORGETS_NO_OP: &[&str] = &["n0→n2 t1 AppendEntries", "n2 crash"];
+
 /// As [`N1_LEADS_2`], its snapshot's record being pending.
 const N1_LEADS_2_COMPACTED: &[&str] = &[
     "n1 disk",
@@ -317,8 +320,8 @@ pub const TABLE: &[Hunt] = &[
         rule: "RAFT-QUORUM-2",
         bug: Bug::SnapshotTrafficIsSilence,
         fault: DiskFault::None,
-        bounds: snapshots(3),
-        prefix: &[N0_LEADS_1, N0_DISK, N1_HAS_NO_OP, N0_COMPACTS],
+        bounds: snapshots(3).crashing(),
+        prefix: &[N0_LEADS_1, N0_DISK, N1_HAS_NO_OP, N0_COMPACTS, N2_FORGETS_NO_OP],
         property: CONVERGENCE,
     },
     Hunt {
