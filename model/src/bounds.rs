@@ -83,4 +83,9 @@ impl Bounds {
             converge_every: 0,
         }
     }
+
+    /// The sets that tell servers apart.
+    pub const fn told_apart(&self) -> [NodeSet; 4] {
+        [self.victims, self.campaigners, self.readers, self.compactors]
+    }
 }

@@ -18,6 +18,7 @@ use stateright::actor::{
 use stateright::{Model, Path, Property};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A cluster's state: servers, network and history.
 pub type State<R> = ActorModelState<Server<R>, History>;
@@ -33,6 +34,8 @@ pub struct Cluster<R: Rules> {
     pub bounds: Bounds,
     /// What was reached; shared by all clones.
     pub probes: Arc<Probes>,
+    /// When set, no further actions are offered, so that a checker that can't be stopped comes to an end.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl<R: Rules> Cluster<R> {
@@ -54,11 +57,12 @@ impl<R: Rules> Cluster<R> {
             contact_at_once: !bounds.pre_vote,
         });
         let lossy = if bounds.loss { LossyNetwork::Yes } else { LossyNetwork::No };
-        let inner = ActorModel::new((), History::default())
-            .actors(servers)
-            .init_network(network)
-            .lossy_network(lossy);
-        Self { inner, bounds, probes: Arc::default() }
+        let inner =
+            ActorModel::new((), History { told_apart: bounds.told_apart(), ..History::default() })
+                .actors(servers)
+                .init_network(network)
+                .lossy_network(lossy);
+        Self { inner, bounds, probes: Arc::default(), stop: Arc::default() }
     }
 
     /// Whether this state is one from which convergence is checked: all of them, every so many by a hash of
@@ -199,6 +203,9 @@ impl<R: Rules> Model for Cluster<R> {
     }
 
     fn actions(&self, state: &State<R>, actions: &mut Vec<Action>) {
+        if self.stop.load(Ordering::Relaxed) {
+            return;
+        }
         if state.history.violated() || state.actor_states.iter().any(|node| node.broken.is_some()) {
             return;
         }

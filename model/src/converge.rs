@@ -5,7 +5,7 @@
 //! leader's heartbeats fire, and without a leader the servers try to get elected, the lowest number first.
 //! Within [`ROUNDS`] rounds there must be one leader and equal logs with *everything in them committed*,
 //! without any help from clients; then a new command must be committed everywhere, and no read may still
-//! wait. Snapshots take three rounds to arrive, for they are large.
+//! wait. No leader may step down that everyone answers. Snapshots take three rounds to arrive, for they are large.
 //!
 //! The same must hold with any one server silent for good, if the others are a majority (§5: "fully
 //! functional as long as any majority is").
@@ -113,7 +113,11 @@ impl<R: Rules> Schedule<'_, R> {
         }
         self.settle()?;
         for leader in leaders {
+            let led = self.nodes[leader].replica.raft().leads();
             self.fire(leader, Timer::Quorum)?;
+            if led && !self.nodes[leader].replica.raft().leads() {
+                return Err(format!("n{leader} stopped leading although everyone had answered it"));
+            }
         }
         if !self.majority_follows() {
             for position in 0..self.present.len() {

@@ -2,6 +2,7 @@
 
 use crate::node::{Event, Node, Tag};
 use protocol::log::Entry;
+use protocol::quorum::NodeSet;
 use protocol::raft::Rules;
 use protocol::{Index, LogId, NodeId, ReadId, Term};
 use std::fmt;
@@ -47,6 +48,9 @@ pub struct History {
     pub compactions: u8,
     /// Reads asked so far.
     pub asked: u8,
+    /// Who may do what only some may: constant in a run. Servers that are in the same of these sets are
+    /// interchangeable.
+    pub told_apart: [NodeSet; 4],
 }
 
 impl History {
@@ -114,10 +118,8 @@ impl History {
             }
             Event::ReadLost { id } => self.reads.retain(|read| (read.0, read.1) != (me, id)),
             Event::Crashed { .. } => self.reads.retain(|read| read.0 != me),
-            Event::Restored { id, .. } => {
-                if self.id_at(id.last.index) != Some(id.last) {
-                    self.violation = Some(Violation::Snapshot);
-                }
+            Event::Restored { id, .. } if self.id_at(id.last.index) != Some(id.last) => {
+                self.violation = Some(Violation::Snapshot);
             }
             _ => {}
         }

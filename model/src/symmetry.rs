@@ -5,13 +5,15 @@
 //! the smallest fingerprint among those that keep the bounds: a true canonical form, so that the number
 //! of states does not depend on the order in which a checker meets them.
 
-use crate::cluster::{Cluster, State};
+use crate::cluster::State;
 use crate::node::{Node, Packet, Pending, Tag};
+use crate::search::fingerprint;
 use protocol::log::{Durable, Entry};
+use protocol::quorum::NodeSet;
 use protocol::raft::Rules;
 use protocol::{HardState, NodeId, Write};
 use stateright::actor::{Envelope, Id, Network};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 fn tag(tag: Tag, name: &impl Fn(NodeId) -> NodeId) -> Tag {
@@ -88,40 +90,43 @@ pub fn renamed<R: Rules>(state: &State<R>, to: &[u8]) -> State<R> {
     twin
 }
 
-impl<R: Rules> Cluster<R> {
-    /// The renamings under which this model's bounds stay as they are.
-    pub fn renamings(&self) -> Vec<Vec<u8>> {
-        let bounds = &self.bounds;
-        let mut all = vec![vec![]];
-        for number in 0..bounds.servers as u8 {
-            all = all
-                .iter()
-                .flat_map(|names: &Vec<u8>| {
-                    (0..=names.len()).map(move |place| {
-                        let mut longer = names.clone();
-                        longer.insert(place, number);
-                        longer
-                    })
-                })
-                .collect();
-        }
-        let sets = [bounds.victims, bounds.campaigners, bounds.readers, bounds.compactors];
-        all.retain(|to| {
-            sets.iter()
-                .all(|set| set.renamed(&|node: NodeId| NodeId(to[usize::from(node.0)])) == *set)
-        });
-        all
+/// All orders of `servers` numbers under which the sets stay as they are.
+fn renamings(servers: usize, sets: &[NodeSet; 4]) -> Vec<Vec<u8>> {
+    let mut all = vec![vec![]];
+    for number in 0..servers as u8 {
+        let longer = |names: &Vec<u8>| {
+            let names = names.clone();
+            (0..=names.len()).map(move |place| {
+                let mut longer = names.clone();
+                longer.insert(place, number);
+                longer
+            })
+        };
+        all = all.iter().flat_map(longer).collect();
     }
+    let first = NodeSet::first(servers);
+    all.retain(|to| {
+        let name = |node: NodeId| NodeId(to[usize::from(node.0)]);
+        sets.iter().all(|set| set.and(first).renamed(&name) == set.and(first))
+    });
+    all
 }
 
-/// The representative of all renamings of a state. `to` are the renamings of its model.
-pub fn representative<R: Rules>(state: &State<R>, to: &[Vec<u8>]) -> State<R> {
-    to.iter()
-        .map(|to| renamed(state, to))
-        .min_by_key(|state| {
-            let mut hasher = DefaultHasher::new();
-            state.hash(&mut hasher);
-            hasher.finish()
-        })
-        .unwrap_or_else(|| state.clone())
+type Cached = ([NodeSet; 4], usize, Vec<Vec<u8>>);
+
+thread_local! {
+    static RENAMINGS: RefCell<Option<Cached>> = const { RefCell::new(None) };
+}
+
+/// The representative of all renamings of a state under which its model stays the same.
+pub fn representative<R: Rules>(state: &State<R>) -> State<R> {
+    let (sets, servers) = (state.history.told_apart, state.actor_states.len());
+    RENAMINGS.with_borrow_mut(|cached| {
+        if !matches!(cached, Some((known, count, _)) if (*known, *count) == (sets, servers)) {
+            *cached = Some((sets, servers, renamings(servers, &sets)));
+        }
+        let all = cached.iter().flat_map(|(.., all)| all);
+        let twins = all.map(|to| renamed(state, to));
+        twins.min_by_key(fingerprint).unwrap_or_else(|| state.clone())
+    })
 }

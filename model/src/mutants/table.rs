@@ -5,7 +5,6 @@ use crate::bounds::{Bounds, Net};
 use crate::node::DiskFault;
 use crate::raft::{
     CLAIMS, CONVERGENCE, DURABILITY, ELECTION_SAFETY, LEADER_COMPLETENESS, LOG_MATCHING, READS,
-    STATE_MACHINE_SAFETY,
 };
 use protocol::NodeId;
 use protocol::quorum::NodeSet;
@@ -652,7 +651,7 @@ pub const TABLE: &[Hunt] = &[
         fault: DiskFault::SnapshotsUnapplied,
         bounds: snapshots(3),
         prefix: &[],
-        property: STATE_MACHINE_SAFETY,
+        property: CLAIMS,
     },
     Hunt {
         id: "V1",
