@@ -94,6 +94,10 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// Inlined with [`Raft::say`], so that an effect is built where it stays. Through a call it is written
+    /// to the stack field by field and read back in wide pieces; a profile shows the processor waiting
+    /// there, for an eighth of a commit's time.
+    #[inline(always)]
     fn emit(&mut self, effect: Effect) {
         self.out.push(effect);
     }
@@ -234,7 +238,8 @@ impl<R: Rules> Raft<R> {
         }
     }
 
-    /// Sends in the lane that the rules name.
+    /// Sends in the lane that the rules name. Inlined: see [`Turn::emit`].
+    #[inline(always)]
     fn say(&self, to: NodeId, body: Body, turn: &mut Turn<'_>) {
         let message = Message { term: self.hard.term, body };
         if self.rules.waits_for_disk(&body, to == self.me()) {
