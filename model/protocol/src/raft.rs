@@ -32,10 +32,10 @@ pub use rules::{Paper, Rules};
 use crate::Machine;
 use crate::quorum::{MAX_NODES, NodeSet};
 use crate::terms::Terms;
-use crate::types::{HardState, Index, LogId, NodeId, ReadId, Term, Write};
+use crate::types::{HardState, Index, LogId, NodeId, Term, Write};
 use alloc::vec::Vec;
 use core::fmt;
-use read::Waiting;
+use read::{Asked, Waiting};
 
 /// What a server is told at its start and never changes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -54,7 +54,7 @@ pub struct Config {
 /// A server's role, with what only that role knows: a stale field cannot exist.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Role {
-    Follower { leader: Option<NodeId>, asked: Vec<ReadId> },
+    Follower { leader: Option<NodeId>, asked: Vec<Asked> },
     PreCandidate { granted: NodeSet },
     Candidate { granted: NodeSet },
     Leader(Leader),
@@ -94,6 +94,10 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// Inlined with [`Raft::say`], so that an effect is built where it stays. Through a call it is written
+    /// to the stack field by field and read back in wide pieces; a profile shows the processor waiting
+    /// there, for an eighth of a commit's time.
+    #[inline(always)]
     fn emit(&mut self, effect: Effect) {
         self.out.push(effect);
     }
@@ -197,6 +201,9 @@ impl<R: Rules> Raft<R> {
 
     fn receive(&mut self, from: NodeId, message: Message, turn: &mut Turn<'_>) {
         let Message { term, body } = message;
+        if !message.is_well_formed() {
+            return;
+        }
         let to_itself = matches!(body, Body::VoteGranted | Body::Accepted { .. });
         if !self.config.voters.contains(from) || (from == self.me() && !to_itself) {
             return;
@@ -243,7 +250,8 @@ impl<R: Rules> Raft<R> {
         }
     }
 
-    /// Sends in the lane that the rules name.
+    /// Sends in the lane that the rules name. Inlined: see [`Turn::emit`].
+    #[inline(always)]
     fn say(&self, to: NodeId, body: Body, turn: &mut Turn<'_>) {
         let message = Message { term: self.hard.term, body };
         if self.rules.waits_for_disk(&body, to == self.me()) {
@@ -374,7 +382,7 @@ impl<R> fmt::Debug for Raft<R> {
             }
         }
         if let Role::Follower { asked, .. } = &self.role {
-            asked.iter().try_for_each(|id| write!(f, " · asked {id:?}"))?;
+            asked.iter().try_for_each(|asked| write!(f, " · asked {:?}", asked.id))?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::message::{Body, Effect, Refusal, Timer};
 use super::progress::Progress;
+use super::read::Asked;
 use super::{Leader, Raft, Role, Rules, Turn};
 use crate::quorum::NodeSet;
 use crate::types::{HardState, LogId, NodeId, Term, Write};
@@ -21,7 +22,7 @@ impl<R: Rules> Raft<R> {
         let leads = matches!(role, Role::Leader(_));
         match core::mem::replace(&mut self.role, role) {
             Role::Follower { asked, .. } => {
-                for id in asked {
+                for Asked { id, .. } in asked {
                     turn.emit(Effect::Refused(Refusal::ReadLost { id }));
                 }
             }

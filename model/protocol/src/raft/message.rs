@@ -89,6 +89,41 @@ pub enum Body {
     Outdated,
 }
 
+impl Message {
+    /// Whether an honest server could have sent it in some state. A driver's decoder checks the bytes; this
+    /// checks the numbers, so that none of them can overflow or contradict itself inside a step.
+    pub const fn is_well_formed(&self) -> bool {
+        const fn id(id: LogId) -> bool {
+            (id.term == 0) == (id.index == 0) && id.index <= MAX_INDEX
+        }
+        match self.body {
+            Body::PreVote { last } | Body::RequestVote { last } => {
+                id(last) && last.term <= self.term
+            }
+            Body::AppendEntries { prev, run, count, commit } => {
+                let grows =
+                    count == 0 && run == prev.term || count > 0 && run >= prev.term && run > 0;
+                id(prev) && grows && run <= self.term && commit <= MAX_INDEX
+            }
+            Body::Accepted { matched } => matched <= MAX_INDEX,
+            Body::Rejected { prev, hint } => prev <= MAX_INDEX && id(hint) && hint.index <= prev,
+            Body::Heartbeat { commit, .. } => commit <= MAX_INDEX,
+            Body::InstallSnapshot { id: snapshot } => {
+                id(snapshot.last) && snapshot.last.index > 0 && snapshot.last.term <= self.term
+            }
+            Body::ReadGranted { index, .. } => index <= MAX_INDEX,
+            Body::PreVoteGranted
+            | Body::VoteGranted
+            | Body::Alive { .. }
+            | Body::ReadIndex { .. }
+            | Body::Outdated => true,
+        }
+    }
+}
+
+/// No log grows beyond this: a million entries a second would take 146,000 years.
+const MAX_INDEX: Index = 1 << 62;
+
 impl Body {
     /// Whether the sender acts as the leader of the message's term.
     pub const fn is_from_leader(&self) -> bool {

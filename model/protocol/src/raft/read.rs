@@ -28,6 +28,16 @@ pub(crate) struct Waiting {
     pub index: Index,
 }
 
+/// A read that a follower has passed on to its leader.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Asked {
+    /// Its name.
+    pub id: ReadId,
+    /// Whether a heartbeat has come since. The first one is, as a rule, the read's own round; at the second
+    /// the question or its answer may be lost.
+    pub overdue: bool,
+}
+
 impl fmt::Debug for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, id, round, index } = self;
@@ -45,7 +55,7 @@ impl<R: Rules> Raft<R> {
             }
             Role::Follower { leader: Some(leader), asked } => {
                 let leader = *leader;
-                asked.push(id);
+                asked.push(Asked { id, overdue: false });
                 self.say(leader, Body::ReadIndex { id }, turn);
             }
             _ => turn.emit(Effect::Refused(Refusal::ReadLost { id })),
@@ -127,18 +137,23 @@ impl<R: Rules> Raft<R> {
     pub(super) fn on_read_granted(&mut self, id: ReadId, index: Index, turn: &mut Turn<'_>) {
         let rules = self.rules;
         let Role::Follower { asked, .. } = &mut self.role else { return };
-        if let Some(position) = asked.iter().position(|&waiting| rules.answers_read(id, waiting)) {
-            let id = asked.remove(position);
+        if let Some(position) = asked.iter().position(|asked| rules.answers_read(id, asked.id)) {
+            let Asked { id, .. } = asked.remove(position);
             turn.emit(Effect::Readable { id, index });
         }
     }
 
-    /// A question or its answer may be lost: a follower asks again at its leader's next heartbeat. The
+    /// A question or its answer may be lost: a follower asks again at its leader's second heartbeat. The
     /// same id is safe: any answer to it was found after it was first asked.
-    pub(super) fn ask_again(&self, turn: &mut Turn<'_>) {
-        if let Role::Follower { leader: Some(leader), asked } = &self.role {
-            for &id in asked {
-                self.say(*leader, Body::ReadIndex { id }, turn);
+    pub(super) fn ask_again(&mut self, turn: &mut Turn<'_>) {
+        let Role::Follower { leader: Some(leader), asked } = &mut self.role else { return };
+        let leader = *leader;
+        for position in 0..asked.len() {
+            let Role::Follower { asked, .. } = &mut self.role else { return };
+            let Asked { id, overdue } = asked[position];
+            asked[position].overdue = true;
+            if overdue {
+                self.say(leader, Body::ReadIndex { id }, turn);
             }
         }
     }
