@@ -1,1 +1,427 @@
-fn main() {}
+//! `cargo run -p checks`: see README.md, or `--help`.
+
+use checks::engine::{INTERRUPTED, Limits, Strategy};
+use checks::report::{self, Ending, Row, grouped};
+use checks::runner::{self, Settings};
+use checks::{deep, mutants, paths, settings, spec, walk};
+use clap::{Parser, Subcommand};
+use model::cluster::Cluster;
+use model::mutants::{Hunt, TABLE};
+use model::node::DiskFault;
+use model::runs::{self, RUNS, Run};
+use protocol::raft::Paper;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Explores quorate's protocols exhaustively within stated bounds.
+///
+/// Without a command: the standard runs, with progress on standard error and one table on standard output.
+/// Exit codes: 0 all fine, 1 a violation or a shortfall, 2 cut off and therefore not exhausted, 64 bad arguments.
+#[derive(Parser)]
+#[command(name = "checks", version)]
+struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(clap::Args, Clone)]
+struct Common {
+    /// Print JSON on standard output; it holds nothing of the wall clock.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Checker threads.
+    #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(1..=64))]
+    threads: Option<u16>,
+    /// Stop a run at this many unique states (a hunt: 2,000,000 unless told).
+    #[arg(long, global = true)]
+    max_states: Option<usize>,
+    /// Stop a run when the process has this much memory in use, in GiB.
+    #[arg(long, global = true, default_value_t = 20.0)]
+    max_memory: f64,
+    /// Where counterexamples and diagrams are written.
+    #[arg(long, global = true, default_value = "out")]
+    out: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the runs and the mutants.
+    List,
+    /// Explore one run, within its own bounds or changed ones.
+    Run {
+        /// The run's name: see `list`.
+        name: String,
+        /// How to explore.
+        #[arg(long, value_enum, default_value = "dfs")]
+        strategy: Strategy,
+        /// Change a bound: field=value. Repeatable; sets of servers are written n0,n2 or all or none.
+        #[arg(long = "set", value_name = "FIELD=VALUE")]
+        settings: Vec<String>,
+        /// Seed of a walk.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Paths of a walk.
+        #[arg(long, default_value_t = 10_000)]
+        paths: usize,
+        /// Steps of a walk's paths.
+        #[arg(long, default_value_t = 200)]
+        steps: usize,
+        /// Pin the number of states in the ledger.
+        #[arg(long)]
+        pin: bool,
+    },
+    /// Look at a run in a browser: the stateright Explorer, on loopback.
+    Explore {
+        /// The run's name: see `list`.
+        name: String,
+        /// The port.
+        #[arg(long, default_value_t = 3000)]
+        port: u16,
+        /// Explore with the rules (and in the bounds) of this mutant.
+        #[arg(long)]
+        mutant: Option<String>,
+        /// Change a bound: field=value.
+        #[arg(long = "set", value_name = "FIELD=VALUE")]
+        settings: Vec<String>,
+    },
+    /// Hunt the mutants, or one of them with its transcript.
+    Mutants {
+        /// The mutant's id: see `list`.
+        id: Option<String>,
+    },
+    /// The long runs. Finished ones of the same text are skipped.
+    Deep {
+        /// Only this one.
+        name: Option<String>,
+        /// List them with what the record says.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Take a saved path again.
+    Replay {
+        /// The file that a violation was written to.
+        file: PathBuf,
+    },
+    /// The matrix of SPEC.md: requirement by code, model, test and mutant.
+    Spec,
+    /// All standard runs, pinning their counts in the ledger.
+    Pin,
+}
+
+/// Bad arguments: exit code 64.
+struct Usage(String);
+
+impl From<String> for Usage {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+type Outcome = Result<ExitCode, Usage>;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let fine = !error.use_stderr();
+            let printed = error.print();
+            return if fine && printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(64) };
+        }
+    };
+    model::node::quiet_broken_claims();
+    let handler = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(2);
+        }
+    });
+    if let Err(error) = handler {
+        eprintln!("Ctrl-C will end this program without a table: {error}");
+    }
+    let result = match args.command {
+        None => standard(&args.common, false),
+        Some(Command::Pin) => standard(&args.common, true),
+        Some(Command::List) => list(&args.common),
+        Some(Command::Run {
+            name, strategy: Strategy::Walk, settings, seed, paths, steps, ..
+        }) => walk_run(&name, &settings, seed, paths, steps, &args.common),
+        Some(Command::Run { name, strategy, settings, pin, .. }) => {
+            run_one(&name, strategy, &settings, pin, &args.common)
+        }
+        Some(Command::Explore { name, port, mutant, settings }) => {
+            explore(&name, port, mutant.as_deref(), &settings)
+        }
+        Some(Command::Mutants { id }) => hunt(id.as_deref(), &args.common),
+        Some(Command::Deep { name, list }) => run_deep(name.as_deref(), list, &args.common),
+        Some(Command::Replay { file }) => replay(&file, &args.common),
+        Some(Command::Spec) => show_spec(&args.common),
+    };
+    result.unwrap_or_else(|Usage(text)| {
+        eprintln!("error: {text}");
+        ExitCode::from(64)
+    })
+}
+
+fn shared(common: &Common, strategy: Strategy, pin: bool, states: usize) -> Settings {
+    let threads = common
+        .threads
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let limits = Limits {
+        states: common.max_states.unwrap_or(states),
+        memory_mib: (common.max_memory * 1024.0) as u64,
+    };
+    Settings { strategy, threads, limits, out: common.out.clone(), pin }
+}
+
+fn print_json(value: &impl serde::Serialize) -> Result<(), Usage> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| error.to_string())?;
+    println!("{text}");
+    Ok(())
+}
+
+/// Prints the rows and gives the exit code of the worst.
+fn finish(rows: &[Row], common: &Common) -> Outcome {
+    if common.json {
+        print_json(&rows)?;
+    } else {
+        print!("{}", report::table(rows));
+    }
+    let any = |ending| rows.iter().any(|row| row.ending == ending);
+    Ok(if any(Ending::Failed) {
+        ExitCode::from(1)
+    } else if any(Ending::NotExhausted) {
+        println!("not exhausted");
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn standard(common: &Common, pin: bool) -> Outcome {
+    let settings = shared(common, Strategy::Dfs, pin, usize::MAX);
+    let mut rows = Vec::new();
+    for run in RUNS.iter().filter(|run| !run.deep) {
+        rows.push(runner::run(run, run.bounds, &settings)?);
+        if INTERRUPTED.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    finish(&rows, common)
+}
+
+fn named(name: &str) -> Result<&'static Run, Usage> {
+    runs::find(name).ok_or_else(|| {
+        let names: Vec<_> = RUNS.iter().map(|run| run.name).collect();
+        Usage(format!("there is no run `{name}`; there are {}", names.join(", ")))
+    })
+}
+
+fn mutant(id: &str) -> Result<&'static Hunt, Usage> {
+    TABLE.iter().find(|hunt| hunt.id.eq_ignore_ascii_case(id)).ok_or_else(|| {
+        let ids: Vec<_> = TABLE.iter().map(|hunt| hunt.id).collect();
+        Usage(format!("there is no mutant `{id}`; there are {}", ids.join(" ")))
+    })
+}
+
+fn run_one(name: &str, strategy: Strategy, set: &[String], pin: bool, common: &Common) -> Outcome {
+    let run = named(name)?;
+    let bounds = settings::apply(run.bounds, set)?;
+    let settings = shared(common, strategy, pin, usize::MAX);
+    let row = runner::run(run, bounds, &settings)?;
+    finish(&[row], common)
+}
+
+fn walk_run(
+    name: &str,
+    set: &[String],
+    seed: u64,
+    paths: usize,
+    steps: usize,
+    common: &Common,
+) -> Outcome {
+    let run = named(name)?;
+    let cluster = Cluster::new(settings::apply(run.bounds, set)?, Paper, DiskFault::None);
+    let walked = walk::walk(&cluster, seed, paths, steps);
+    if common.json {
+        let violated = walked.violation.as_ref().map(|violation| violation.property);
+        print_json(&serde_json::json!({
+            "run": name, "seed": seed, "paths": walked.paths, "steps": walked.steps,
+            "exhausted": false, "violated": violated,
+        }))?;
+    } else {
+        let (paths, steps) = (grouped(walked.paths), grouped(walked.steps));
+        println!("{name}: {paths} random paths, {steps} steps, seed {seed}; not exhausted");
+    }
+    let Some(violation) = walked.violation else {
+        let whole = walked.paths == paths;
+        return Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(2) });
+    };
+    let path = paths::shorten(&cluster, &violation);
+    let saved = paths::Saved::new(name, None, &cluster, Some(violation.property), 0, &path);
+    let file = saved.write(&cluster, &common.out)?;
+    eprintln!("{} does not hold (seed {seed})", violation.property);
+    eprintln!("replay: cargo run --release -p checks -- replay {}", file.display());
+    Ok(ExitCode::from(1))
+}
+
+fn list(common: &Common) -> Outcome {
+    if common.json {
+        let runs: Vec<_> = RUNS
+            .iter()
+            .map(|run| {
+                serde_json::json!({
+                    "name": run.name, "about": run.about, "deep": run.deep, "bounds": run.bounds,
+                })
+            })
+            .collect();
+        let mutants: Vec<_> = TABLE
+            .iter()
+            .map(|hunt| serde_json::json!({ "id": hunt.id, "rule": hunt.rule, "text": hunt.text }))
+            .collect();
+        print_json(&serde_json::json!({ "runs": runs, "mutants": mutants }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows: Vec<_> = RUNS
+        .iter()
+        .map(|run| {
+            let kind = if run.deep { "deep" } else { "" };
+            [run.name.into(), report::bounds_text(&run.bounds), kind.into(), run.about.into()]
+        })
+        .collect();
+    print!("{}", report::columns(&["run", "bounds", "", "what for"].map(String::from), &rows, &[]));
+    println!();
+    let rows: Vec<_> =
+        TABLE.iter().map(|hunt| [hunt.id.into(), hunt.rule.into(), hunt.text.into()]).collect();
+    print!(
+        "{}",
+        report::columns(&["mutant", "rule", "what is wrong"].map(String::from), &rows, &[])
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn explore(name: &str, port: u16, id: Option<&str>, set: &[String]) -> Outcome {
+    let run = named(name)?;
+    let address = format!("127.0.0.1:{port}");
+    if let Err(error) = std::net::TcpListener::bind(&address) {
+        return Err(Usage(format!("can't listen on {address}: {error}; choose another --port")));
+    }
+    if Path::new("./ui").is_dir() {
+        eprintln!("note: the Explorer takes its pages from the folder ./ui here");
+    }
+    eprintln!("the Explorer is at http://{address}/ ; Ctrl-C twice ends it");
+    std::thread::spawn(|| {
+        while !INTERRUPTED.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        std::process::exit(0);
+    });
+    use stateright::Model;
+    match id {
+        None => {
+            let bounds = settings::apply(run.bounds, set)?;
+            let _ = Cluster::new(bounds, Paper, DiskFault::None).checker().serve(address);
+        }
+        Some(id) => {
+            let hunt = mutant(id)?;
+            let mut cluster = hunt.cluster();
+            cluster.bounds = settings::apply(cluster.bounds, set)?;
+            let _ = cluster.checker().serve(address);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn hunt(id: Option<&str>, common: &Common) -> Outcome {
+    let settings = shared(common, Strategy::Bfs, false, 2_000_000);
+    let hunts: Vec<_> = match id {
+        Some(id) => vec![mutant(id)?],
+        None => TABLE.iter().collect(),
+    };
+    let all = mutants::hunt_all(&hunts, &settings, |hunted| {
+        let word = if hunted.killed() { "killed" } else { "NOT KILLED" };
+        let states = grouped(hunted.states);
+        eprintln!(
+            "{:<5} {word}  {} steps, {states} states",
+            hunted.id,
+            hunted.prefix + hunted.steps
+        );
+    });
+    if common.json {
+        print_json(&all)?;
+    } else {
+        print!("{}", mutants::table(&all));
+    }
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        println!("not exhausted: interrupted");
+        return Ok(ExitCode::from(2));
+    }
+    let all_killed = all.iter().all(mutants::Hunted::killed);
+    Ok(if all_killed { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn run_deep(name: Option<&str>, list: bool, common: &Common) -> Outcome {
+    let path = deep::path();
+    let chosen = name.map(named).transpose()?;
+    let deep_runs = RUNS.iter().filter(|run| chosen.map_or(run.deep, |one| one.name == run.name));
+    let settings = shared(common, Strategy::Dfs, true, usize::MAX);
+    let mut rows = Vec::new();
+    for run in deep_runs {
+        let record = deep::read(&path)?.into_iter().find(|record| record.run == run.name);
+        match record {
+            Some(record) if list => println!("{}", record.line()),
+            None if list => println!("{}: not run yet", run.name),
+            Some(record) if record.text == deep::TEXT => {
+                println!("{} (the same text: skipped)", record.line());
+            }
+            _ => {
+                let row = runner::run(run, run.bounds, &settings)?;
+                if row.ending == Ending::Passed {
+                    deep::add(&path, deep::Record::new(&row))?;
+                }
+                rows.push(row);
+                if INTERRUPTED.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        }
+    }
+    if rows.is_empty() { Ok(ExitCode::SUCCESS) } else { finish(&rows, common) }
+}
+
+fn replay(file: &Path, common: &Common) -> Outcome {
+    let saved = paths::Saved::read(file)?;
+    let replayed = paths::replay(&saved)?;
+    if common.json {
+        print_json(&serde_json::json!({
+            "name": saved.name, "steps": saved.steps.len(), "violated": replayed.violated,
+        }))?;
+    } else {
+        println!("{}", replayed.transcript);
+    }
+    match (replayed.violated, &saved.property) {
+        (Some(property), _) => {
+            eprintln!("{property} does not hold after these {} steps", saved.steps.len());
+            Ok(ExitCode::from(1))
+        }
+        (None, Some(property)) => {
+            eprintln!("{property} holds now: the path no longer shows what it was saved for");
+            Ok(ExitCode::SUCCESS)
+        }
+        (None, None) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn show_spec(common: &Common) -> Outcome {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let matrix = spec::matrix(&root)?;
+    if common.json {
+        print_json(&matrix)?;
+    } else {
+        print!("{}", spec::table(&matrix));
+    }
+    let whole = matrix.unknown.is_empty() && matrix.lines.iter().all(|line| line.gaps.is_empty());
+    Ok(if whole && !matrix.lines.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}

@@ -319,6 +319,11 @@ pub struct Hunt {
 }
 
 impl Hunt {
+    /// The same hunt for a mutant that has nothing wrong: it must find nothing, or the hunt shows nothing.
+    pub fn control(&self) -> Self {
+        Self { bug: Bug::None, fault: DiskFault::None, ..*self }
+    }
+
     /// The model in which the mutant is hunted. Convergence is checked on every state if it is to die by it.
     pub fn cluster(&self) -> Cluster<Mutant> {
         let converge_every = u64::from(self.property == raft::CONVERGENCE);

@@ -40,6 +40,21 @@ pub const ALL: [&str; 8] = [
     CONVERGENCE,
 ];
 
+/// The properties' ids in SPEC.md, with their names.
+pub fn ids() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let ids = [
+        "PROP-CLAIMS",
+        "PROP-ELECTION-SAFETY",
+        "PROP-LOG-MATCHING",
+        "PROP-LEADER-COMPLETENESS",
+        "PROP-STATE-MACHINE-SAFETY",
+        "PROP-DURABILITY",
+        "PROP-READS",
+        "PROP-CONVERGENCE",
+    ];
+    ids.into_iter().zip(ALL)
+}
+
 /// Raft's properties, as stateright checks them on every state.
 pub fn properties<R: Rules>() -> Vec<Property<Cluster<R>>> {
     vec![

@@ -1,1 +1,266 @@
-//! stub
+//! The named runs: what is explored, within which bounds, and which corners each must reach.
+//!
+//! Together the standard runs cover election, replication, restarts with the split disk, duplication, loss,
+//! snapshots and reads. A run that misses one of its corners fails, however green its properties are. The
+//! exact number of states of each is pinned in the ledger of `checks`: another count is another protocol.
+
+use crate::bounds::{Bounds, Net};
+use crate::probes::Probe::{self, *};
+use protocol::NodeId;
+use protocol::quorum::NodeSet;
+
+/// A named exploration.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// Its name, as a person types it.
+    pub name: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// What may happen in it.
+    pub bounds: Bounds,
+    /// What it must reach.
+    pub reaches: &'static [Probe],
+    /// Whether it takes long and belongs to `checks deep`.
+    pub deep: bool,
+}
+
+const ALL: NodeSet = NodeSet::first(3);
+const N0: NodeSet = NodeSet::only(NodeId(0));
+const N01: NodeSet = NodeSet::first(2);
+const N02: NodeSet = only_two(0, 2);
+
+const fn only_two(one: u8, two: u8) -> NodeSet {
+    let mut set = NodeSet::only(NodeId(one));
+    set.insert(NodeId(two));
+    set
+}
+
+const THREE: Bounds = Bounds { max_log: 0, ..Bounds::plain(3) };
+
+/// Every run, the standard ones first.
+pub const RUNS: &[Run] = &[
+    Run {
+        name: "raft-one",
+        about: "a group of one server: crashes, snapshots, reads; convergence from every state",
+        bounds: Bounds {
+            max_term: 3,
+            max_log: 4,
+            crashes: 2,
+            victims: NodeSet::first(1),
+            pre_vote: true,
+            heartbeats: true,
+            check_quorum: true,
+            reads: 2,
+            readers: NodeSet::first(1),
+            compactions: 2,
+            compactors: NodeSet::first(1),
+            converge_every: 1,
+            ..Bounds::plain(1)
+        },
+        reaches: &[Elected, Committed, CrashedWithPendingWrite, Compacted, ReadConfirmed],
+        deep: false,
+    },
+    Run {
+        name: "raft-two",
+        about: "two servers with everything on but duplication; convergence from every state",
+        bounds: Bounds {
+            max_term: 2,
+            max_log: 1,
+            crashes: 1,
+            victims: N0,
+            campaigners: N01,
+            heartbeats: true,
+            loss: true,
+            compactions: 1,
+            compactors: N0,
+            converge_every: 1,
+            ..Bounds::plain(2)
+        },
+        reaches: &[CrashForgotEntries, CrashForgotVote, MessageLost, Compacted],
+        deep: false,
+    },
+    Run {
+        name: "raft-election",
+        about: "three servers may all campaign, two terms",
+        bounds: Bounds { max_term: 2, converge_every: 200, ..THREE },
+        reaches: &[TwoLeaders, Deposed, CommittedInherited, CommittedWithoutOwnDisk, VoteRefused],
+        deep: false,
+    },
+    Run {
+        name: "raft-figure-8",
+        about: "three terms of two rivals: an old entry on a majority that must not be committed",
+        bounds: Bounds { max_term: 3, campaigners: N02, converge_every: 2000, ..THREE },
+        reaches: &[Figure8, SuffixOverwritten, Rejected, CommittedInherited],
+        deep: true,
+    },
+    Run {
+        name: "raft-restart",
+        about: "one of three servers crashes between any two writes of its disk, two terms",
+        bounds: Bounds {
+            max_term: 2,
+            crashes: 1,
+            victims: N0,
+            campaigners: N01,
+            converge_every: 200,
+            ..THREE
+        },
+        reaches: &[
+            CrashedWithPendingWrite,
+            CrashForgotEntries,
+            CrashForgotVote,
+            RecoveredLeaderLeadsAgain,
+            SuffixOverwritten,
+        ],
+        deep: false,
+    },
+    Run {
+        name: "raft-pipeline",
+        about: "one leader, batches of one entry, a full window, heartbeats that find what is late",
+        bounds: Bounds {
+            max_term: 1,
+            max_log: 3,
+            max_batch: 1,
+            heartbeats: true,
+            campaigners: N0,
+            converge_every: 500,
+            ..THREE
+        },
+        reaches: &[PipelineFull, Rejected, FollowerCommitted],
+        deep: false,
+    },
+    Run {
+        name: "raft-overwrite",
+        about: "two rivals with commands, two terms",
+        bounds: Bounds { max_term: 2, max_log: 2, campaigners: N01, converge_every: 200, ..THREE },
+        reaches: &[SuffixOverwritten, Rejected, TwoLeaders, DeliveredVoid],
+        deep: false,
+    },
+    Run {
+        name: "raft-duplicates",
+        about: "every message may arrive any number of times, one crash, two terms",
+        bounds: Bounds {
+            max_term: 2,
+            net: Net::Duplicate,
+            crashes: 1,
+            victims: N0,
+            campaigners: N01,
+            converge_every: 200,
+            ..THREE
+        },
+        reaches: &[TwoLeaders, CrashForgotVote, SuffixOverwritten],
+        deep: false,
+    },
+    Run {
+        name: "raft-loss",
+        about: "messages are lost for good and found missing by heartbeats",
+        bounds: Bounds {
+            max_term: 1,
+            max_log: 2,
+            loss: true,
+            heartbeats: true,
+            campaigners: N0,
+            converge_every: 500,
+            ..THREE
+        },
+        reaches: &[MessageLost, Rejected, Committed],
+        deep: false,
+    },
+    Run {
+        name: "raft-snapshot",
+        about: "a follower that misses what was compacted, and one that compacts itself; one crash",
+        bounds: Bounds {
+            max_term: 1,
+            max_log: 2,
+            crashes: 1,
+            victims: only_two(2, 2),
+            heartbeats: true,
+            campaigners: N0,
+            compactions: 1,
+            compactors: N01,
+            converge_every: 500,
+            ..THREE
+        },
+        reaches: &[Compacted, SnapshotPace, SnapshotInstalled, SnapshotStale],
+        deep: false,
+    },
+    Run {
+        name: "raft-snapshot-conflict",
+        about: "a snapshot meets a log that contradicts it, two terms",
+        bounds: Bounds {
+            max_term: 2,
+            max_log: 1,
+            campaigners: N01,
+            compactions: 1,
+            compactors: N01,
+            converge_every: 500,
+            ..THREE
+        },
+        reaches: &[SnapshotInstalled, SnapshotOverConflict],
+        deep: false,
+    },
+    Run {
+        name: "raft-reads",
+        about: "a leader and a follower are asked for reads while a rival takes over",
+        bounds: Bounds {
+            max_term: 2,
+            reads: 1,
+            readers: N02,
+            campaigners: N01,
+            converge_every: 500,
+            ..THREE
+        },
+        reaches: &[ReadConfirmed, ReadForwarded, ReadLost],
+        deep: false,
+    },
+    Run {
+        name: "raft-pre-vote",
+        about: "elections begin with pre-votes, leaders are heard and forgotten",
+        bounds: Bounds {
+            max_term: 1,
+            pre_vote: true,
+            forced_elections: false,
+            converge_every: 200,
+            ..THREE
+        },
+        reaches: &[PreVoteGranted, PreVoteRefused, Elected],
+        deep: false,
+    },
+    Run {
+        name: "raft-check-quorum",
+        about: "a leader that no quorum answers stops leading",
+        bounds: Bounds {
+            max_term: 1,
+            heartbeats: true,
+            check_quorum: true,
+            campaigners: N0,
+            converge_every: 500,
+            ..THREE
+        },
+        reaches: &[QuorumLost, Committed],
+        deep: false,
+    },
+    Run {
+        name: "raft-all",
+        about: "three servers with restarts, split disk, loss, duplication and snapshots all on",
+        bounds: Bounds {
+            max_term: 2,
+            max_log: 1,
+            net: Net::Duplicate,
+            loss: true,
+            crashes: 1,
+            victims: N0,
+            campaigners: N01,
+            compactions: 1,
+            compactors: ALL,
+            converge_every: 20_000,
+            ..THREE
+        },
+        reaches: &[MessageLost, CrashedWithPendingWrite, Compacted, TwoLeaders, SnapshotInstalled],
+        deep: true,
+    },
+];
+
+/// The run of this name.
+pub fn find(name: &str) -> Option<&'static Run> {
+    RUNS.iter().find(|run| run.name == name)
+}

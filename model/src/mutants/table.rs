@@ -576,7 +576,7 @@ pub const TABLE: &[Hunt] = &[
     Hunt {
         id: "P6",
         text: "a restart resumes in front of its snapshot",
-        rule: "RAFT-SNAP-7",
+        rule: "RAFT-SNAP-6",
         bug: Bug::None,
         fault: DiskFault::RestartsBeforeSnapshot,
         bounds: snapshots(3).crashing(),
@@ -626,7 +626,7 @@ pub const TABLE: &[Hunt] = &[
     Hunt {
         id: "S6",
         text: "a snapshot takes effect in two steps and a crash falls between",
-        rule: "RAFT-SNAP-7",
+        rule: "RAFT-SNAP-6",
         bug: Bug::None,
         fault: DiskFault::TearsSnapshots,
         bounds: snapshots(3).crashing(),

@@ -1,0 +1,100 @@
+//! Runs of tens of minutes to hours. A finished one is written to a record that is committed, and skipped
+//! until the text of the protocol or the model changes.
+
+use crate::machine;
+use crate::report::{Row, grouped};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A fingerprint of the source text of `protocol` and `model`, taken when this program was built.
+pub const TEXT: &str = env!("CHECKED_TEXT");
+
+/// A finished deep run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// The run.
+    pub run: String,
+    /// Its bounds in few letters.
+    pub bounds: String,
+    /// The text that was checked.
+    pub text: String,
+    /// When.
+    pub date: String,
+    /// At which commit.
+    pub commit: String,
+    /// On what.
+    pub machine: String,
+    /// Unique states.
+    pub states: usize,
+    /// The longest path.
+    pub depth: usize,
+    /// Wall time.
+    pub seconds: f64,
+    /// The most memory the process had in use.
+    pub peak_memory_mib: u64,
+    /// The odds of a fingerprint collision.
+    pub collision_odds: f64,
+    /// How it ended.
+    pub result: String,
+}
+
+impl Record {
+    /// The record of a run that has just finished.
+    pub fn new(row: &Row) -> Self {
+        Self {
+            run: row.run.clone(),
+            bounds: crate::report::bounds_text(&row.bounds),
+            text: TEXT.into(),
+            date: machine::date(),
+            commit: machine::commit(),
+            machine: machine::describe(),
+            states: row.states,
+            depth: row.depth,
+            seconds: row.seconds.round(),
+            peak_memory_mib: machine::peak_memory_mib().unwrap_or(0),
+            collision_odds: row.collision_odds,
+            result: "exhausted, all properties hold".into(),
+        }
+    }
+
+    /// One line for a person.
+    pub fn line(&self) -> String {
+        format!(
+            "{}: {} states, {} s, {} MiB, odds of a collision {:.1e}, on {} at {} ({}): {}",
+            self.run,
+            grouped(self.states),
+            self.seconds,
+            grouped(self.peak_memory_mib as usize),
+            self.collision_odds,
+            self.date,
+            self.commit,
+            self.machine,
+            self.result
+        )
+    }
+}
+
+/// Where the record of this checkout is.
+pub fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deep.json")
+}
+
+/// Reads the record. A missing file is an empty one.
+pub fn read(path: &Path) -> Result<Vec<Record>, String> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => serde_json::from_str(&text).map_err(|error| {
+            format!("{} is no record: {error}; restore it from git", path.display())
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(format!("can't read {}: {error}", path.display())),
+    }
+}
+
+/// Adds a finished run, in place of an older one of the same name.
+pub fn add(path: &Path, record: Record) -> Result<(), String> {
+    let mut all = read(path)?;
+    all.retain(|old| old.run != record.run);
+    all.push(record);
+    let text = serde_json::to_string_pretty(&all).map_err(|error| error.to_string())? + "\n";
+    std::fs::write(path, text).map_err(|error| format!("can't write {}: {error}", path.display()))
+}

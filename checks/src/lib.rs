@@ -1,0 +1,14 @@
+//! Explores quorate's models, hunts its mutants, replays paths: what `cargo run -p checks` does.
+#![forbid(unsafe_code)]
+
+pub mod deep;
+pub mod engine;
+pub mod ledger;
+pub mod machine;
+pub mod mutants;
+pub mod paths;
+pub mod report;
+pub mod runner;
+pub mod settings;
+pub mod spec;
+pub mod walk;

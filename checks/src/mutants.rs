@@ -1,0 +1,196 @@
+//! Hunts the mutants: would we have noticed?
+
+use crate::engine::INTERRUPTED;
+use crate::paths::Saved;
+use crate::report::{columns, grouped};
+use crate::runner::Settings;
+use model::mutants::{Hunt, NEVER_REACHED, TABLE};
+use model::probes::Probe;
+use model::search::{self, Outcome};
+use model::{script, transcript};
+use serde::Serialize;
+use stateright::Model;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// How a hunt ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hunted {
+    /// The mutant.
+    pub id: &'static str,
+    /// What is wrong with it.
+    pub text: &'static str,
+    /// The rule it breaks.
+    pub rule: &'static str,
+    /// The property that noticed it.
+    pub died_by: Option<&'static str>,
+    /// The property that had to.
+    pub expected: &'static str,
+    /// Steps of the prefix from which the hunt began.
+    pub prefix: usize,
+    /// Steps from there.
+    pub steps: usize,
+    /// States visited.
+    pub states: usize,
+    /// Wall time.
+    #[serde(skip)]
+    pub seconds: f64,
+    /// What the same hunt found wrong with the right rules, within as many states: nothing, or the hunt
+    /// shows nothing.
+    pub control: Option<&'static str>,
+    /// What went wrong with the hunt itself.
+    pub error: Option<String>,
+}
+
+impl Hunted {
+    /// Whether the mutant died by the property that had to notice it.
+    pub fn killed(&self) -> bool {
+        self.died_by == Some(self.expected) && self.control.is_none() && self.error.is_none()
+    }
+}
+
+/// Hunts one mutant. `show` prints the transcript and saves the path.
+pub fn hunt(hunt: &Hunt, settings: &Settings, show: bool) -> Hunted {
+    let start = Instant::now();
+    let mut hunted = Hunted {
+        id: hunt.id,
+        text: hunt.text,
+        rule: hunt.rule,
+        died_by: None,
+        expected: hunt.property,
+        prefix: 0,
+        steps: 0,
+        states: 0,
+        seconds: 0.0,
+        control: None,
+        error: None,
+    };
+    if let Err(error) = search_for(hunt, settings, show, &mut hunted) {
+        hunted.error = Some(error);
+    }
+    hunted.seconds = start.elapsed().as_secs_f64();
+    hunted
+}
+
+fn search_for(
+    hunt: &Hunt,
+    settings: &Settings,
+    show: bool,
+    hunted: &mut Hunted,
+) -> Result<(), String> {
+    let cluster = hunt.cluster();
+    let (prefix, state) = script::follow(&cluster, hunt.prefix)?;
+    hunted.prefix = prefix.len();
+    let report = search::shortest(&cluster, state, settings.limits.states, &INTERRUPTED);
+    (hunted.states, hunted.steps) = (report.states, report.depth);
+    match report.outcome {
+        Outcome::Violated { property, path, .. } => {
+            hunted.died_by = Some(property);
+            if show {
+                let actions: Vec<_> = prefix.iter().chain(&path).cloned().collect();
+                let begin = cluster.init_states().remove(0);
+                let name = format!("mutant-{}", hunt.id);
+                let saved = Saved::new(
+                    &name,
+                    Some(hunt.id),
+                    &cluster,
+                    Some(property),
+                    prefix.len(),
+                    &actions,
+                );
+                let file = saved.write(&cluster, &settings.out)?;
+                eprintln!("{}", transcript::render(&cluster, &begin, &actions));
+                eprintln!("the first {} steps are the hunt's prefix", prefix.len());
+                eprintln!("diagram: {}", file.with_extension("svg").display());
+                eprintln!("replay:  cargo run --release -p checks -- replay {}", file.display());
+            }
+        }
+        Outcome::Exhausted if hunt.property == NEVER_REACHED => {
+            hunted.died_by = (!cluster.probes.reached(Probe::QuorumLost)).then_some(NEVER_REACHED);
+        }
+        Outcome::Exhausted => {}
+        Outcome::CutOff => hunted.error = Some("not exhausted: the state limit was reached".into()),
+    }
+    hunted.control = control(hunt, hunted.states)?;
+    Ok(())
+}
+
+fn control(hunt: &Hunt, states: usize) -> Result<Option<&'static str>, String> {
+    let cluster = hunt.control().cluster();
+    let (_, start) = script::follow(&cluster, hunt.prefix)
+        .map_err(|error| format!("the prefix is not one of the right rules: {error}"))?;
+    let report = search::shortest(&cluster, start, states.max(1_000), &INTERRUPTED);
+    Ok(match report.outcome {
+        Outcome::Violated { property, .. } => Some(property),
+        Outcome::Exhausted if hunt.property == NEVER_REACHED => {
+            (!cluster.probes.reached(Probe::QuorumLost)).then_some(NEVER_REACHED)
+        }
+        Outcome::Exhausted | Outcome::CutOff => None,
+    })
+}
+
+/// Hunts many, on as many threads as the settings say; `tell` is called with each as it ends.
+pub fn hunt_all(
+    hunts: &[&'static Hunt],
+    settings: &Settings,
+    tell: impl Fn(&Hunted) + Sync,
+) -> Vec<Hunted> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..settings.threads {
+            scope.spawn(|| {
+                while let Some(one) = hunts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let hunted = hunt(one, settings, hunts.len() == 1);
+                    tell(&hunted);
+                    done.lock().expect("no hunt panics").push(hunted);
+                }
+            });
+        }
+    });
+    let mut all = done.into_inner().expect("no hunt panics");
+    all.sort_by_key(|hunted| TABLE.iter().position(|hunt| hunt.id == hunted.id));
+    all
+}
+
+/// The table of hunts.
+pub fn table(all: &[Hunted]) -> String {
+    let head =
+        ["mutant", "rule", "died by", "steps", "states", "s", "what is wrong"].map(String::from);
+    let rows: Vec<_> = all
+        .iter()
+        .map(|hunted| {
+            let died = match hunted.died_by {
+                Some(property) if hunted.killed() => property.to_string(),
+                Some(property) => format!("{property}, not {}", hunted.expected),
+                None => "SURVIVED".into(),
+            };
+            let steps = match hunted.prefix {
+                0 => hunted.steps.to_string(),
+                prefix => format!("{prefix}+{}", hunted.steps),
+            };
+            [
+                hunted.id.into(),
+                hunted.rule.into(),
+                died,
+                steps,
+                grouped(hunted.states),
+                format!("{:.1}", hunted.seconds),
+                hunted.text.into(),
+            ]
+        })
+        .collect();
+    let killed = all.iter().filter(|hunted| hunted.killed()).count();
+    let mut text = columns(&head, &rows, &[3, 4, 5]);
+    text += &format!("{killed} of {} mutants killed\n", all.len());
+    for hunted in all {
+        if let Some(property) = hunted.control {
+            text += &format!("{}: the right rules fail the same hunt by {property}\n", hunted.id);
+        }
+        if let Some(error) = &hunted.error {
+            text += &format!("{}: {error}\n", hunted.id);
+        }
+    }
+    text
+}

@@ -1,0 +1,128 @@
+//! Takes a named run from its bounds to a row of the table, with progress on standard error.
+
+use crate::engine::{self, Limits, Progress, Strategy, Verdict};
+use crate::ledger::{self, Ledger};
+use crate::paths::{self, Saved};
+use crate::report::{Ending, Row, grouped};
+use indicatif::{ProgressBar, ProgressStyle};
+use model::bounds::Bounds;
+use model::cluster::Cluster;
+use model::node::DiskFault;
+use model::runs::Run;
+use model::transcript;
+use protocol::raft::Paper;
+use stateright::Model;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What all runs of one command share.
+pub struct Settings {
+    /// How to explore.
+    pub strategy: Strategy,
+    /// On how many threads.
+    pub threads: usize,
+    /// When to stop.
+    pub limits: Limits,
+    /// Where counterexamples go.
+    pub out: PathBuf,
+    /// Whether to pin the counts that are found.
+    pub pin: bool,
+}
+
+/// Progress for people: a line that moves on a terminal, a line now and then elsewhere.
+pub struct Teller {
+    bar: ProgressBar,
+    name: String,
+    plain: bool,
+    next: Duration,
+}
+
+impl Teller {
+    /// Begins to tell of a run.
+    pub fn new(name: &str) -> Self {
+        let bar = ProgressBar::new_spinner();
+        let style = ProgressStyle::with_template("{spinner} {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        let plain = !std::io::stderr().is_terminal();
+        Self { bar, name: name.into(), plain, next: Duration::from_secs(10) }
+    }
+
+    /// A look at the run.
+    pub fn tell(&mut self, progress: Progress) {
+        let Progress { states, depth, elapsed, .. } = progress;
+        let rate = states as f64 / elapsed.as_secs_f64().max(0.001);
+        let text = format!(
+            "{:<24} {:>12} states  {:>9}/s  depth {depth:<4} {:>4} s",
+            self.name,
+            grouped(states),
+            grouped(rate as usize),
+            elapsed.as_secs()
+        );
+        if !self.plain {
+            self.bar.set_message(text);
+            self.bar.tick();
+        } else if elapsed >= self.next {
+            eprintln!("{text}");
+            self.next = elapsed + Duration::from_secs(10);
+        }
+    }
+
+    /// The run is over.
+    pub fn finish(&self, text: &str) {
+        self.bar.finish_and_clear();
+        eprintln!("{:<24} {text}", self.name);
+    }
+}
+
+/// Explores a run and judges it.
+pub fn run(run: &Run, bounds: Bounds, settings: &Settings) -> Result<Row, String> {
+    let cluster = Cluster::new(bounds, Paper, DiskFault::None);
+    let mut teller = Teller::new(run.name);
+    let verdict = engine::explore(
+        &cluster,
+        settings.strategy,
+        settings.threads,
+        settings.limits,
+        |progress| {
+            teller.tell(progress);
+        },
+    )?;
+    let row = judge(run, &bounds, &verdict, settings)?;
+    let word = match row.ending {
+        Ending::Passed => "exhausted, all properties hold",
+        Ending::Failed => "FAILED",
+        Ending::NotExhausted => "not exhausted",
+    };
+    teller.finish(&format!("{:>12} states in {:.1} s: {word}", grouped(row.states), row.seconds));
+    if let Some(violation) = &verdict.violation {
+        let path = paths::shorten(&cluster, violation);
+        let start = cluster.init_states().remove(0);
+        eprintln!("\n{}", transcript::render(&cluster, &start, &path));
+        let saved = Saved::new(run.name, None, &cluster, Some(violation.property), 0, &path);
+        let file = saved.write(&cluster, &settings.out)?;
+        eprintln!("{} does not hold after these {} steps.", violation.property, path.len());
+        eprintln!("diagram: {}", file.with_extension("svg").display());
+        eprintln!("replay:  cargo run --release -p checks -- replay {}", file.display());
+    }
+    Ok(row)
+}
+
+fn judge(
+    run: &Run,
+    bounds: &Bounds,
+    verdict: &Verdict,
+    settings: &Settings,
+) -> Result<Row, String> {
+    let pinned = ledger::is_pinned(settings.strategy) && *bounds == run.bounds;
+    if !pinned {
+        return Ok(Row::new(run, bounds, verdict, None));
+    }
+    let path = ledger::path();
+    let mut ledger = Ledger::read(&path)?;
+    if settings.pin && verdict.exhausted() {
+        ledger.pin(&path, run.name, *bounds, verdict, settings.threads)?;
+    }
+    let found = ledger.compare(run.name, bounds, verdict.states);
+    Ok(Row::new(run, bounds, verdict, Some(found)))
+}
