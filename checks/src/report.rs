@@ -136,7 +136,10 @@ pub fn bounds_text(bounds: &Bounds) -> String {
     };
     add(bounds.crashes > 0, format!("{}C", bounds.crashes));
     add(bounds.net == model::bounds::Net::Duplicate, "dup".into());
-    add(bounds.loss, "loss".into());
+    match bounds.losses {
+        model::bounds::ANY_NUMBER => add(true, "loss".into()),
+        losses => add(losses > 0, format!("{losses}loss")),
+    }
     add(bounds.compactions > 0, format!("{}snap", bounds.compactions));
     add(bounds.reads > 0, format!("{}R", bounds.reads));
     add(bounds.pre_vote, "pv".into());

@@ -12,6 +12,9 @@ pub enum Net {
     Duplicate,
 }
 
+/// Losses without a bound.
+pub const ANY_NUMBER: u8 = u8::MAX;
+
 /// The bounds of a run. A run is exhausted when every state within them was visited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Bounds {
@@ -27,8 +30,8 @@ pub struct Bounds {
     pub window: u32,
     /// The network.
     pub net: Net,
-    /// Whether a message may also be lost for good.
-    pub loss: bool,
+    /// How many messages may be lost for good; [`ANY_NUMBER`] is not counted.
+    pub losses: u8,
     /// Crashes in all.
     pub crashes: u8,
     /// Who may crash.
@@ -67,7 +70,7 @@ impl Bounds {
             max_batch: 2,
             window: 2,
             net: Net::Reorder,
-            loss: false,
+            losses: 0,
             crashes: 0,
             victims: NodeSet::EMPTY,
             campaigners: NodeSet::first(servers),

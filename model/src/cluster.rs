@@ -5,7 +5,7 @@
 //! writes the auxiliary *history*: who led which term in which life, what was committed first, what had
 //! been committed when a read was asked. The properties in [`crate::raft`] compare servers with it.
 
-use crate::bounds::{Bounds, Net};
+use crate::bounds::{ANY_NUMBER, Bounds, Net};
 use crate::history::History;
 use crate::node::{DiskFault, Node, Packet, Server, Stimulus};
 use crate::probes::{Probe, Probes};
@@ -56,7 +56,7 @@ impl<R: Rules> Cluster<R> {
             fault,
             contact_at_once: !bounds.pre_vote,
         });
-        let lossy = if bounds.loss { LossyNetwork::Yes } else { LossyNetwork::No };
+        let lossy = if bounds.losses > 0 { LossyNetwork::Yes } else { LossyNetwork::No };
         let inner =
             ActorModel::new((), History { told_apart: bounds.told_apart(), ..History::default() })
                 .actors(servers)
@@ -209,10 +209,11 @@ impl<R: Rules> Model for Cluster<R> {
         if state.history.violated() || state.actor_states.iter().any(|node| node.broken.is_some()) {
             return;
         }
+        let loses = self.bounds.losses == ANY_NUMBER || state.history.lost < self.bounds.losses;
         for envelope in state.network.iter_deliverable() {
             let Envelope { src, dst, msg } = envelope.to_cloned_msg();
             actions.push(ActorModelAction::Deliver { src, dst, msg });
-            if self.bounds.loss {
+            if loses {
                 actions.push(ActorModelAction::Drop(envelope.to_cloned_msg()));
             }
         }
@@ -231,6 +232,9 @@ impl<R: Rules> Model for Cluster<R> {
             ActorModelAction::Timeout(id, _) => *id,
             ActorModelAction::Drop(_) => {
                 let mut next = self.inner.next_state(last, action)?;
+                if self.bounds.losses != ANY_NUMBER {
+                    next.history.lost += 1;
+                }
                 self.normalize(&mut next);
                 self.probes.reach(Probe::MessageLost);
                 return Some(next);

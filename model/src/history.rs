@@ -48,6 +48,8 @@ pub struct History {
     pub compactions: u8,
     /// Reads asked so far.
     pub asked: u8,
+    /// Messages lost so far, where they are counted.
+    pub lost: u8,
     /// Who may do what only some may: constant in a run. Servers that are in the same of these sets are
     /// interchangeable.
     pub told_apart: [NodeSet; 4],

@@ -4,7 +4,7 @@
 //! snapshots and reads. A run that misses one of its corners fails, however green its properties are. The
 //! exact number of states of each is pinned in the ledger of `checks`: another count is another protocol.
 
-use crate::bounds::{Bounds, Net};
+use crate::bounds::{ANY_NUMBER, Bounds, Net};
 use crate::probes::Probe::{self, *};
 use protocol::NodeId;
 use protocol::quorum::NodeSet;
@@ -70,7 +70,7 @@ pub const RUNS: &[Run] = &[
             victims: N0,
             campaigners: N01,
             heartbeats: true,
-            loss: true,
+            losses: ANY_NUMBER,
             compactions: 1,
             compactors: N0,
             converge_every: 1,
@@ -115,12 +115,11 @@ pub const RUNS: &[Run] = &[
     },
     Run {
         name: "raft-pipeline",
-        about: "one leader, batches of one entry, a full window, heartbeats that find what is late",
+        about: "one leader, batches of one entry, a full window, acknowledgements in any order",
         bounds: Bounds {
             max_term: 1,
             max_log: 3,
             max_batch: 1,
-            heartbeats: true,
             campaigners: N0,
             converge_every: 500,
             ..THREE
@@ -155,62 +154,78 @@ pub const RUNS: &[Run] = &[
         about: "messages are lost for good and found missing by heartbeats",
         bounds: Bounds {
             max_term: 1,
-            max_log: 2,
-            loss: true,
+            max_log: 1,
+            losses: ANY_NUMBER,
             heartbeats: true,
             campaigners: N0,
             converge_every: 500,
             ..THREE
         },
-        reaches: &[MessageLost, Rejected, Committed],
+        reaches: &[MessageLost, Committed, FollowerCommitted],
         deep: false,
     },
     Run {
         name: "raft-snapshot",
-        about: "a follower that misses what was compacted, and one that compacts itself; one crash",
-        bounds: Bounds {
-            max_term: 1,
-            max_log: 2,
-            crashes: 1,
-            victims: only_two(2, 2),
-            heartbeats: true,
-            campaigners: N0,
-            compactions: 1,
-            compactors: N01,
-            converge_every: 500,
-            ..THREE
-        },
-        reaches: &[Compacted, SnapshotPace, SnapshotInstalled, SnapshotStale],
-        deep: false,
-    },
-    Run {
-        name: "raft-snapshot-conflict",
-        about: "a snapshot meets a log that contradicts it, two terms",
+        about: "snapshots by both rivals, one of whom crashes; a follower that misses what was compacted",
         bounds: Bounds {
             max_term: 2,
-            max_log: 1,
+            max_log: 2,
+            crashes: 1,
+            victims: N0,
             campaigners: N01,
             compactions: 1,
             compactors: N01,
-            converge_every: 500,
+            converge_every: 1000,
             ..THREE
         },
-        reaches: &[SnapshotInstalled, SnapshotOverConflict],
+        reaches: &[Compacted, SnapshotPace, SnapshotInstalled, SnapshotOverConflict],
+        deep: false,
+    },
+    Run {
+        name: "raft-snapshot-lag",
+        about: "one leader's snapshots and heartbeats reach followers that need them, have passed them, or have more",
+        bounds: Bounds {
+            max_term: 1,
+            max_log: 1,
+            heartbeats: true,
+            crashes: 1,
+            victims: only_two(2, 2),
+            campaigners: N0,
+            compactions: 1,
+            compactors: N0,
+            converge_every: 1000,
+            ..THREE
+        },
+        reaches: &[Compacted, SnapshotPace, SnapshotInstalled, SnapshotKeptTail],
         deep: false,
     },
     Run {
         name: "raft-reads",
-        about: "a leader and a follower are asked for reads while a rival takes over",
+        about: "a leader and its followers are asked for reads, two in all",
+        bounds: Bounds {
+            max_term: 1,
+            reads: 2,
+            readers: N02,
+            campaigners: N0,
+            converge_every: 1000,
+            ..THREE
+        },
+        reaches: &[ReadConfirmed, ReadForwarded],
+        deep: false,
+    },
+    Run {
+        name: "raft-reads-rival",
+        about: "a leader is asked for a read while a rival takes over",
         bounds: Bounds {
             max_term: 2,
             reads: 1,
-            readers: N02,
+            readers: N0,
             campaigners: N01,
-            converge_every: 500,
+            converge_every: 2000,
             ..THREE
         },
         reaches: &[ReadConfirmed, ReadForwarded, ReadLost],
-        deep: false,
+        deep: true,
     },
     Run {
         name: "raft-pre-vote",
@@ -219,6 +234,7 @@ pub const RUNS: &[Run] = &[
             max_term: 1,
             pre_vote: true,
             forced_elections: false,
+            campaigners: N01,
             converge_every: 200,
             ..THREE
         },
@@ -244,14 +260,14 @@ pub const RUNS: &[Run] = &[
         about: "three servers with restarts, split disk, loss, duplication and snapshots all on",
         bounds: Bounds {
             max_term: 2,
-            max_log: 1,
+            max_log: 2,
             net: Net::Duplicate,
-            loss: true,
+            losses: 1,
             crashes: 1,
             victims: N0,
             campaigners: N01,
             compactions: 1,
-            compactors: ALL,
+            compactors: N01,
             converge_every: 20_000,
             ..THREE
         },

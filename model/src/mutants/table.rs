@@ -1,7 +1,7 @@
 //! The table of mutants: what each breaks, where it is hunted, and by what it must die.
 
 use super::{Bug, Hunt, NEVER_REACHED};
-use crate::bounds::{Bounds, Net};
+use crate::bounds::{ANY_NUMBER, Bounds, Net};
 use crate::node::DiskFault;
 use crate::raft::{
     CLAIMS, CONVERGENCE, DURABILITY, ELECTION_SAFETY, LEADER_COMPLETENESS, LOG_MATCHING, READS,
@@ -69,7 +69,7 @@ impl Bounds {
     }
 
     const fn losing(self) -> Self {
-        Self { loss: true, ..self }
+        Self { losses: ANY_NUMBER, ..self }
     }
 
     const fn quorum(self) -> Self {
