@@ -3,7 +3,8 @@
 use crate::cluster::{Cluster, State};
 use crate::converge::converge;
 use crate::history::Violation;
-use crate::node::Node;
+use crate::node::{Node, Tag};
+use protocol::log::Log;
 use protocol::raft::Rules;
 use protocol::terms::Terms;
 use protocol::{Index, LogId};
@@ -89,19 +90,23 @@ fn last_common(one: &Terms, two: &Terms) -> Option<Index> {
     (first..=last).rev().find(|&index| index > 0 && one.term_at(index) == two.term_at(index))
 }
 
+/// In memory and on the disks.
 fn log_matching<R: Rules>(state: &State<R>) -> bool {
     let nodes = &state.actor_states;
-    (0..nodes.len()).all(|a| {
-        (a + 1..nodes.len()).all(|b| {
-            let (one, two) = (&nodes[a].replica, &nodes[b].replica);
-            let (terms, others) = (one.raft().terms(), two.raft().terms());
-            let Some(last) = last_common(terms, others) else { return true };
-            let first = terms.base().index.max(others.base().index) + 1;
-            (first..=last).all(|index| {
-                terms.term_at(index) == others.term_at(index)
-                    && one.log().get(index) == two.log().get(index)
-            })
-        })
+    let memory = |n: usize| (nodes[n].replica.raft().terms(), nodes[n].replica.log());
+    let disk = |n: usize| (&nodes[n].disk.terms, &nodes[n].disk.log);
+    pairs(nodes.len()).all(|(a, b)| match_up(memory(a), memory(b)) && match_up(disk(a), disk(b)))
+}
+
+fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..count).flat_map(move |a| (a + 1..count).map(move |b| (a, b)))
+}
+
+fn match_up(one: (&Terms, &Log<Tag>), two: (&Terms, &Log<Tag>)) -> bool {
+    let Some(last) = last_common(one.0, two.0) else { return true };
+    let first = one.0.base().index.max(two.0.base().index) + 1;
+    (first..=last).all(|index| {
+        one.0.term_at(index) == two.0.term_at(index) && one.1.get(index) == two.1.get(index)
     })
 }
 
@@ -120,8 +125,15 @@ fn leader_completeness<R: Rules>(state: &State<R>) -> bool {
 
 /// A snapshot covers a prefix of what was committed, and ends with the entry that was committed there.
 fn snapshot_is_committed<R: Rules>(node: &Node<R>, state: &State<R>) -> bool {
-    let base = node.replica.raft().terms().base();
-    base == LogId::ZERO || state.history.id_at(base.index) == Some(base)
+    let snapshot = node.replica.raft().terms().snapshot();
+    let base = snapshot.last;
+    if base == LogId::ZERO {
+        return snapshot.runs == 0;
+    }
+    let covered = state.history.committed.iter().take(base.index as usize);
+    let mut terms: Vec<_> = covered.map(|committed| committed.term).collect();
+    terms.dedup();
+    state.history.id_at(base.index) == Some(base) && snapshot.runs == terms.len() as u64
 }
 
 fn committed_is_durable<R: Rules>(state: &State<R>) -> bool {

@@ -24,7 +24,6 @@ pub struct Run {
     pub deep: bool,
 }
 
-const ALL: NodeSet = NodeSet::first(3);
 const N0: NodeSet = NodeSet::only(NodeId(0));
 const N01: NodeSet = NodeSet::first(2);
 const N02: NodeSet = only_two(0, 2);
@@ -115,14 +114,14 @@ pub const RUNS: &[Run] = &[
     },
     Run {
         name: "raft-pipeline",
-        about: "one leader, batches of one entry, a full window, acknowledgements in any order",
+        about: "two servers, batches of one entry, a full window, acknowledgements in any order",
         bounds: Bounds {
             max_term: 1,
-            max_log: 3,
+            max_log: 4,
             max_batch: 1,
             campaigners: N0,
-            converge_every: 500,
-            ..THREE
+            converge_every: 100,
+            ..Bounds::plain(2)
         },
         reaches: &[PipelineFull, Rejected, FollowerCommitted],
         deep: false,
@@ -166,15 +165,13 @@ pub const RUNS: &[Run] = &[
     },
     Run {
         name: "raft-snapshot",
-        about: "snapshots by both rivals, one of whom crashes; a follower that misses what was compacted",
+        about: "snapshots by both rivals; followers that miss what was compacted, or have something else",
         bounds: Bounds {
             max_term: 2,
             max_log: 2,
-            crashes: 1,
-            victims: N0,
             campaigners: N01,
             compactions: 1,
-            compactors: N01,
+            compactors: only_two(1, 1),
             converge_every: 1000,
             ..THREE
         },
@@ -201,7 +198,7 @@ pub const RUNS: &[Run] = &[
     },
     Run {
         name: "raft-reads",
-        about: "a leader and its followers are asked for reads, two in all",
+        about: "a leader and its follower are asked for reads, two in all",
         bounds: Bounds {
             max_term: 1,
             reads: 2,
@@ -229,16 +226,19 @@ pub const RUNS: &[Run] = &[
     },
     Run {
         name: "raft-pre-vote",
-        about: "elections begin with pre-votes, leaders are heard and forgotten",
+        about: "two servers campaign by pre-votes, lead, lose their quorum, and ask again; one crash",
         bounds: Bounds {
-            max_term: 1,
+            max_term: 2,
+            max_log: 0,
             pre_vote: true,
             forced_elections: false,
-            campaigners: N01,
+            check_quorum: true,
+            crashes: 1,
+            victims: N0,
             converge_every: 200,
-            ..THREE
+            ..Bounds::plain(2)
         },
-        reaches: &[PreVoteGranted, PreVoteRefused, Elected],
+        reaches: &[PreVoteGranted, PreVoteRefused, Elected, QuorumLost],
         deep: false,
     },
     Run {

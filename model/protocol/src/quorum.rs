@@ -25,8 +25,12 @@ impl NodeSet {
     }
 
     /// The set with this one server.
+    ///
+    /// # Panics
+    /// If its number is not below [`MAX_NODES`].
     pub const fn only(node: NodeId) -> Self {
-        Self(1 << (node.0 % MAX_NODES as u8))
+        assert!((node.0 as usize) < MAX_NODES, "servers are numbered 0 to 31");
+        Self(1 << node.0)
     }
 
     /// Whether the server is in the set.

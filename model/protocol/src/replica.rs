@@ -16,7 +16,8 @@ use core::fmt;
 /// What may happen to a replica. Payloads are borrowed for the time of the step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input<'a, C> {
-    /// What happens to Raft and carries no payload.
+    /// What happens to Raft and carries no payload. A message or proposal in this form is one without
+    /// entries.
     Raft(raft::Input),
     /// A message arrived, with the entries of an [`Body::AppendEntries`]. Another number of entries than
     /// the message says is bad input: the message is dropped.
@@ -154,6 +155,36 @@ impl<C: Clone, R: Rules> Replica<C, R> {
         });
     }
 
+    /// A message with another number of entries than it speaks of is bad input, and dropped.
+    fn receive(
+        &mut self,
+        from: NodeId,
+        message: Message,
+        entries: &[Entry<C>],
+        out: &mut Vec<Effect>,
+    ) {
+        let (before, count) = match message.body {
+            Body::AppendEntries { prev, count, .. } => (prev.index, count as usize),
+            _ => (0, 0),
+        };
+        if count != entries.len() || !message.is_well_formed() {
+            return;
+        }
+        // A write that a message without entries causes is the no-op of the leader it elects.
+        let entry = |index: Index| {
+            let position = index.checked_sub(before + 1).and_then(|p| usize::try_from(p).ok());
+            position.and_then(|p| entries.get(p)).cloned().unwrap_or(Entry::NoOp)
+        };
+        self.step_raft(raft::Input::Message { from, message }, entry, out);
+    }
+
+    fn propose(&mut self, commands: &[C], out: &mut Vec<Effect>) {
+        let first = self.log.last() + 1;
+        let count = u32::try_from(commands.len()).expect("a driver's batch is far below 2^32");
+        let entry = |index: Index| Entry::Command(commands[(index - first) as usize].clone());
+        self.step_raft(raft::Input::Propose { count }, entry, out);
+    }
+
     /// Sends what the disk has released. What a server says to itself becomes an input, one at a time.
     fn deliver_released(&mut self, out: &mut Vec<Effect>) {
         let mut position = 0;
@@ -193,30 +224,13 @@ impl<C: Clone, R: Rules> Machine for Replica<C, R> {
 
     fn step(&mut self, input: Input<'_, C>, out: &mut Vec<Effect>) {
         match input {
+            Input::Raft(raft::Input::Message { from, message }) => {
+                self.receive(from, message, &[], out);
+            }
+            Input::Raft(raft::Input::Propose { .. }) => self.propose(&[], out),
             Input::Raft(input) => self.step_raft(input, |_| Entry::NoOp, out),
-            Input::Message { from, message, entries } => {
-                let first = match message.body {
-                    Body::AppendEntries { prev, count, .. } if count as usize == entries.len() => {
-                        prev.index + 1
-                    }
-                    Body::AppendEntries { .. } => return,
-                    _ => 1,
-                };
-                // A write that a message causes is the leader's no-op when the message elects this server.
-                let entry = |index: Index| {
-                    let position = index.checked_sub(first).and_then(|p| usize::try_from(p).ok());
-                    position.and_then(|p| entries.get(p)).cloned().unwrap_or(Entry::NoOp)
-                };
-                self.step_raft(raft::Input::Message { from, message }, entry, out);
-            }
-            Input::Propose(commands) => {
-                let first = self.log.last() + 1;
-                let count = u32::try_from(commands.len())
-                    .expect("a driver's batch is far smaller than 2^32");
-                let entry =
-                    |index: Index| Entry::Command(commands[(index - first) as usize].clone());
-                self.step_raft(raft::Input::Propose { count }, entry, out);
-            }
+            Input::Message { from, message, entries } => self.receive(from, message, entries, out),
+            Input::Propose(commands) => self.propose(commands, out),
             Input::Durable { writes } => self.queue.durable(writes, &mut self.released),
         }
         self.deliver_released(out);

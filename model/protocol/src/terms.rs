@@ -98,7 +98,8 @@ impl Terms {
         self.base()
     }
 
-    /// How many runs begin at or in front of `index`, compacted ones included. An index less this
+    /// How many runs begin at or in front of `index`, which is at or behind the base; compacted ones are
+    /// included. An index less this
     /// number is the labs' index, which counts no no-ops.
     pub fn runs_through(&self, index: Index) -> u64 {
         let starts =

@@ -177,7 +177,9 @@ fn why_not<R: Rules>(cluster: &Cluster<R>, state: &State<R>, action: &Action) ->
     let server = |id: &Id| state.actor_states.get(usize::from(*id));
     match action {
         ActorModelAction::Deliver { .. } => "no such message is under way".into(),
-        ActorModelAction::Drop(_) if !cluster.bounds.loss => "this model loses no message".into(),
+        ActorModelAction::Drop(_) if cluster.bounds.losses == 0 => {
+            "this model loses no message".into()
+        }
         ActorModelAction::Drop(_) => "no such message is under way".into(),
         ActorModelAction::Timeout(id, stimulus) => match (server(id), stimulus) {
             (None, _) => format!("there is no n{}", usize::from(*id)),

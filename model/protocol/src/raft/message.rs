@@ -121,7 +121,7 @@ impl Message {
     }
 }
 
-/// No log grows beyond this: a million entries a second would take 146,000 years.
+/// No index and no term goes beyond this: a million a second would take 146,000 years.
 const MAX_INDEX: Index = 1 << 62;
 
 impl Body {

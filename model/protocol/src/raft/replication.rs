@@ -48,7 +48,7 @@ impl<R: Rules> Raft<R> {
             }
             let on_the_way = u32::try_from(peer.next - 1 - peer.matched).unwrap_or(u32::MAX);
             let room = match peer.pace {
-                Pace::Probe { waiting: false } => self.config.max_batch,
+                Pace::Probe { waiting: false } => self.config.max_batch.min(self.config.window),
                 Pace::Probe { waiting: true } | Pace::Snapshot => break,
                 Pace::Replicate => {
                     self.config.window.saturating_sub(on_the_way).min(self.config.max_batch)
