@@ -33,34 +33,81 @@ transcripts! {
     basics
     figure2_all_servers_apply
     figure2_all_servers_later_term
-    figure2_append_entries_commit
-    figure2_append_entries_conflict
-    figure2_append_entries_consistency
-    figure2_append_entries_keep
-    figure2_append_entries_stale_term
-    figure2_candidates_append_entries
-    figure2_candidates_own_vote
-    figure2_candidates_start
-    figure2_candidates_timeout
-    figure2_candidates_win
     figure2_followers_election_timeout
     figure2_followers_timer
-    figure2_leaders_command
-    figure2_leaders_commit
+    figure2_candidates_start
+    figure2_candidates_win
+    figure2_candidates_own_vote
+    figure2_candidates_append_entries
+    figure2_candidates_timeout
     figure2_leaders_first_message
+    figure2_leaders_command
     figure2_leaders_next_index
-    figure2_request_vote_once
+    figure2_leaders_commit
     figure2_request_vote_stale_term
+    figure2_request_vote_once
     figure2_request_vote_up_to_date
+    figure2_append_entries_stale_term
+    figure2_append_entries_consistency
+    figure2_append_entries_conflict
+    figure2_append_entries_keep
+    figure2_append_entries_commit
+    figure7
+    figure8_danger
+    figure8_rule
     disk_candidate_waits
     disk_crash_forgets
     disk_leader_commits_without_own
     disk_queue_order
     disk_restart
     disk_vote_waits
-    figure7
-    figure8_danger
-    figure8_rule
+    prevote_log_up_to_date
+    prevote_lower_term
+    prevote_refused_while_heard
+    prevote_rejoin
+    quorum_snapshot_counts
+    quorum_step_down
+    pipeline_batch
+    pipeline_late_rejection
+    pipeline_lost_message
+    pipeline_window
+    snapshot_append_below_base
+    snapshot_compact
+    snapshot_compact_refused
+    snapshot_drops_tail
+    snapshot_install
+    snapshot_keeps_tail
+    snapshot_lost
+    snapshot_stale
+    read_follower
+    read_leader
+    read_lost_leadership
+    read_old_answer
+    read_shared_round
+    read_waits_for_no_op
+    lab_initial_election
+    lab_re_election
+    lab_many_elections
+    lab_basic_agree
+    lab_rpc_bytes
+    lab_follower_failure
+    lab_leader_failure
+    lab_fail_agree
+    lab_fail_no_agree
+    lab_concurrent_starts
+    lab_rejoin
+    lab_backup
+    lab_count
+    lab_persist1
+    lab_persist2
+    lab_persist3
+    lab_figure8
+    lab_unreliable_agree
+    lab_snapshot_basic
+    lab_snapshot_install
+    lab_snapshot_install_crash
+    lab_snapshot_all_crash
+    lab_snapshot_init
 }
 
 #[test]

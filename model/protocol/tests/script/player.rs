@@ -283,7 +283,8 @@ impl Player {
         for _ in 0..SETTLE_ROUNDS {
             let disks = self.finish_disks(nodes).is_ok();
             let group = self.group()?;
-            let meant = |packet: &Packet| among(packet.from) && among(packet.to);
+            let up = |node: NodeId| !group.server(node).down;
+            let meant = |packet: &Packet| among(packet.from) && among(packet.to) && up(packet.to);
             let positions: Vec<_> =
                 (0..group.network.len()).filter(|&at| meant(&group.network[at])).collect();
             self.deliver(&positions)?;
