@@ -1,14 +1,15 @@
-//! Golden transcripts: what the protocol does in the situations of the paper and of the labs, one line
-//! for each input and each effect, for a reader with the paper in hand.
+//! Golden transcripts: what the protocol does in the situations of the paper and of the labs, one
+//! line for each input and each effect, for a reader with the paper in hand.
 //!
 //! A file under `transcripts/` is a script. A line that begins in the first column is a command
-//! (`script/player.rs` lists them), a line with a `#` is a comment, and an indented line is a consequence
-//! of the command above it. The consequences are compared with what the protocol does now, and with
-//! `UPDATE_TRANSCRIPTS=1 cargo test -p protocol --test transcripts` they are rewritten, to be read as a
-//! diff. What a file is about also stands in it as an `expect`, which no rewriting changes, and Figure 3's
-//! safety properties are checked after every step of every file.
+//! (`script/player.rs` lists them), a line with a `#` is a comment, and an indented line is a
+//! consequence of the command above it. The consequences are compared with what the protocol does
+//! now; `UPDATE_TRANSCRIPTS=1 cargo test -p protocol --test transcripts` rewrites them, to be read
+//! as a diff. What a file is about also stands in it as an `expect`, which no rewriting changes, and
+//! Figure 3's safety properties are checked after every step of every file.
 
 mod script;
+#[allow(dead_code, reason = "the properties use the rest")]
 mod support;
 
 use std::collections::BTreeSet;

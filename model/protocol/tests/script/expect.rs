@@ -6,15 +6,15 @@
 //! |---|---|
 //! | `one leader`, `no leader` | so many connected servers lead |
 //! | `logs equal` | all connected servers have the same log |
-//! | `sent 2 AppendEntries`, `sent at most 9` | so many messages (of these names) were sent since `mark` |
+//! | `sent 2 AppendEntries`, `sent at most 9` | so many (of these names) since `mark` |
 //! | `n0 leader` (`follower`, `candidate`, `pre-candidate`) | that is its role |
 //! | `n0 term 3`, `n0 vote n1`, `n0 follows n1` | memory says so; `none` for no server |
 //! | `n0 disk term 3`, `n0 disk vote n1`, `n0 disk log 1 1` | the disk says so |
 //! | `n0 log 1 1 4*2` | these are the terms behind its snapshot |
 //! | `n0 commit 3`, `n0 committed 3` | its commit index is that, is at least that |
-//! | `n0 base 3`, `n0 writes 2`, `n0 heard` | compacted index; unfinished writes; contact with a leader |
+//! | `n0 base 3`, `n0 writes 2`, `n0 heard` | compacted index; unfinished writes; contact |
 //! | `n0 entry 3 x` | that command is in its log at 3 |
-//! | `n0 applied x y`, `n0 applied 12 commands` | the service was given these commands, no-ops aside |
+//! | `n0 applied x y`, `n0 applied 12 commands` | the service was given these, no-ops aside |
 //! | `n0 lab 2 x` | x is applied at the labs' index 2: the index less the runs through it |
 //! | `n0 sees n1 replicate match 3 next 4` | the leader's view of a follower |
 //! | `n0 read 1 open` (`lost`, `from 3`) | what became of a read |

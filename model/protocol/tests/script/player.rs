@@ -1,23 +1,26 @@
-//! The commands of a script. Those that make one thing happen list its effects; those that make several
-//! happen list each of them, with its effects below it.
+//! The commands of a script. Those that make one thing happen list its effects; those that make
+//! several happen list each of them, with its effects below it.
 //!
 //! | command | what it does |
 //! |---|---|
 //! | `group 3 [batch=2] [window=4]` | starts servers n0, n1, … with empty disks |
-//! | `log n1 1 1 4*2 [term=5] [vote=n0]` | restarts a server from a disk with entries of these terms |
-//! | `timer n0 election` | an armed timer fires (`election`, `contact`, `heartbeat`, `quorum`) |
+//! | `log n1 1 4*2 [term=5] [vote=n0]` | restarts it from a disk with entries of these terms |
+//! | `timer n0 election` | an armed timer fires (or `contact`, `heartbeat`, `quorum`) |
 //! | `campaign n0` | the driver asks it to run without a pre-vote |
-//! | `propose n0 x y z*3`, `propose n0 each x y` | clients' commands, as one input or one by one; `z*3` is z1 z2 z3 |
-//! | `read n1`, `compact n0 [3]` | a client's read; the service's snapshot, through its commit index if none is said |
-//! | `deliver …`, `drop …`, `duplicate …` | messages on their way, chosen as `script/select.rs` says |
+//! | `propose n0 x z*3` | clients' commands as one input; `z*3` is z1 z2 z3 |
+//! | `propose n0 each x y` | the same, one by one |
+//! | `read n1` | a client's read |
+//! | `compact n0 [3]` | the service's snapshot; through the commit index if no other is said |
+//! | `deliver …`, `drop …`, `duplicate …` | messages on their way, see `script/select.rs` |
 //! | `disk n0 [2]`, `disk all` | the disk finishes its oldest writes, all if no number is said |
-//! | `crash n0`, `stop n0`, `start n0` | it loses what the disk does not have; `crash` is both |
-//! | `cut n0 …`, `heal [n0 …]` | all messages from and to a server are lost, from now on or no longer |
-//! | `settle [n0 n1]` | finishes disks and delivers until nothing is on its way (among these servers) |
-//! | `elect n0` | contact with older leaders lapses, n0's election timer fires, all settles, n0 must lead |
+//! | `crash n0`, `stop n0`, `start n0` | it loses what its disk lacks; `crash` is both |
+//! | `cut n0 …`, `heal [n0 …]` | messages from and to it are lost, from now on or no longer |
+//! | `settle [n0 n1]` | finishes disks and delivers until all is quiet (among these) |
+//! | `elect n0` | contact with leaders lapses, n0's timer fires, all settles, n0 must lead |
 //! | `network`, `state [n0]` | lists the messages on their way; each server in one line |
 //! | `mark` | begins to count messages anew, for `expect sent` |
-//! | `hide timers`, `quiet …` | leaves out arming and disarming from here on; all consequences of one command |
+//! | `hide timers` | leaves out arming and disarming from here on |
+//! | `quiet …` | leaves out all consequences of one command |
 //! | `expect …` | see `script/expect.rs` |
 
 use super::expect::{self, Counts, expand};
@@ -26,7 +29,7 @@ use crate::support::group::{Event, Group, Happening};
 use crate::support::show;
 use crate::support::{Packet, Tag};
 use protocol::log::{Durable, Entry};
-use protocol::raft::{Effect, Timer};
+use protocol::raft::{Effect, Paper, Timer};
 use protocol::{HardState, NodeId, Term, Write};
 
 /// How many rounds of disks and deliveries a group may need to come to rest.
@@ -99,7 +102,7 @@ impl Player {
                 _ => return Err(format!("`{option}` is neither batch= nor window=")),
             }
         }
-        let mut group = Group::new(number(count)?, batch, window);
+        let mut group = Group::new(Paper, number(count)?, batch, window);
         group.events.clear();
         self.group = Some(group);
         Ok(())

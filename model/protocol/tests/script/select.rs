@@ -63,11 +63,11 @@ impl Select {
                 && self.to.is_none_or(|node| node == packet.to)
                 && self.kind.as_deref().is_none_or(|name| name == kind(&packet.message.body))
         };
-        let all = network.iter().enumerate().filter(meant).map(|(position, _)| position);
+        let mut all = network.iter().enumerate().filter(meant).map(|(position, _)| position);
         let all: Vec<usize> = match self.end {
             None => all.collect(),
             Some(End::First) => all.take(1).collect(),
-            Some(End::Last) => all.last().into_iter().collect(),
+            Some(End::Last) => all.next_back().into_iter().collect(),
         };
         if all.is_empty() { Err("no message on its way is meant".to_owned()) } else { Ok(all) }
     }

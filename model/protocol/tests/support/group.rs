@@ -1,14 +1,14 @@
 //! A group of servers, the messages between them, and no time but what the user makes pass.
 //!
-//! Everything that happens to a server goes through [`Group::feed`], which carries out the effects as
-//! a driver must and checks the safety properties afterwards.
+//! Everything that happens to a server goes through [`Group::feed`], which carries out the effects
+//! as a driver must and checks the safety properties afterwards.
 
 use super::safety::Safety;
 use super::server::{Outcome, Read, Server};
 use super::{Packet, Tag};
 use protocol::log::{Durable, Entry};
 use protocol::quorum::NodeSet;
-use protocol::raft::{self, Body, Config, Effect, Message, Refusal, Timer};
+use protocol::raft::{self, Body, Config, Effect, Message, Paper, Refusal, Rules, Timer};
 use protocol::replica::Input;
 use protocol::{Index, LogId, Machine, NodeId, ReadId, SnapshotId, Write};
 
@@ -40,8 +40,9 @@ pub enum Event {
 }
 
 #[derive(Clone)]
-pub struct Group {
-    pub servers: Vec<Server>,
+pub struct Group<R = Paper> {
+    rules: R,
+    pub servers: Vec<Server<R>>,
     /// The messages on their way, in the order in which they were sent.
     pub network: Vec<Packet>,
     /// What happened since the user last took it.
@@ -50,12 +51,14 @@ pub struct Group {
     last_read: u64,
 }
 
-impl Group {
+impl<R: Rules> Group<R> {
     /// Starts `count` servers with empty disks.
-    pub fn new(count: usize, max_batch: u32, window: u32) -> Self {
+    pub fn new(rules: R, count: usize, max_batch: u32, window: u32) -> Self {
         let voters = NodeSet::first(count);
-        let server = |me| Server::new(Config { me, voters, max_batch, window }, Durable::default());
+        let server =
+            |me| Server::new(rules, Config { me, voters, max_batch, window }, Durable::default());
         let mut group = Self {
+            rules,
             servers: voters.iter().map(server).collect(),
             network: Vec::new(),
             events: Vec::new(),
@@ -66,15 +69,15 @@ impl Group {
         group
     }
 
-    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<R> {
         (0..self.servers.len() as u8).map(NodeId)
     }
 
-    pub fn server(&self, node: NodeId) -> &Server {
+    pub fn server(&self, node: NodeId) -> &Server<R> {
         &self.servers[usize::from(node.0)]
     }
 
-    pub fn server_mut(&mut self, node: NodeId) -> &mut Server {
+    pub fn server_mut(&mut self, node: NodeId) -> &mut Server<R> {
         &mut self.servers[usize::from(node.0)]
     }
 
@@ -96,7 +99,7 @@ impl Group {
     /// Puts a server in place that comes up from this disk.
     pub fn load(&mut self, node: NodeId, durable: Durable<Tag>) {
         let config = self.server(node).replica.raft().config();
-        *self.server_mut(node) = Server::new(config, durable);
+        *self.server_mut(node) = Server::new(self.rules, config, durable);
         self.feed(node, &Happening::Start);
     }
 
@@ -109,7 +112,7 @@ impl Group {
     /// Makes one thing happen to a server, and carries out what it asks for.
     pub fn feed(&mut self, node: NodeId, input: &Happening) {
         let start = self.events.len();
-        let committed = self.safety.committed();
+        let (rules, committed) = (self.rules, self.safety.committed());
         let server = &mut self.servers[usize::from(node.0)];
         self.events.push(match input {
             Happening::Disk(count) => {
@@ -135,7 +138,7 @@ impl Group {
             }
             Happening::Disk(count) => server.finish(*count),
             Happening::Crash => {
-                server.crash();
+                server.crash(rules);
                 server.down = true;
             }
             Happening::Start => server.down = false,
@@ -210,7 +213,7 @@ impl Group {
     }
 }
 
-impl Server {
+impl<R> Server<R> {
     fn end_read(&mut self, id: ReadId, outcome: Outcome) {
         let read = self.reads.get_mut(&id).expect("an answer has its question");
         assert_eq!(read.outcome, Outcome::Open, "{id:?} is answered once");

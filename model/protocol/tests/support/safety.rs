@@ -7,7 +7,7 @@ use super::server::{Outcome, Server};
 use super::{Packet, Tag};
 use protocol::log::{Entry, Log};
 use protocol::quorum::majority;
-use protocol::raft::{Body, Effect, RoleName, Timer};
+use protocol::raft::{Body, Effect, RoleName, Rules, Timer};
 use protocol::terms::Terms;
 use protocol::{HardState, Index, LogId, NodeId, Term};
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ impl Safety {
     }
 
     /// Checks the step that `node` has just made, with `events` for its consequences.
-    pub fn check(&mut self, node: NodeId, servers: &[Server], events: &[Event]) {
+    pub fn check<R: Rules>(&mut self, node: NodeId, servers: &[Server<R>], events: &[Event]) {
         let server = &servers[usize::from(node.0)];
         for event in events {
             match event {
@@ -74,7 +74,12 @@ impl Safety {
     }
 
     /// State Machine Safety, and that what is committed first is durable on a majority just then.
-    fn note_applied(&mut self, node: NodeId, servers: &[Server], entries: &[(Index, Entry<Tag>)]) {
+    fn note_applied<R: Rules>(
+        &mut self,
+        node: NodeId,
+        servers: &[Server<R>],
+        entries: &[(Index, Entry<Tag>)],
+    ) {
         let raft = servers[usize::from(node.0)].replica.raft();
         for (index, entry) in entries {
             let id = raft.terms().id_at(*index).expect("what is applied is in the log");
@@ -83,7 +88,7 @@ impl Safety {
                 continue;
             }
             assert_eq!(*index, self.committed() + 1, "entries are committed in order");
-            let has = |server: &&Server| {
+            let has = |server: &&Server<R>| {
                 let terms = &server.durable.terms;
                 terms.contains(id) || terms.base().index > id.index
             };
@@ -94,7 +99,7 @@ impl Safety {
     }
 
     /// Election Safety and Leader Completeness.
-    fn note_leader(&mut self, node: NodeId, term: Term, server: &Server) {
+    fn note_leader<R: Rules>(&mut self, node: NodeId, term: Term, server: &Server<R>) {
         let first = *self.leaders.entry(term).or_insert(node);
         assert_eq!(first, node, "Election Safety: two leaders in term {term}");
         let terms = server.replica.raft().terms();
@@ -104,8 +109,9 @@ impl Safety {
         }
     }
 
-    /// What a server has committed is the history's beginning, is applied, and only grows in its life.
-    fn check_committed(&mut self, node: NodeId, server: &Server) {
+    /// What a server has committed is the history's beginning, is applied, and only grows in its
+    /// life.
+    fn check_committed<R: Rules>(&mut self, node: NodeId, server: &Server<R>) {
         let (raft, log) = (server.replica.raft(), server.replica.log());
         let before = self.commits.insert(node, if server.down { 0 } else { raft.commit() });
         assert!(server.down || Some(raft.commit()) >= before, "a commit index never falls");
@@ -121,7 +127,7 @@ impl Safety {
     }
 
     /// A disk's term never falls, and its vote never changes within a term.
-    fn check_disk(&mut self, node: NodeId, server: &Server) {
+    fn check_disk<R>(&mut self, node: NodeId, server: &Server<R>) {
         let now = server.durable.hard;
         let before = self.hard_states.insert(node, now).unwrap_or(now);
         assert!(now.term >= before.term, "a disk's term never falls");
@@ -131,7 +137,7 @@ impl Safety {
 }
 
 /// What leaves a server must survive its crash.
-fn check_promise(server: &Server, packet: &Packet) {
+fn check_promise<R>(server: &Server<R>, packet: &Packet) {
     let (term, disk) = (packet.message.term, &server.durable);
     let (own, given) = (Some(packet.from), Some(packet.to));
     match packet.message.body {
@@ -144,7 +150,8 @@ fn check_promise(server: &Server, packet: &Packet) {
             assert!(kept, "a candidate asks when the disk has its own vote");
         }
         Body::Accepted { matched } => {
-            let kept = disk.hard.term >= term && disk.terms.last().index >= matched;
+            let has = disk.hard.term == term && disk.terms.last().index >= matched;
+            let kept = disk.hard.term > term || has;
             assert!(kept, "an acknowledgement leaves when the disk has the entries");
         }
         _ => {}
@@ -152,7 +159,7 @@ fn check_promise(server: &Server, packet: &Packet) {
 }
 
 /// Liveness hangs on these: whoever does not lead will ask, and whoever leads will be heard.
-fn check_timers(server: &Server) {
+fn check_timers<R: Rules>(server: &Server<R>) {
     let (raft, armed) = (server.replica.raft(), &server.armed);
     if server.down {
         return;

@@ -2,7 +2,7 @@
 
 use super::{Applied, Tag};
 use protocol::log::{Durable, Entry};
-use protocol::raft::{Config, Paper, Timer};
+use protocol::raft::{Config, Paper, Rules, Timer};
 use protocol::replica::Replica;
 use protocol::{Index, ReadId, Write};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,7 +15,8 @@ pub enum Outcome {
     Lost,
 }
 
-/// A read, and how much was committed in the whole group when it was asked: it must see all of that.
+/// A read, and how much was committed in the whole group when it was asked: it must see all of
+/// that.
 #[derive(Clone, Copy, Debug)]
 pub struct Read {
     pub asked_at: Index,
@@ -23,8 +24,8 @@ pub struct Read {
 }
 
 #[derive(Clone)]
-pub struct Server {
-    pub replica: Replica<Tag>,
+pub struct Server<R = Paper> {
+    pub replica: Replica<Tag, R>,
     /// What a crash leaves.
     pub durable: Durable<Tag>,
     /// The writes that the disk has not finished, oldest first.
@@ -43,10 +44,10 @@ pub struct Server {
     pub down: bool,
 }
 
-impl Server {
-    pub fn new(config: Config, durable: Durable<Tag>) -> Self {
+impl<R: Rules> Server<R> {
+    pub fn new(rules: R, config: Config, durable: Durable<Tag>) -> Self {
         Self {
-            replica: Replica::new(Paper, config, durable.clone()),
+            replica: Replica::new(rules, config, durable.clone()),
             durable,
             pending: VecDeque::new(),
             service: Applied::new(),
@@ -58,16 +59,16 @@ impl Server {
         }
     }
 
-    /// Loses everything but what the disk has, and comes up from that. A snapshot's file without its
-    /// record is deleted.
-    pub fn crash(&mut self) {
+    /// Loses everything but what the disk has, and comes up from that. A snapshot's file without
+    /// its record is deleted.
+    pub fn crash(&mut self, rules: R) {
         let base = self.durable.snapshot().last.index;
         self.files.retain(|&through, _| through == base);
         self.service = match base {
             0 => Applied::new(),
             _ => self.files.get(&base).expect("a snapshot's record has its file").clone(),
         };
-        self.replica = Replica::new(Paper, self.replica.raft().config(), self.durable.clone());
+        self.replica = Replica::new(rules, self.replica.raft().config(), self.durable.clone());
         self.pending.clear();
         self.armed.clear();
         for read in self.reads.values_mut().filter(|read| read.outcome == Outcome::Open) {
