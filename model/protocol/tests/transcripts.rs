@@ -5,8 +5,8 @@
 //! (`script/player.rs` lists them), a line with a `#` is a comment, and an indented line is a
 //! consequence of the command above it. The consequences are compared with what the protocol does
 //! now; `UPDATE_TRANSCRIPTS=1 cargo test -p protocol --test transcripts` rewrites them, to be read
-//! as a diff. What a file is about also stands in it as an `expect`, which no rewriting changes, and
-//! Figure 3's safety properties are checked after every step of every file.
+//! as a diff. What a file is about also stands in it as an `expect`, which no rewriting changes,
+//! and Figure 3's safety properties are checked after every step of every file.
 
 mod script;
 #[allow(dead_code, reason = "the properties use the rest")]
@@ -81,6 +81,7 @@ transcripts! {
     snapshot_lost
     snapshot_stale
     read_follower
+    read_follower_cost
     read_leader
     read_lost_leadership
     read_old_answer
