@@ -117,8 +117,9 @@ pub const RUNS: &[Run] = &[
         about: "two servers, batches of one entry, a full window, acknowledgements in any order",
         bounds: Bounds {
             max_term: 1,
-            max_log: 4,
+            max_log: 3,
             max_batch: 1,
+            heartbeats: true,
             campaigners: N0,
             converge_every: 100,
             ..Bounds::plain(2)
@@ -198,10 +199,11 @@ pub const RUNS: &[Run] = &[
     },
     Run {
         name: "raft-reads",
-        about: "a leader and its follower are asked for reads, two in all",
+        about: "a leader or its follower is asked for a read while a command is replicated",
         bounds: Bounds {
             max_term: 1,
-            reads: 2,
+            max_log: 2,
+            reads: 1,
             readers: N02,
             campaigners: N0,
             converge_every: 1000,
