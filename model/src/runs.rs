@@ -114,15 +114,14 @@ pub const RUNS: &[Run] = &[
     },
     Run {
         name: "raft-pipeline",
-        about: "two servers, batches of one entry, a full window, acknowledgements in any order",
+        about: "batches of one entry, a full window, acknowledgements and rejections in any order",
         bounds: Bounds {
             max_term: 1,
             max_log: 3,
             max_batch: 1,
-            heartbeats: true,
             campaigners: N0,
-            converge_every: 100,
-            ..Bounds::plain(2)
+            converge_every: 1000,
+            ..THREE
         },
         reaches: &[PipelineFull, Rejected, FollowerCommitted],
         deep: false,
