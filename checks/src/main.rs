@@ -1,6 +1,7 @@
 //! `cargo run -p checks`: see README.md, or `--help`.
 
 use checks::engine::{INTERRUPTED, Limits, Strategy};
+use checks::ledger::{self, Ledger};
 use checks::report::{self, Ending, Row, grouped};
 use checks::runner::{self, Settings};
 use checks::{deep, mutants, paths, settings, spec, walk};
@@ -73,6 +74,9 @@ enum Command {
         /// Pin the number of states in the ledger.
         #[arg(long)]
         pin: bool,
+        /// Explore with the rules of this mutant, to see what it breaks.
+        #[arg(long, conflicts_with = "pin")]
+        mutant: Option<String>,
     },
     /// Look at a run in a browser: the stateright Explorer, on loopback.
     Explore {
@@ -148,6 +152,9 @@ fn main() -> ExitCode {
         Some(Command::Run {
             name, strategy: Strategy::Walk, settings, seed, paths, steps, ..
         }) => walk_run(&name, &settings, seed, paths, steps, &args.common),
+        Some(Command::Run { name, strategy, settings, mutant: Some(id), .. }) => {
+            run_mutant(&name, strategy, &settings, &id, &args.common)
+        }
         Some(Command::Run { name, strategy, settings, pin, .. }) => {
             run_one(&name, strategy, &settings, pin, &args.common)
         }
@@ -193,7 +200,7 @@ fn finish(rows: &[Row], common: &Common) -> Outcome {
     Ok(if any(Ending::Failed) {
         ExitCode::from(1)
     } else if any(Ending::NotExhausted) {
-        println!("not exhausted");
+        eprintln!("not exhausted");
         ExitCode::from(2)
     } else {
         ExitCode::SUCCESS
@@ -231,6 +238,20 @@ fn run_one(name: &str, strategy: Strategy, set: &[String], pin: bool, common: &C
     let bounds = settings::apply(run.bounds, set)?;
     let settings = shared(common, strategy, pin, usize::MAX);
     let row = runner::run(run, bounds, &settings)?;
+    finish(&[row], common)
+}
+
+fn run_mutant(
+    name: &str,
+    strategy: Strategy,
+    set: &[String],
+    id: &str,
+    common: &Common,
+) -> Outcome {
+    let run = named(name)?;
+    let bounds = settings::apply(run.bounds, set)?;
+    let settings = shared(common, strategy, false, usize::MAX);
+    let row = runner::run_mutant(run, bounds, mutant(id)?, &settings)?;
     finish(&[row], common)
 }
 
@@ -355,7 +376,7 @@ fn hunt(id: Option<&str>, common: &Common) -> Outcome {
         print!("{}", mutants::table(&all));
     }
     if INTERRUPTED.load(Ordering::Relaxed) {
-        println!("not exhausted: interrupted");
+        eprintln!("not exhausted: interrupted");
         return Ok(ExitCode::from(2));
     }
     let all_killed = all.iter().all(mutants::Hunted::killed);
@@ -366,7 +387,11 @@ fn run_deep(name: Option<&str>, list: bool, common: &Common) -> Outcome {
     let path = deep::path();
     let chosen = name.map(named).transpose()?;
     let deep_runs = RUNS.iter().filter(|run| chosen.map_or(run.deep, |one| one.name == run.name));
-    let settings = shared(common, Strategy::Dfs, true, usize::MAX);
+    let mut settings = shared(common, Strategy::Dfs, false, usize::MAX);
+    if list && common.json {
+        print_json(&deep::read(&path)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut rows = Vec::new();
     for run in deep_runs {
         let record = deep::read(&path)?.into_iter().find(|record| record.run == run.name);
@@ -377,6 +402,9 @@ fn run_deep(name: Option<&str>, list: bool, common: &Common) -> Outcome {
                 println!("{} (the same text: skipped)", record.line());
             }
             _ => {
+                // The first count of a run is pinned; a later one must be the same.
+                let ledger = Ledger::read(&ledger::path())?;
+                settings.pin = ledger.0.iter().all(|entry| entry.run != run.name);
                 let row = runner::run(run, run.bounds, &settings)?;
                 if row.ending == Ending::Passed {
                     deep::add(&path, deep::Record::new(&row))?;

@@ -101,7 +101,9 @@ fn search_for(
                 );
                 let file = saved.write(&cluster, &settings.out)?;
                 eprintln!("{}", transcript::render(&cluster, &begin, &actions));
-                eprintln!("the first {} steps are the hunt's prefix", prefix.len());
+                if !prefix.is_empty() {
+                    eprintln!("the first {} steps are the hunt's prefix", prefix.len());
+                }
                 eprintln!("diagram: {}", file.with_extension("svg").display());
                 eprintln!("replay:  cargo run --release -p checks -- replay {}", file.display());
             }

@@ -1,16 +1,17 @@
 //! Takes a named run from its bounds to a row of the table, with progress on standard error.
 
-use crate::engine::{self, Limits, Progress, Strategy, Verdict};
+use crate::engine::{self, Limits, Progress, Strategy, Verdict, Violation};
 use crate::ledger::{self, Ledger};
 use crate::paths::{self, Saved};
 use crate::report::{Ending, Row, grouped};
 use indicatif::{ProgressBar, ProgressStyle};
 use model::bounds::Bounds;
 use model::cluster::Cluster;
+use model::mutants::{Hunt, Mutant};
 use model::node::DiskFault;
 use model::runs::Run;
 use model::transcript;
-use protocol::raft::Paper;
+use protocol::raft::{Paper, Rules};
 use stateright::Model;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -75,37 +76,65 @@ impl Teller {
     }
 }
 
-/// Explores a run and judges it.
+/// Explores a run with the right rules and judges it.
 pub fn run(run: &Run, bounds: Bounds, settings: &Settings) -> Result<Row, String> {
-    let cluster = Cluster::new(bounds, Paper, DiskFault::None);
+    explore(run, &Cluster::new(bounds, Paper, DiskFault::None), None, settings)
+}
+
+/// Explores a run with the rules and the disk of a mutant.
+pub fn run_mutant(
+    run: &Run,
+    bounds: Bounds,
+    hunt: &Hunt,
+    settings: &Settings,
+) -> Result<Row, String> {
+    explore(run, &Cluster::new(bounds, Mutant(hunt.bug), hunt.fault), Some(hunt.id), settings)
+}
+
+fn explore<R: Rules>(
+    run: &Run,
+    cluster: &Cluster<R>,
+    mutant: Option<&str>,
+    settings: &Settings,
+) -> Result<Row, String> {
     let mut teller = Teller::new(run.name);
-    let verdict = engine::explore(
-        &cluster,
-        settings.strategy,
-        settings.threads,
-        settings.limits,
-        |progress| {
-            teller.tell(progress);
-        },
-    )?;
-    let row = judge(run, &bounds, &verdict, settings)?;
+    let Settings { strategy, threads, limits, .. } = *settings;
+    let verdict =
+        engine::explore(cluster, strategy, threads, limits, |progress| teller.tell(progress))?;
+    let row = match mutant {
+        None => judge(run, &cluster.bounds, &verdict, settings)?,
+        Some(_) => Row::new(run, &cluster.bounds, &verdict, None),
+    };
     let word = match row.ending {
         Ending::Passed => "exhausted, all properties hold",
         Ending::Failed => "FAILED",
         Ending::NotExhausted => "not exhausted",
     };
-    teller.finish(&format!("{:>12} states in {:.1} s: {word}", grouped(row.states), row.seconds));
+    let states = grouped(row.states);
+    teller.finish(&format!("{states:>12} states in {:.1} s: {word}", row.seconds));
     if let Some(violation) = &verdict.violation {
-        let path = paths::shorten(&cluster, violation);
-        let start = cluster.init_states().remove(0);
-        eprintln!("\n{}", transcript::render(&cluster, &start, &path));
-        let saved = Saved::new(run.name, None, &cluster, Some(violation.property), 0, &path);
-        let file = saved.write(&cluster, &settings.out)?;
-        eprintln!("{} does not hold after these {} steps.", violation.property, path.len());
-        eprintln!("diagram: {}", file.with_extension("svg").display());
-        eprintln!("replay:  cargo run --release -p checks -- replay {}", file.display());
+        show(run, cluster, mutant, violation, settings)?;
     }
     Ok(row)
+}
+
+/// Prints the shortest path to a violation that can be found, and saves it.
+fn show<R: Rules>(
+    run: &Run,
+    cluster: &Cluster<R>,
+    mutant: Option<&str>,
+    violation: &Violation,
+    settings: &Settings,
+) -> Result<(), String> {
+    let path = paths::shorten(cluster, violation);
+    let start = cluster.init_states().remove(0);
+    eprintln!("\n{}", transcript::render(cluster, &start, &path));
+    let saved = Saved::new(run.name, mutant, cluster, Some(violation.property), 0, &path);
+    let file = saved.write(cluster, &settings.out)?;
+    eprintln!("{} does not hold after these {} steps.", violation.property, path.len());
+    eprintln!("diagram: {}", file.with_extension("svg").display());
+    eprintln!("replay:  cargo run --release -p checks -- replay {}", file.display());
+    Ok(())
 }
 
 fn judge(
