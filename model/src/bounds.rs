@@ -30,17 +30,17 @@ pub struct Bounds {
     pub window: u32,
     /// The network.
     pub net: Net,
-    /// How many messages may be lost for good; [`ANY_NUMBER`] is not counted.
+    /// RED-LOSS: none, where lateness does as well. How many messages may be lost for good; [`ANY_NUMBER`] is not counted.
     pub losses: u8,
     /// Crashes in all.
     pub crashes: u8,
-    /// Who may crash.
+    /// RED-VICTIM. Who may crash.
     pub victims: NodeSet,
     /// Who may start elections.
     pub campaigners: NodeSet,
     /// Whether the election timer fires: with pre-votes.
     pub pre_vote: bool,
-    /// Whether elections may begin without a pre-vote. Covers every pre-vote that could succeed.
+    /// RED-CAMPAIGN. Whether elections may begin without a pre-vote. Covers every pre-vote that could succeed.
     pub forced_elections: bool,
     /// Whether heartbeats are sent.
     pub heartbeats: bool,

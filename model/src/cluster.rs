@@ -86,7 +86,7 @@ impl<R: Rules> Cluster<R> {
         &self.inner.actors[usize::from(node.0)]
     }
 
-    /// What a server may do besides receiving messages.
+    /// What a server may do besides receiving messages, within the bounds (RED-BOUNDS).
     fn stimuli(&self, node: &Node<R>, history: &History, mut offer: impl FnMut(Stimulus)) {
         let bounds = &self.bounds;
         let raft = node.replica.raft();
@@ -171,6 +171,7 @@ impl<R: Rules> Cluster<R> {
                 }
             }
             Network::UnorderedNonDuplicating(counts) => {
+                // RED-MERGE; a set that duplicates has one copy of each anyhow.
                 if counts.values().any(|&count| count > 1) {
                     counts.values_mut().for_each(|count| *count = 1);
                 }
@@ -186,7 +187,7 @@ impl<R: Rules> Cluster<R> {
     }
 }
 
-/// Whether delivering the message would change nothing, now and for ever: an answer of a term that its
+/// RED-VOID. Whether delivering the message would change nothing, now and for ever: an answer of a term that its
 /// receiver's disk has left behind. The durable term never falls, and a void answer is ignored.
 fn is_void<R: Rules>(nodes: &[Arc<Node<R>>], envelope: &Envelope<Packet>) -> bool {
     let message = &envelope.msg.message;

@@ -9,6 +9,10 @@
 //!
 //! The same must hold with any one server silent for good, if the others are a majority (§5: "fully
 //! functional as long as any majority is").
+//!
+//! PROP-CONVERGENCE; watches the rules without which a group is safe and stands still: RAFT-TERM-3,
+//! RAFT-VOTE-2, RAFT-PREVOTE-3, RAFT-LEAD-1, RAFT-APPEND-1, RAFT-NEXT-1, RAFT-NEXT-2, RAFT-NEXT-3,
+//! RAFT-COMMIT-1, RAFT-QUORUM-2, RAFT-SNAP-5, and RAFT-DISK-2's reports.
 
 use crate::cluster::{Cluster, State};
 use crate::node::{Node, Packet, Server, Stimulus};

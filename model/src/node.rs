@@ -216,7 +216,7 @@ pub struct Node<R> {
     pub boots: u8,
     /// How many reads clients have sent here in this life.
     pub reads: u8,
-    /// The last entry that the service has applied. What it has applied is the history's prefix of that
+    /// RED-APPLIED. The last entry that the service has applied. What it has applied is the history's prefix of that
     /// length, or a property is violated, so the state needs no more than the index.
     pub applied: Index,
     /// A claim of the machine that did not hold.
@@ -289,7 +289,7 @@ pub struct Server<R> {
     pub config: Config,
     /// The disk.
     pub fault: DiskFault,
-    /// Whether the `Contact` timer fires as soon as it is armed. Sound where no pre-vote is asked for, the
+    /// RED-CONTACT. Whether the `Contact` timer fires as soon as it is armed. Sound where no pre-vote is asked for, the
     /// only rule that reads what it clears.
     pub contact_at_once: bool,
 }
@@ -368,6 +368,7 @@ impl<R: Rules> Server<R> {
                 }
                 Effect::AfterDisk { .. } => panic!("a replica keeps its slow lane to itself"),
                 Effect::Commit { through } => {
+                    // This and the next also watch RAFT-SNAP-6: where a restart resumes.
                     assert!(through > node.applied, "every entry is applied once");
                     let log = node.replica.log();
                     let there = (node.applied + 1..=through).all(|index| log.get(index).is_some());
@@ -375,6 +376,7 @@ impl<R: Rules> Server<R> {
                     node.applied = through;
                 }
                 Effect::Restore { id } => {
+                    // RAFT-SNAP-2.
                     assert!(
                         id.last.index > node.applied,
                         "a snapshot never takes the service back"
@@ -395,6 +397,7 @@ impl<R: Rules> Server<R> {
         }
         let granted = node.replica.raft().hard_state().vote.is_some_and(|vote| input.is_from(vote));
         self.observe(node, &before, input, rearmed && !granted);
+        // RAFT-PREVOTE-1, this and the next claim.
         let helps = granted_pre_vote && (before.leads || before.heard);
         assert!(!helps, "who leads or hears a leader does not help to replace it");
         if let Input::Message { message: Message { term, body: Body::PreVote { last } }, .. } =
@@ -421,19 +424,23 @@ impl<R: Rules> Server<R> {
     ) {
         let raft = node.replica.raft();
         assert!(raft.commit() >= before.commit, "the commit index never falls within a life");
+        // RAFT-SNAP-4, among others.
         assert!(raft.term() >= before.term, "the term never falls within a life");
         if before.leads && raft.leads() && before.term == raft.term() {
             assert!(raft.last().index >= before.last, "Leader Append-Only");
             assert!(!node.events.contains(&Event::Overwrote), "Leader Append-Only");
+            // RAFT-MATCH-1.
             let mut peers = before.matched.iter().zip(raft.progress());
             assert!(peers.all(|(old, peer)| *old <= peer.matched), "match indices only rise");
         }
+        // RAFT-PREVOTE-2.
         let from_leader = matches!(input, Input::Message { message, .. }
             if message.body.is_from_leader());
         assert!(before.heard || !raft.heard() || from_leader, "only a leader's message is contact");
         match input {
             Input::Message { message: Message { body, .. }, .. } => match body {
                 Body::PreVote { .. } | Body::RequestVote { .. } => {
+                    // RAFT-TIMER-1.
                     assert!(
                         !rearmed_for_nothing || before.leads,
                         "a refused request leaves the election timer alone"

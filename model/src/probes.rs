@@ -96,6 +96,7 @@ impl Probes {
             Event::ReadLost { .. } => Probe::ReadLost,
             Event::StaleSnapshot => Probe::SnapshotStale,
             Event::Overwrote => Probe::SuffixOverwritten,
+            // RAFT-QUORUM-1: a run with the quorum timer must come here.
             Event::LostQuorum => Probe::QuorumLost,
             Event::Crashed { writes: 0 } => return,
             Event::Crashed { .. } => Probe::CrashedWithPendingWrite,

@@ -11,22 +11,40 @@ use protocol::{Index, LogId};
 use stateright::Property;
 
 /// At most one server, in one of its lives, ever leads a term. Over history: not only at the same time.
+///
+/// PROP-ELECTION-SAFETY; watches RAFT-TERM-1, RAFT-TERM-2, RAFT-TERM-4, RAFT-VOTE-1, RAFT-VOTE-3, RAFT-VOTE-4,
+/// RAFT-VOTE-5, RAFT-VOTE-6, RAFT-DISK-1.
 pub const ELECTION_SAFETY: &str = "Election Safety";
 /// Two logs that have an entry of the same index and term are equal up to there, commands included.
+///
+/// PROP-LOG-MATCHING; watches RAFT-APPEND-1.
 pub const LOG_MATCHING: &str = "Log Matching";
 /// What was committed in a term is in the log of every leader of later terms.
+///
+/// PROP-LEADER-COMPLETENESS; watches RAFT-VOTE-2, RAFT-COMMIT-1.
 pub const LEADER_COMPLETENESS: &str = "Leader Completeness";
 /// No two servers ever apply different entries at an index; snapshots included.
+///
+/// PROP-STATE-MACHINE-SAFETY; watches RAFT-APPEND-4.
 pub const STATE_MACHINE_SAFETY: &str = "State Machine Safety";
 /// Every committed entry is on the disks of a majority, in a log or under a snapshot.
+///
+/// PROP-DURABILITY; watches RAFT-COMMIT-2, RAFT-DISK-1, RAFT-DISK-2, RAFT-TERM-2, RAFT-SNAP-6.
 pub const DURABILITY: &str = "Committed Is Durable";
 /// A confirmed read index is never below what had been committed when the read was asked.
+///
+/// PROP-READS; watches RAFT-READ-1, RAFT-READ-2, RAFT-READ-3, RAFT-READ-4.
 pub const READS: &str = "Linearizable Reads";
 /// No claim of a machine fails: the commit index and the durable term never fall, a leader only appends
 /// (Leader Append-Only), and every `assert!` in the transition functions.
+///
+/// PROP-CLAIMS; by those asserts it watches RAFT-TERM-2, RAFT-APPEND-1, RAFT-APPEND-2, RAFT-APPEND-3,
+/// RAFT-APPEND-4, RAFT-NEXT-1, RAFT-SNAP-1, RAFT-SNAP-3, and more by those of [`crate::node`], which name theirs.
 pub const CLAIMS: &str = "Claims";
 
-/// From here a fixed schedule without faults converges: [`crate::converge`].
+/// From here a fixed schedule without faults converges: [`crate::converge`], which names what it watches.
+///
+/// PROP-CONVERGENCE.
 pub const CONVERGENCE: &str = "Convergence";
 
 /// The names of all properties, in the order of [`properties`].

@@ -1,4 +1,4 @@
-//! Symmetry: states that differ only in which server is which.
+//! RED-SYMMETRY: states that differ only in which server is which.
 //!
 //! The machine treats all server numbers alike (`protocol` tests that a step commutes with renaming), so
 //! of the states that are renamings of each other one suffices. The representative is the renaming with

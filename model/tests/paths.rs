@@ -2,7 +2,7 @@
 
 mod walk;
 
-use model::bounds::{Bounds, Net};
+use model::bounds::{ANY_NUMBER, Bounds, Net};
 use model::cluster::Action;
 use model::diagram::{sequence, sequence_from};
 use model::node::{DiskFault, Stimulus, quiet_broken_claims};
@@ -19,7 +19,7 @@ fn wide(servers: usize) -> Bounds {
     Bounds {
         max_term: 3,
         max_log: 4,
-        loss: true,
+        losses: ANY_NUMBER,
         crashes: 2,
         victims: all,
         heartbeats: true,
@@ -137,7 +137,7 @@ fn a_transcript_tells_every_consequence() {
         n0 → n2  t1 AppendEntries prev 0.0 entries 1.1 commit 0 [∅]
 ";
     assert!(text.starts_with(expected), "{text}");
-    assert!(text.contains("\n 8  n0 ⇥ n2  lost: t1 AppendEntries"), "{text}");
+    assert!(text.contains("\n 8  lost  n0 ⇥ n2  t1 AppendEntries"), "{text}");
     assert!(text.contains("n0 commit 0 → 1\n"), "{text}");
     assert!(text.contains("n0 applied 0 → 1\n"), "{text}");
     let last: Vec<_> = text.lines().rev().take(3).collect();

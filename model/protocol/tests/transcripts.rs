@@ -5,7 +5,7 @@
 //! (`script/player.rs` lists them), a line with a `#` is a comment, and an indented line is a
 //! consequence of the command above it. The consequences are compared with what the protocol does
 //! now; `UPDATE_TRANSCRIPTS=1 cargo test -p protocol --test transcripts` rewrites them, to be read
-//! as a diff. What a file is about also stands in it as an `expect`, which no rewriting changes,
+//! as a diff. A line `# SPEC:` names the rules of SPEC.md that a file shows. What a file is about also stands in it as an `expect`, which no rewriting changes,
 //! and Figure 3's safety properties are checked after every step of every file.
 
 mod script;
@@ -64,6 +64,7 @@ transcripts! {
     disk_vote_waits
     prevote_log_up_to_date
     prevote_lower_term
+    prevote_no_contact
     prevote_refused_while_heard
     prevote_rejoin
     quorum_snapshot_counts
@@ -79,12 +80,14 @@ transcripts! {
     snapshot_install
     snapshot_keeps_tail
     snapshot_lost
+    snapshot_older_term
     snapshot_stale
     read_follower
     read_follower_cost
     read_leader
     read_lost_leadership
     read_old_answer
+    read_own_id
     read_shared_round
     read_waits_for_no_op
     lab_initial_election

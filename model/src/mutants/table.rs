@@ -5,6 +5,7 @@ use crate::bounds::{ANY_NUMBER, Bounds, Net};
 use crate::node::DiskFault;
 use crate::raft::{
     CLAIMS, CONVERGENCE, DURABILITY, ELECTION_SAFETY, LEADER_COMPLETENESS, LOG_MATCHING, READS,
+    STATE_MACHINE_SAFETY,
 };
 use protocol::NodeId;
 use protocol::quorum::NodeSet;
@@ -522,6 +523,16 @@ pub const TABLE: &[Hunt] = &[
         bounds: reorder().beats(),
         prefix: &[],
         property: CLAIMS,
+    },
+    Hunt {
+        id: "Q16",
+        text: "as Q9, where the follower's log contradicts the leader's: it commits another entry",
+        rule: "RAFT-APPEND-4",
+        bug: Bug::HeartbeatCommitUnbounded,
+        fault: DiskFault::None,
+        bounds: elections(2).beats(),
+        prefix: &[N0_LEADS_1, N1_LEADS_2, N1_COMMITS_2],
+        property: STATE_MACHINE_SAFETY,
     },
     Hunt {
         id: "Q10",

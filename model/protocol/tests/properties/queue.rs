@@ -51,7 +51,8 @@ impl Twin {
 proptest! {
     #![proptest_config(cases(1024))]
 
-    /// What a write releases, in which order, and that nothing waits twice behind the same write.
+    /// RAFT-DISK-1. What a write releases, in which order, and that nothing waits twice behind the same
+    /// write.
     #[test]
     fn a_write_releases_what_waits_for_it(steps in prop::collection::vec(step(), 0..40)) {
         let (mut queue, mut twin) = (Queue::default(), Twin::default());

@@ -70,7 +70,7 @@ proptest! {
 }
 
 /// Any two majorities share a server, and no smaller number has that property; nor is more than a
-/// majority ever asked for: the others may be down.
+/// majority ever asked for: the others may be down. (RAFT-VOTE-3, RAFT-COMMIT-2.)
 #[test]
 fn majorities_meet() {
     for voters in 1..=MAX_NODES {

@@ -2,7 +2,8 @@
 //! twice, of disks that finish when they like, of crashes, timers, commands, snapshots and reads.
 //!
 //! The safety properties are checked after each step (`support/safety.rs`). Then the faults stop,
-//! time passes fairly, and the group must come to one log: liveness without temporal logic.
+//! time passes fairly, and the group must come to one log: liveness without temporal logic
+//! (PROP-CONVERGENCE, here from where random runs end).
 
 use super::cases;
 use super::support::group::{Event, Group, Happening};

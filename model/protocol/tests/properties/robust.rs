@@ -1,5 +1,5 @@
 //! Any reachable state stands any input that its driver may give it, at any time, and any void
-//! message: one of an earlier term, or from a stranger. Such a message changes nothing.
+//! message: one of an earlier term, or from a stranger. Such a message changes nothing (RAFT-TERM-2).
 
 use super::cases;
 use super::random::{World, ops, shape};

@@ -1,6 +1,9 @@
 //! Figure 3 of the paper, and what the disk and the reads promise, checked after every step.
 //!
-//! The canonical history is kept here, outside the servers, and every server is compared with it.
+//! The canonical history is kept here, outside the servers, and every server is compared with it. Checked are
+//! PROP-ELECTION-SAFETY, PROP-LOG-MATCHING, PROP-LEADER-COMPLETENESS, PROP-STATE-MACHINE-SAFETY,
+//! PROP-DURABILITY (of an entry that is committed first, just then), PROP-READS (the index), and of
+//! PROP-CLAIMS that commit index and durable term never fall, besides every assert in the machine.
 
 use super::group::Event;
 use super::server::{Outcome, Server};
@@ -126,7 +129,7 @@ impl Safety {
         }
     }
 
-    /// A disk's term never falls, and its vote never changes within a term.
+    /// A disk's term never falls, and its vote never changes within a term (RAFT-VOTE-1, RAFT-TERM-4).
     fn check_disk<R>(&mut self, node: NodeId, server: &Server<R>) {
         let now = server.durable.hard;
         let before = self.hard_states.insert(node, now).unwrap_or(now);
@@ -136,7 +139,7 @@ impl Safety {
     }
 }
 
-/// What leaves a server must survive its crash.
+/// RAFT-DISK-1. What leaves a server must survive its crash.
 fn check_promise<R>(server: &Server<R>, packet: &Packet) {
     let (term, disk) = (packet.message.term, &server.durable);
     let (own, given) = (Some(packet.from), Some(packet.to));
