@@ -14,6 +14,8 @@ use protocol::raft::{Body, Pace, Paper, Progress, Rules};
 use protocol::terms::Terms;
 use protocol::{HardState, Index, LogId, NodeId, ReadId, SnapshotId, Term};
 
+mod places;
+mod prefixes;
 mod table;
 
 pub use table::TABLE;
@@ -319,6 +321,29 @@ pub struct Hunt {
 }
 
 impl Hunt {
+    const fn new(
+        id: &'static str,
+        rule: &'static str,
+        text: &'static str,
+        bounds: Bounds,
+        property: &'static str,
+    ) -> Self {
+        let (bug, fault) = (Bug::None, DiskFault::None);
+        Self { id, text, rule, bug, fault, bounds, prefix: &[], property }
+    }
+
+    const fn bug(self, bug: Bug) -> Self {
+        Self { bug, ..self }
+    }
+
+    const fn fault(self, fault: DiskFault) -> Self {
+        Self { fault, ..self }
+    }
+
+    const fn from(self, prefix: &'static [&'static [&'static str]]) -> Self {
+        Self { prefix, ..self }
+    }
+
     /// The same hunt for a mutant that has nothing wrong: it must find nothing, or the hunt shows nothing.
     pub fn control(&self) -> Self {
         Self { bug: Bug::None, fault: DiskFault::None, ..*self }
