@@ -39,14 +39,14 @@ pub struct Record {
 }
 
 impl Record {
-    /// The record of a run that has just finished.
-    pub fn new(row: &Row) -> Self {
+    /// The record of a run that has just finished, and began at this commit.
+    pub fn new(row: &Row, commit: String) -> Self {
         Self {
             run: row.run.clone(),
             bounds: crate::report::bounds_text(&row.bounds),
             text: TEXT.into(),
             date: machine::date(),
-            commit: machine::commit(),
+            commit,
             machine: machine::describe(),
             states: row.states,
             depth: row.depth,

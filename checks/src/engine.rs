@@ -87,6 +87,8 @@ pub struct Verdict {
     pub violation: Option<Violation>,
     /// What it reached.
     pub reached: Vec<Probe>,
+    /// From how many states convergence was shown.
+    pub converged: u64,
 }
 
 impl Verdict {
@@ -183,6 +185,7 @@ fn drive<R: Rules, C: Checker<Cluster<R>>>(
         cut,
         violation,
         reached: reached.collect(),
+        converged: cluster.probes.converged(),
     })
 }
 

@@ -7,10 +7,11 @@ use checks::runner::{self, Settings};
 use checks::{deep, mutants, paths, settings, spec, walk};
 use clap::{Parser, Subcommand};
 use model::cluster::Cluster;
-use model::mutants::{Hunt, TABLE};
+use model::mutants::{Hunt, Mutant, TABLE};
 use model::node::DiskFault;
 use model::runs::{self, RUNS, Run};
 use protocol::raft::Paper;
+use stateright::Model;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -41,8 +42,8 @@ struct Common {
     #[arg(long, global = true)]
     max_states: Option<usize>,
     /// Stop a run when the process has this much memory in use, in GiB.
-    #[arg(long, global = true, default_value_t = 20.0)]
-    max_memory: f64,
+    #[arg(long, global = true, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    max_memory: u32,
     /// Where counterexamples and diagrams are written.
     #[arg(long, global = true, default_value = "out")]
     out: PathBuf,
@@ -85,7 +86,7 @@ enum Command {
         /// The port.
         #[arg(long, default_value_t = 3000)]
         port: u16,
-        /// Explore with the rules (and in the bounds) of this mutant.
+        /// Explore with the rules of this mutant.
         #[arg(long)]
         mutant: Option<String>,
         /// Change a bound: field=value.
@@ -116,16 +117,23 @@ enum Command {
     Pin,
 }
 
-/// Bad arguments: exit code 64.
-struct Usage(String);
+/// Why there is no verdict.
+enum Failure {
+    /// Bad arguments or files: exit code 64.
+    Usage(String),
+    /// The run itself failed, or its result could not be kept: exit code 1.
+    Broken(String),
+}
 
-impl From<String> for Usage {
+impl From<String> for Failure {
     fn from(text: String) -> Self {
-        Self(text)
+        Self::Usage(text)
     }
 }
 
-type Outcome = Result<ExitCode, Usage>;
+use Failure::{Broken, Usage};
+
+type Outcome = Result<ExitCode, Failure>;
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
@@ -149,6 +157,12 @@ fn main() -> ExitCode {
         None => standard(&args.common, false),
         Some(Command::Pin) => standard(&args.common, true),
         Some(Command::List) => list(&args.common),
+        Some(Command::Run { strategy: Strategy::Walk, mutant: Some(_), .. }) => {
+            Err(Usage("a walk follows the right rules: leave out --mutant or --strategy".into()))
+        }
+        Some(Command::Run { strategy: Strategy::Walk, pin: true, .. }) => {
+            Err(Usage("a walk counts no states: leave out --pin or --strategy".into()))
+        }
         Some(Command::Run {
             name, strategy: Strategy::Walk, settings, seed, paths, steps, ..
         }) => walk_run(&name, &settings, seed, paths, steps, &args.common),
@@ -166,9 +180,13 @@ fn main() -> ExitCode {
         Some(Command::Replay { file }) => replay(&file, &args.common),
         Some(Command::Spec) => show_spec(&args.common),
     };
-    result.unwrap_or_else(|Usage(text)| {
+    result.unwrap_or_else(|failure| {
+        let (text, code) = match failure {
+            Usage(text) => (text, 64),
+            Broken(text) => (text, 1),
+        };
         eprintln!("error: {text}");
-        ExitCode::from(64)
+        ExitCode::from(code)
     })
 }
 
@@ -178,12 +196,12 @@ fn shared(common: &Common, strategy: Strategy, pin: bool, states: usize) -> Sett
         .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let limits = Limits {
         states: common.max_states.unwrap_or(states),
-        memory_mib: (common.max_memory * 1024.0) as u64,
+        memory_mib: u64::from(common.max_memory) * 1024,
     };
     Settings { strategy, threads, limits, out: common.out.clone(), pin }
 }
 
-fn print_json(value: &impl serde::Serialize) -> Result<(), Usage> {
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| error.to_string())?;
     println!("{text}");
     Ok(())
@@ -210,23 +228,28 @@ fn finish(rows: &[Row], common: &Common) -> Outcome {
 fn standard(common: &Common, pin: bool) -> Outcome {
     let settings = shared(common, Strategy::Dfs, pin, usize::MAX);
     let mut rows = Vec::new();
-    for run in RUNS.iter().filter(|run| !run.deep) {
-        rows.push(runner::run(run, run.bounds, &settings)?);
-        if INTERRUPTED.load(Ordering::Relaxed) {
-            break;
+    let runs: Vec<_> = RUNS.iter().filter(|run| !run.deep).collect();
+    for run in &runs {
+        if !INTERRUPTED.load(Ordering::Relaxed) {
+            rows.push(runner::run(run, run.bounds, &settings).map_err(Broken)?);
         }
     }
-    finish(&rows, common)
+    let code = finish(&rows, common)?;
+    for run in &runs[rows.len()..] {
+        eprintln!("{}: not exhausted: not begun", run.name);
+    }
+    let whole = rows.len() == runs.len() || rows.iter().any(|row| row.ending == Ending::Failed);
+    Ok(if whole { code } else { ExitCode::from(2) })
 }
 
-fn named(name: &str) -> Result<&'static Run, Usage> {
+fn named(name: &str) -> Result<&'static Run, Failure> {
     runs::find(name).ok_or_else(|| {
         let names: Vec<_> = RUNS.iter().map(|run| run.name).collect();
         Usage(format!("there is no run `{name}`; there are {}", names.join(", ")))
     })
 }
 
-fn mutant(id: &str) -> Result<&'static Hunt, Usage> {
+fn mutant(id: &str) -> Result<&'static Hunt, Failure> {
     TABLE.iter().find(|hunt| hunt.id.eq_ignore_ascii_case(id)).ok_or_else(|| {
         let ids: Vec<_> = TABLE.iter().map(|hunt| hunt.id).collect();
         Usage(format!("there is no mutant `{id}`; there are {}", ids.join(" ")))
@@ -236,8 +259,11 @@ fn mutant(id: &str) -> Result<&'static Hunt, Usage> {
 fn run_one(name: &str, strategy: Strategy, set: &[String], pin: bool, common: &Common) -> Outcome {
     let run = named(name)?;
     let bounds = settings::apply(run.bounds, set)?;
+    if pin && (bounds != run.bounds || !ledger::is_pinned(strategy)) {
+        return Err(Usage("only a run's own bounds, depth or breadth first, can be pinned".into()));
+    }
     let settings = shared(common, strategy, pin, usize::MAX);
-    let row = runner::run(run, bounds, &settings)?;
+    let row = runner::run(run, bounds, &settings).map_err(Broken)?;
     finish(&[row], common)
 }
 
@@ -251,7 +277,7 @@ fn run_mutant(
     let run = named(name)?;
     let bounds = settings::apply(run.bounds, set)?;
     let settings = shared(common, strategy, false, usize::MAX);
-    let row = runner::run_mutant(run, bounds, mutant(id)?, &settings)?;
+    let row = runner::run_mutant(run, bounds, mutant(id)?, &settings).map_err(Broken)?;
     finish(&[row], common)
 }
 
@@ -282,7 +308,9 @@ fn walk_run(
     };
     let path = paths::shorten(&cluster, &violation);
     let saved = paths::Saved::new(name, None, &cluster, Some(violation.property), 0, &path);
-    let file = saved.write(&cluster, &common.out)?;
+    let start = cluster.init_states().remove(0);
+    eprintln!("\n{}", model::transcript::render(&cluster, &start, &path));
+    let file = saved.write(&cluster, &common.out).map_err(Broken)?;
     eprintln!("{} does not hold (seed {seed})", violation.property);
     eprintln!("replay: cargo run --release -p checks -- replay {}", file.display());
     Ok(ExitCode::from(1))
@@ -325,6 +353,8 @@ fn list(common: &Common) -> Outcome {
 
 fn explore(name: &str, port: u16, id: Option<&str>, set: &[String]) -> Outcome {
     let run = named(name)?;
+    let bounds = settings::apply(run.bounds, set)?;
+    let hunt = id.map(mutant).transpose()?;
     let address = format!("127.0.0.1:{port}");
     if let Err(error) = std::net::TcpListener::bind(&address) {
         return Err(Usage(format!("can't listen on {address}: {error}; choose another --port")));
@@ -332,24 +362,18 @@ fn explore(name: &str, port: u16, id: Option<&str>, set: &[String]) -> Outcome {
     if Path::new("./ui").is_dir() {
         eprintln!("note: the Explorer takes its pages from the folder ./ui here");
     }
-    eprintln!("the Explorer is at http://{address}/ ; Ctrl-C twice ends it");
     std::thread::spawn(|| {
         while !INTERRUPTED.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(100));
         }
         std::process::exit(0);
     });
-    use stateright::Model;
-    match id {
-        None => {
-            let bounds = settings::apply(run.bounds, set)?;
-            let _ = Cluster::new(bounds, Paper, DiskFault::None).checker().serve(address);
-        }
-        Some(id) => {
-            let hunt = mutant(id)?;
-            let mut cluster = hunt.cluster();
-            cluster.bounds = settings::apply(cluster.bounds, set)?;
-            let _ = cluster.checker().serve(address);
+    eprintln!("the Explorer is at http://{address}/ ; Ctrl-C ends it");
+    match hunt {
+        None => drop(Cluster::new(bounds, Paper, DiskFault::None).checker().serve(address)),
+        Some(hunt) => {
+            let rules = Mutant(hunt.bug);
+            drop(Cluster::new(bounds, rules, hunt.fault).checker().serve(address));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -399,15 +423,16 @@ fn run_deep(name: Option<&str>, list: bool, common: &Common) -> Outcome {
             Some(record) if list => println!("{}", record.line()),
             None if list => println!("{}: not run yet", run.name),
             Some(record) if record.text == deep::TEXT => {
-                println!("{} (the same text: skipped)", record.line());
+                eprintln!("{} (the same text: skipped)", record.line());
             }
             _ => {
                 // The first count of a run is pinned; a later one must be the same.
                 let ledger = Ledger::read(&ledger::path())?;
                 settings.pin = ledger.0.iter().all(|entry| entry.run != run.name);
-                let row = runner::run(run, run.bounds, &settings)?;
+                let commit = checks::machine::commit();
+                let row = runner::run(run, run.bounds, &settings).map_err(Broken)?;
                 if row.ending == Ending::Passed {
-                    deep::add(&path, deep::Record::new(&row))?;
+                    deep::add(&path, deep::Record::new(&row, commit)).map_err(Broken)?;
                 }
                 rows.push(row);
                 if INTERRUPTED.load(Ordering::Relaxed) {
@@ -416,7 +441,10 @@ fn run_deep(name: Option<&str>, list: bool, common: &Common) -> Outcome {
             }
         }
     }
-    if rows.is_empty() { Ok(ExitCode::SUCCESS) } else { finish(&rows, common) }
+    if list || rows.is_empty() && !common.json {
+        return Ok(ExitCode::SUCCESS);
+    }
+    finish(&rows, common)
 }
 
 fn replay(file: &Path, common: &Common) -> Outcome {

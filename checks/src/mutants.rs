@@ -112,6 +112,9 @@ fn search_for(
             hunted.died_by = (!cluster.probes.reached(Probe::QuorumLost)).then_some(NEVER_REACHED);
         }
         Outcome::Exhausted => {}
+        Outcome::CutOff if INTERRUPTED.load(Ordering::Relaxed) => {
+            hunted.error = Some("not exhausted: interrupted".into());
+        }
         Outcome::CutOff => hunted.error = Some("not exhausted: the state limit was reached".into()),
     }
     hunted.control = control(hunt, hunted.states)?;
@@ -122,10 +125,12 @@ fn control(hunt: &Hunt, states: usize) -> Result<Option<&'static str>, String> {
     let cluster = hunt.control().cluster();
     let (_, start) = script::follow(&cluster, hunt.prefix)
         .map_err(|error| format!("the prefix is not one of the right rules: {error}"))?;
-    let report = search::shortest(&cluster, start, states.max(1_000), &INTERRUPTED);
+    let never = hunt.property == NEVER_REACHED;
+    let limit = if never { usize::MAX } else { states.max(1_000) };
+    let report = search::shortest(&cluster, start, limit, &INTERRUPTED);
     Ok(match report.outcome {
         Outcome::Violated { property, .. } => Some(property),
-        Outcome::Exhausted if hunt.property == NEVER_REACHED => {
+        Outcome::Exhausted | Outcome::CutOff if never => {
             (!cluster.probes.reached(Probe::QuorumLost)).then_some(NEVER_REACHED)
         }
         Outcome::Exhausted | Outcome::CutOff => None,
@@ -143,7 +148,9 @@ pub fn hunt_all(
     std::thread::scope(|scope| {
         for _ in 0..settings.threads {
             scope.spawn(|| {
-                while let Some(one) = hunts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(one) = hunts.get(next.fetch_add(1, Ordering::Relaxed))
+                    && !INTERRUPTED.load(Ordering::Relaxed)
+                {
                     let hunted = hunt(one, settings, hunts.len() == 1);
                     tell(&hunted);
                     done.lock().expect("no hunt panics").push(hunted);

@@ -1,10 +1,11 @@
 //! Paths on disk: a counterexample that can be read, looked at, and replayed.
 
-use crate::engine::Violation;
+use crate::engine::{INTERRUPTED, Violation};
 use model::bounds::Bounds;
 use model::cluster::{Action, Cluster, State};
 use model::mutants::{Bug, Mutant, TABLE};
 use model::node::{DiskFault, Packet, Stimulus};
+use model::raft::CONVERGENCE;
 use model::{diagram, search, transcript};
 use protocol::NodeId;
 use protocol::raft::{Paper, Rules};
@@ -110,7 +111,10 @@ impl Saved {
         Self {
             name: name.into(),
             mutant: mutant.map(Into::into),
-            bounds: cluster.bounds,
+            bounds: match property {
+                Some(CONVERGENCE) => Bounds { converge_every: 1, ..cluster.bounds },
+                _ => cluster.bounds,
+            },
             property: property.map(Into::into),
             prefix,
             steps: actions.iter().filter_map(Step::of).collect(),
@@ -122,7 +126,7 @@ impl Saved {
         self.steps.iter().map(Step::action).collect()
     }
 
-    /// Writes the path, and its sequence diagram beside it.
+    /// Writes the path, and its transcript and its sequence diagram beside it.
     pub fn write<R: Rules>(&self, cluster: &Cluster<R>, folder: &Path) -> Result<PathBuf, String> {
         let error = |path: &Path| {
             let path = path.display().to_string();
@@ -133,6 +137,10 @@ impl Saved {
         let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())? + "\n";
         std::fs::write(&file, text).map_err(error(&file))?;
         let picture = file.with_extension("svg");
+        let start = cluster.init_states().remove(0);
+        let words = file.with_extension("txt");
+        let transcript = transcript::render(cluster, &start, &self.actions());
+        std::fs::write(&words, transcript).map_err(error(&words))?;
         let svg = diagram::sequence(cluster, &self.actions());
         std::fs::write(&picture, svg).map_err(error(&picture))?;
         Ok(file)
@@ -185,11 +193,17 @@ fn replay_in<R: Rules>(saved: &Saved, cluster: &Cluster<R>) -> Result<Replayed, 
 
 /// The shortest path to the same violation that could be found: a breadth-first search within the
 /// counterexample's length and some memory, else the given path with everything left out that can be.
+///
+/// Convergence is tried from every state here, not only from those that the run sampled.
 pub fn shorten<R: Rules>(cluster: &Cluster<R>, violation: &Violation) -> Vec<Action> {
+    let mut cluster = cluster.clone();
+    if violation.property == CONVERGENCE {
+        cluster.bounds.converge_every = 1;
+    }
+    let cluster = &cluster;
     let start: State<R> = cluster.init_states().remove(0);
     let minimal = search::minimize(cluster, &start, violation.path.clone(), violation.property);
-    let never = std::sync::atomic::AtomicBool::new(false);
-    match search::shortest(cluster, start, 200_000, &never).outcome {
+    match search::shortest(cluster, start, 200_000, &INTERRUPTED).outcome {
         search::Outcome::Violated { property, path, .. }
             if property == violation.property && path.len() < minimal.len() =>
         {

@@ -5,6 +5,7 @@ use crate::ledger::Match;
 use model::bounds::Bounds;
 use model::probes::Probe;
 use model::runs::Run;
+use protocol::quorum::NodeSet;
 use serde::Serialize;
 
 /// How a run ended.
@@ -40,6 +41,8 @@ pub struct Row {
     pub cut: Option<Cut>,
     /// The property that does not hold.
     pub violated: Option<&'static str>,
+    /// From how many states convergence was shown.
+    pub converged: u64,
     /// The corners that were asked for.
     pub corners: usize,
     /// Those that were not reached.
@@ -87,6 +90,7 @@ impl Row {
             exhausted: verdict.exhausted(),
             cut: verdict.cut,
             violated: verdict.violation.as_ref().map(|violation| violation.property),
+            converged: verdict.converged,
             corners: wanted.len(),
             missed: missed.iter().map(|probe| probe.text()).collect(),
             ledger: against,
@@ -95,7 +99,7 @@ impl Row {
         }
     }
 
-    fn cells(&self) -> [String; 9] {
+    fn cells(&self) -> [String; 10] {
         let rate = self.states as f64 / self.seconds.max(0.001);
         let reached = self.corners - self.missed.len();
         [
@@ -107,6 +111,7 @@ impl Row {
             grouped(rate as usize),
             if self.exhausted { "yes".into() } else { "no".into() },
             if self.violated.is_none() { "hold".into() } else { "VIOLATED".into() },
+            grouped(self.converged as usize),
             format!("{reached}/{}", self.corners),
         ]
     }
@@ -127,7 +132,7 @@ pub fn grouped(number: usize) -> String {
 
 /// Bounds in few letters: servers, terms, commands, and what is on.
 pub fn bounds_text(bounds: &Bounds) -> String {
-    let mut text = format!("{}S {}T {}E", bounds.servers, bounds.max_term, bounds.max_log);
+    let mut text = format!("{}S {}T {}L", bounds.servers, bounds.max_term, bounds.max_log);
     let mut add = |on: bool, word: String| {
         if on {
             text.push(' ');
@@ -145,16 +150,35 @@ pub fn bounds_text(bounds: &Bounds) -> String {
     add(bounds.pre_vote, "pv".into());
     add(bounds.heartbeats, "hb".into());
     add(bounds.check_quorum, "cq".into());
+    let all = NodeSet::first(bounds.servers);
+    let mut some = |word: &str, on: bool, set: NodeSet| {
+        let names: Vec<_> = set.iter().map(|node| format!("{node:?}")).collect();
+        add(on && set != all, format!("{word}={}", names.join("+")));
+    };
+    some("run", true, bounds.campaigners);
+    some("crash", bounds.crashes > 0, bounds.victims);
+    some("read", bounds.reads > 0, bounds.readers);
+    some("snap", bounds.compactions > 0, bounds.compactors);
     text
 }
 
 /// The table of runs.
 pub fn table(rows: &[Row]) -> String {
-    let head =
-        ["run", "bounds", "states", "depth", "s", "states/s", "exhausted", "properties", "reached"]
-            .map(String::from);
+    let head = [
+        "run",
+        "bounds",
+        "states",
+        "depth",
+        "s",
+        "states/s",
+        "exhausted",
+        "properties",
+        "converge",
+        "reached",
+    ]
+    .map(String::from);
     let cells: Vec<_> = rows.iter().map(Row::cells).collect();
-    let mut text = columns(&head, &cells, &[2, 3, 4, 5, 8]);
+    let mut text = columns(&head, &cells, &[2, 3, 4, 5, 8, 9]);
     let states: usize = rows.iter().map(|row| row.states).sum();
     let seconds: f64 = rows.iter().map(|row| row.seconds).sum();
     let odds: f64 = rows.iter().map(|row| row.collision_odds).sum();

@@ -46,7 +46,7 @@ impl Teller {
         let style = ProgressStyle::with_template("{spinner} {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         let plain = !std::io::stderr().is_terminal();
-        Self { bar, name: name.into(), plain, next: Duration::from_secs(10) }
+        Self { bar, name: name.into(), plain, next: Duration::from_secs(2) }
     }
 
     /// A look at the run.
@@ -129,7 +129,11 @@ fn show<R: Rules>(
     let path = paths::shorten(cluster, violation);
     let start = cluster.init_states().remove(0);
     eprintln!("\n{}", transcript::render(cluster, &start, &path));
-    let saved = Saved::new(run.name, mutant, cluster, Some(violation.property), 0, &path);
+    let name = match mutant {
+        Some(id) => format!("{}-{id}", run.name),
+        None => run.name.into(),
+    };
+    let saved = Saved::new(&name, mutant, cluster, Some(violation.property), 0, &path);
     let file = saved.write(cluster, &settings.out)?;
     eprintln!("{} does not hold after these {} steps.", violation.property, path.len());
     eprintln!("diagram: {}", file.with_extension("svg").display());

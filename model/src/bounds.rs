@@ -20,9 +20,10 @@ pub const ANY_NUMBER: u8 = u8::MAX;
 pub struct Bounds {
     /// Servers in the group, all voters.
     pub servers: usize,
-    /// No election begins in this term or a later one's place: terms go up to this one.
+    /// The last term: no election begins once it is reached.
     pub max_term: u64,
-    /// A leader takes a command only while its log is shorter than this. No-ops come on top.
+    /// A leader takes a command only while its log is shorter than this, no-ops counted: 2 leaves room for
+    /// one command behind the first leader's no-op, 0 and 1 for none.
     pub max_log: u64,
     /// The most entries in one message.
     pub max_batch: u32,

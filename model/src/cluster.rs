@@ -65,6 +65,13 @@ impl<R: Rules> Cluster<R> {
         Self { inner, bounds, probes: Arc::default(), stop: Arc::default() }
     }
 
+    /// The same model with the `Contact` timer firing when it likes, also without pre-votes (RED-CONTACT).
+    #[must_use]
+    pub fn with_late_contact(mut self) -> Self {
+        self.inner.actors.iter_mut().for_each(|server| server.contact_at_once = false);
+        self
+    }
+
     /// Whether this state is one from which convergence is checked: all of them, every so many by a hash of
     /// the state, or none. A state that violates something else already is left out.
     pub fn samples(&self, state: &State<R>) -> bool {
@@ -101,7 +108,7 @@ impl<R: Rules> Cluster<R> {
                         && raft.term() < bounds.max_term
                         && bounds.campaigners.contains(me)
                 }
-                Timer::Contact => bounds.pre_vote,
+                Timer::Contact => !self.server(me).contact_at_once,
                 Timer::Heartbeat => bounds.heartbeats,
                 Timer::Quorum => bounds.check_quorum,
             };

@@ -158,6 +158,8 @@ pub enum Event {
         /// Its name.
         id: ReadId,
     },
+    /// A follower asked its leader for a read once more.
+    AskedAgain,
     /// A read may be answered.
     Readable {
         /// Which.
@@ -174,7 +176,7 @@ pub enum Event {
     Restored {
         /// What it covers.
         id: SnapshotId,
-        /// Whether the log had its last entry.
+        /// Whether entries behind it stayed in the log.
         kept_tail: bool,
         /// Whether the log had another entry in that place.
         contradicted: bool,

@@ -60,11 +60,13 @@ probes! {
     ReadConfirmed "a read was confirmed",
     ReadForwarded "a follower's read was confirmed",
     ReadLost "a read was given up",
+    ReadAskedAgain "a follower asked for a read once more",
+    CrashForgotCommand "a crash forgot a client's command",
 }
 
-/// Which probes were reached so far.
+/// Which probes were reached so far, and from how many states convergence was shown.
 #[derive(Default, Debug)]
-pub struct Probes(AtomicU64);
+pub struct Probes(AtomicU64, AtomicU64);
 
 impl Probes {
     /// Notes that a probe was reached.
@@ -78,6 +80,16 @@ impl Probes {
     /// Whether it was.
     pub fn reached(&self, probe: Probe) -> bool {
         self.0.load(Ordering::Relaxed) & (1 << probe as u64) != 0
+    }
+
+    /// Notes that convergence was tried from one more state.
+    pub(crate) fn note_converged(&self) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// From how many states convergence was tried.
+    pub fn converged(&self) -> u64 {
+        self.1.load(Ordering::Relaxed)
     }
 
     pub(crate) fn note_event(&self, event: &Event) {
@@ -94,6 +106,7 @@ impl Probes {
             Event::Asked { .. } | Event::Restored { .. } => return,
             Event::Readable { .. } => Probe::ReadConfirmed,
             Event::ReadLost { .. } => Probe::ReadLost,
+            Event::AskedAgain => Probe::ReadAskedAgain,
             Event::StaleSnapshot => Probe::SnapshotStale,
             Event::Overwrote => Probe::SuffixOverwritten,
             // RAFT-QUORUM-1: a run with the quorum timer must come here.
@@ -127,6 +140,13 @@ impl Probes {
         let (old, new) = (before.replica.raft(), after.replica.raft());
         let crashed = matches!(action, ActorModelAction::Timeout(_, Stimulus::Crash));
         if crashed {
+            let commands = |node: &Node<R>| {
+                let last = node.replica.raft().last().index;
+                last - node.replica.raft().terms().runs_through(last)
+            };
+            if commands(before) > commands(after) {
+                self.reach(Probe::CrashForgotCommand);
+            }
             if old.last().index > new.last().index {
                 self.reach(Probe::CrashForgotEntries);
             }
@@ -151,7 +171,7 @@ impl Probes {
             self.note_commit(before, after);
         }
         if new.terms().base() != old.terms().base()
-            && matches!(action, ActorModelAction::Timeout(..))
+            && matches!(action, ActorModelAction::Timeout(_, Stimulus::Compact))
         {
             self.reach(Probe::Compacted);
         }

@@ -61,7 +61,7 @@ pub const RUNS: &[Run] = &[
     },
     Run {
         name: "raft-two",
-        about: "two servers with everything on but duplication; convergence from every state",
+        about: "two servers, a crash, losses, a snapshot; convergence from every state",
         bounds: Bounds {
             max_term: 2,
             max_log: 1,
@@ -111,6 +111,43 @@ pub const RUNS: &[Run] = &[
             SuffixOverwritten,
         ],
         deep: false,
+    },
+    Run {
+        name: "raft-restart-command",
+        about: "any of three servers crashes while a leader replicates commands",
+        bounds: Bounds {
+            max_term: 1,
+            max_log: 3,
+            crashes: 1,
+            victims: NodeSet::first(3),
+            campaigners: N0,
+            converge_every: 100,
+            ..THREE
+        },
+        reaches: &[CrashForgotCommand, CrashedWithPendingWrite, CommittedWithoutOwnDisk],
+        deep: false,
+    },
+    Run {
+        name: "raft-restart-commands",
+        about: "one of three servers crashes between any two writes of its disk, two terms, with commands",
+        bounds: Bounds {
+            max_term: 2,
+            max_log: 2,
+            crashes: 1,
+            victims: N0,
+            campaigners: N01,
+            converge_every: 20_000,
+            ..THREE
+        },
+        reaches: &[
+            CrashedWithPendingWrite,
+            CrashForgotEntries,
+            CrashForgotVote,
+            CrashForgotCommand,
+            RecoveredLeaderLeadsAgain,
+            SuffixOverwritten,
+        ],
+        deep: true,
     },
     Run {
         name: "raft-pipeline",
@@ -180,7 +217,7 @@ pub const RUNS: &[Run] = &[
     },
     Run {
         name: "raft-snapshot-lag",
-        about: "one leader's snapshots and heartbeats reach followers that need them, have passed them, or have more",
+        about: "one leader's snapshots and heartbeats reach followers that need them or have passed them",
         bounds: Bounds {
             max_term: 1,
             max_log: 1,
@@ -193,7 +230,7 @@ pub const RUNS: &[Run] = &[
             converge_every: 1000,
             ..THREE
         },
-        reaches: &[Compacted, SnapshotPace, SnapshotInstalled, SnapshotKeptTail],
+        reaches: &[Compacted, SnapshotPace, SnapshotInstalled, SnapshotStale],
         deep: false,
     },
     Run {
@@ -210,6 +247,22 @@ pub const RUNS: &[Run] = &[
         },
         reaches: &[ReadConfirmed, ReadForwarded],
         deep: false,
+    },
+    Run {
+        name: "raft-reads-again",
+        about: "a follower's read under heartbeats: asked again when the answer is overdue",
+        bounds: Bounds {
+            max_term: 1,
+            reads: 1,
+            readers: only_two(1, 1),
+            heartbeats: true,
+            campaigners: N0,
+            converge_every: 100,
+            max_log: 0,
+            ..Bounds::plain(2)
+        },
+        reaches: &[ReadForwarded, ReadAskedAgain],
+        deep: true,
     },
     Run {
         name: "raft-reads-rival",
@@ -258,7 +311,7 @@ pub const RUNS: &[Run] = &[
     },
     Run {
         name: "raft-all",
-        about: "three servers with restarts, split disk, loss, duplication and snapshots all on",
+        about: "three servers with restarts, split disk, loss, duplication and snapshots all on; the entries are leaders' no-ops",
         bounds: Bounds {
             max_term: 2,
             max_log: 1,
@@ -280,8 +333,48 @@ pub const RUNS: &[Run] = &[
             TwoLeaders,
             SuffixOverwritten,
             SnapshotInstalled,
+        ],
+        deep: true,
+    },
+    Run {
+        name: "raft-all-commands",
+        about: "as raft-all with a client's command, loss being delay",
+        bounds: Bounds {
+            max_term: 2,
+            max_log: 2,
+            net: Net::Duplicate,
+            crashes: 1,
+            victims: N0,
+            campaigners: N01,
+            compactions: 1,
+            compactors: N0,
+            converge_every: 20_000,
+            ..THREE
+        },
+        reaches: &[
+            CrashForgotCommand,
+            CrashedWithPendingWrite,
+            CrashForgotVote,
+            Compacted,
+            TwoLeaders,
+            SuffixOverwritten,
+            SnapshotInstalled,
             SnapshotKeptTail,
         ],
+        deep: true,
+    },
+    Run {
+        name: "raft-pre-vote-three",
+        about: "two of three servers campaign by pre-votes",
+        bounds: Bounds {
+            max_term: 2,
+            pre_vote: true,
+            forced_elections: false,
+            campaigners: N01,
+            converge_every: 20_000,
+            ..THREE
+        },
+        reaches: &[PreVoteGranted, PreVoteRefused, Elected, TwoLeaders],
         deep: true,
     },
 ];

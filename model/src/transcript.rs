@@ -250,6 +250,6 @@ fn told(me: NodeId, event: &Event) -> Option<String> {
         Event::StaleSnapshot => Some(format!("{me:?} does not need the snapshot")),
         Event::Overwrote => Some(format!("{me:?} drops entries for others")),
         Event::LostQuorum => Some(format!("{me:?} has heard no quorum and stops leading")),
-        Event::Asked { .. } | Event::Crashed { .. } => None,
+        Event::Asked { .. } | Event::AskedAgain | Event::Crashed { .. } => None,
     }
 }

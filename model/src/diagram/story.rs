@@ -286,7 +286,7 @@ fn captions<R: Rules>(deed: &Deed<R>) -> Vec<Caption> {
         Event::StaleSnapshot => Some("snapshot not needed".into()),
         Event::Overwrote => Some("entries overwritten".into()),
         Event::LostQuorum => Some("lost its quorum".into()),
-        Event::Asked { .. } | Event::Crashed { .. } => None,
+        Event::Asked { .. } | Event::AskedAgain | Event::Crashed { .. } => None,
     });
     captions.extend(news.map(|text| Caption { text, tone: Tone::News }));
     if deed.after.broken.is_some() && deed.before.broken.is_none() {

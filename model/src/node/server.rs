@@ -106,6 +106,11 @@ impl<R: Rules> Server<R> {
             match effect {
                 Effect::Send { to, message } => {
                     granted_pre_vote |= message.body == Body::PreVoteGranted;
+                    if matches!(message.body, Body::ReadIndex { .. })
+                        && matches!(input, Input::Message { .. })
+                    {
+                        node.events.push(Event::AskedAgain);
+                    }
                     let entries = node.replica.entries_of(&message).copied().collect();
                     out.send(Id::from(usize::from(to.0)), Packet { message, entries });
                 }
@@ -118,7 +123,8 @@ impl<R: Rules> Server<R> {
                         && id.last.index > before.commit
                     {
                         let contradicted = before.contradicts;
-                        node.events.push(Event::Restored { id, kept_tail: keep, contradicted });
+                        let kept_tail = keep && before.last > id.last.index;
+                        node.events.push(Event::Restored { id, kept_tail, contradicted });
                     }
                     node.pending.push_back(Pending { write, entries });
                 }

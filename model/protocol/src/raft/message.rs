@@ -109,7 +109,8 @@ impl Message {
             Body::Rejected { prev, hint } => prev <= MAX_INDEX && id(hint) && hint.index <= prev,
             Body::Heartbeat { commit, .. } => commit <= MAX_INDEX,
             Body::InstallSnapshot { id: snapshot } => {
-                id(snapshot.last) && snapshot.last.index > 0 && snapshot.last.term <= self.term
+                let LogId { term, index } = snapshot.last;
+                id(snapshot.last) && index > 0 && term <= self.term && snapshot.runs <= index
             }
             Body::ReadGranted { index, .. } => index <= MAX_INDEX,
             Body::PreVoteGranted

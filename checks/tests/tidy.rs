@@ -1,0 +1,64 @@
+//! The repository's own habits, checked.
+
+use std::path::{Path, PathBuf};
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("the sources can be listed").flatten() {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if path.is_dir() && !name.starts_with('.') && !name.starts_with("target") {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn sources(below: &str) -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(below);
+    let mut files = Vec::new();
+    rust_files(&root, &mut files);
+    assert!(!files.is_empty(), "there are sources below {}", root.display());
+    let read = |file: PathBuf| {
+        let text = std::fs::read_to_string(&file).expect("a source file is text");
+        (file, text)
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// Files of at most 500 lines, lines of at most 100 columns (comments may have ten more).
+#[test]
+fn files_and_lines_are_short() {
+    for (file, text) in sources("") {
+        let lines = text.lines().count();
+        assert!(lines <= 500, "{} has {lines} lines", file.display());
+        for (number, line) in text.lines().enumerate() {
+            let columns = line.chars().count();
+            assert!(columns <= 110, "{}:{} has {columns} columns", file.display(), number + 1);
+        }
+    }
+}
+
+/// Nothing is left unfinished, and no test is switched off.
+#[test]
+fn nothing_is_left_over() {
+    let banned = ["todo", "unimplemented", "dbg"].map(|name| format!("{name}!("));
+    for (file, text) in sources("") {
+        for word in banned.iter().chain([&format!("#[{}", "ignore")]) {
+            assert!(!text.contains(word.as_str()), "{} has {word}", file.display());
+        }
+    }
+}
+
+/// The transition functions know no clock, random number, thread, file or socket.
+#[test]
+fn protocol_knows_no_world() {
+    for (file, text) in sources("model/protocol/src") {
+        for word in ["std::", "Instant", "SystemTime", "rand::", "unsafe"] {
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let named = code.filter(|line| !line.contains("forbid(unsafe_code)"));
+            let mut named = named.filter(|line| line.contains(word));
+            assert_eq!(named.next(), None, "{} names {word}", file.display());
+        }
+    }
+}
