@@ -48,7 +48,7 @@ fn reachable(
             }
         }
     }
-    assert!(seen.len() > 500, "only {} states: that compares nothing", seen.len());
+    assert!(seen.len() > 300, "only {} states: that compares nothing", seen.len());
     projected
 }
 
@@ -192,6 +192,7 @@ fn contact_at_once() {
 fn forced_elections() {
     let forced = Bounds { campaigners: NodeSet::first(2), ..small() };
     let asking = Bounds { pre_vote: true, forced_elections: false, ..forced };
+    let asking = Bounds { campaigners: NodeSet::only(NodeId(0)), ..asking };
     let project = |state: &S| {
         let node = |node: &Node<Paper>| {
             let raft = node.replica.raft();
