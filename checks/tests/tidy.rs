@@ -26,7 +26,7 @@ fn sources(below: &str) -> Vec<(PathBuf, String)> {
     files.into_iter().map(read).collect()
 }
 
-/// Files of at most 500 lines, lines of at most 100 columns, comments of at most 120.
+/// Files of at most 500 lines, lines that rustfmt can't break (comments, texts) of at most 120 and 140.
 #[test]
 fn files_and_lines_are_short() {
     for (file, text) in sources("") {
@@ -34,7 +34,8 @@ fn files_and_lines_are_short() {
         assert!(lines <= 500, "{} has {lines} lines", file.display());
         for (number, line) in text.lines().enumerate() {
             let columns = line.chars().count();
-            assert!(columns <= 120, "{}:{} has {columns} columns", file.display(), number + 1);
+            let most = if line.contains('"') { 140 } else { 120 };
+            assert!(columns <= most, "{}:{} has {columns} columns", file.display(), number + 1);
         }
     }
 }
