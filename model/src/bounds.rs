@@ -31,7 +31,8 @@ pub struct Bounds {
     pub window: u32,
     /// The network.
     pub net: Net,
-    /// RED-LOSS: none, where lateness does as well. How many messages may be lost for good; [`ANY_NUMBER`] is not counted.
+    /// RED-LOSS: none, where lateness does as well. How many messages may be lost for good;
+    /// [`ANY_NUMBER`] is not counted.
     pub losses: u8,
     /// Crashes in all.
     pub crashes: u8,

@@ -5,7 +5,8 @@
 //! (`script/player.rs` lists them), a line with a `#` is a comment, and an indented line is a
 //! consequence of the command above it. The consequences are compared with what the protocol does
 //! now; `UPDATE_TRANSCRIPTS=1 cargo test -p protocol --test transcripts` rewrites them, to be read
-//! as a diff. A line `# SPEC:` names the rules of SPEC.md that a file shows. What a file is about also stands in it as an `expect`, which no rewriting changes,
+//! as a diff. A line `# SPEC:` names the rules of SPEC.md that a file shows. What a file is about also
+//! stands in it as an `expect`, which no rewriting changes,
 //! and Figure 3's safety properties are checked after every step of every file.
 
 mod script;
