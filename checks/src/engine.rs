@@ -189,7 +189,7 @@ fn drive<R: Rules, C: Checker<Cluster<R>>>(
     })
 }
 
-fn over_limit(states: usize, limits: Limits) -> Option<Cut> {
+pub(crate) fn over_limit(states: usize, limits: Limits) -> Option<Cut> {
     if INTERRUPTED.load(Ordering::Relaxed) {
         Some(Cut::Interrupted)
     } else if states >= limits.states {

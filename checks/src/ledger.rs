@@ -97,7 +97,7 @@ impl Ledger {
         };
         self.0.retain(|old| old.run != run);
         self.0.push(entry);
-        let order = |entry: &Entry| model::runs::RUNS.iter().position(|run| run.name == entry.run);
+        let order = |entry: &Entry| model::runs::all().position(|run| run.name == entry.run);
         self.0.sort_by_key(order);
         let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())? + "\n";
         std::fs::write(path, text)

@@ -32,16 +32,27 @@ pub fn date() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()
 }
 
-/// The short name of the commit that is checked out; `unknown` outside a checkout.
+/// The short name of the commit that is checked out, `-dirty` if what is checked, the sources of the model
+/// and what they are built with, differs from it; `unknown` outside a checkout.
 pub fn commit() -> String {
-    let git = Command::new("git")
-        .args(["describe", "--always", "--dirty", "--abbrev=10"])
-        .stderr(Stdio::null())
-        .output();
-    match git {
-        Ok(output) if output.status.success() => {
-            String::from_utf8_lossy(&output.stdout).trim().to_string()
-        }
-        _ => "unknown".into(),
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let git = |args: &[&str]| {
+        let output =
+            Command::new("git").args(args).current_dir(root).stderr(Stdio::null()).output();
+        let output = output.ok().filter(|output| output.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_string())
+    };
+    let name = git(&["rev-parse", "--short=10", "HEAD"]);
+    let changes = git(&["status", "--porcelain", "--", "model", "checks/src", "Cargo.lock"]);
+    match (name, changes) {
+        (Some(name), Some(changes)) if changes.is_empty() => name,
+        (Some(name), _) => name + "-dirty",
+        (None, _) => "unknown".into(),
     }
+}
+
+/// Lets the peak of memory in use begin anew, where the system can (Linux).
+pub fn forget_peak_memory() {
+    // Where it can't, the peak is that of the whole process, which is no less.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }

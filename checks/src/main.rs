@@ -9,13 +9,13 @@ use clap::{Parser, Subcommand};
 use model::cluster::Cluster;
 use model::mutants::{Hunt, Mutant, TABLE};
 use model::node::DiskFault;
-use model::runs::{self, RUNS, Run};
+use model::runs::{self, DEEP, Run, STANDARD};
 use protocol::raft::Paper;
 use stateright::Model;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Explores quorate's protocols exhaustively within stated bounds.
 ///
@@ -228,23 +228,22 @@ fn finish(rows: &[Row], common: &Common) -> Outcome {
 fn standard(common: &Common, pin: bool) -> Outcome {
     let settings = shared(common, Strategy::Dfs, pin, usize::MAX);
     let mut rows = Vec::new();
-    let runs: Vec<_> = RUNS.iter().filter(|run| !run.deep).collect();
-    for run in &runs {
+    for run in STANDARD {
         if !INTERRUPTED.load(Ordering::Relaxed) {
             rows.push(runner::run(run, run.bounds, &settings).map_err(Broken)?);
         }
     }
     let code = finish(&rows, common)?;
-    for run in &runs[rows.len()..] {
+    for run in &STANDARD[rows.len()..] {
         eprintln!("{}: not exhausted: not begun", run.name);
     }
-    let whole = rows.len() == runs.len() || rows.iter().any(|row| row.ending == Ending::Failed);
+    let whole = rows.len() == STANDARD.len() || rows.iter().any(|row| row.ending == Ending::Failed);
     Ok(if whole { code } else { ExitCode::from(2) })
 }
 
 fn named(name: &str) -> Result<&'static Run, Failure> {
     runs::find(name).ok_or_else(|| {
-        let names: Vec<_> = RUNS.iter().map(|run| run.name).collect();
+        let names: Vec<_> = runs::all().map(|run| run.name).collect();
         Usage(format!("there is no run `{name}`; there are {}", names.join(", ")))
     })
 }
@@ -291,7 +290,14 @@ fn walk_run(
 ) -> Outcome {
     let run = named(name)?;
     let cluster = Cluster::new(settings::apply(run.bounds, set)?, Paper, DiskFault::None);
-    let walked = walk::walk(&cluster, seed, paths, steps);
+    let mut told = Instant::now();
+    let walked = walk::walk(&cluster, seed, paths, steps, |walked| {
+        if told.elapsed() >= Duration::from_secs(2) {
+            told = Instant::now();
+            let (taken, steps) = (grouped(walked.paths), grouped(walked.steps));
+            eprintln!("{name:<24} {taken:>12} of {} paths, {steps} steps", grouped(paths));
+        }
+    });
     if common.json {
         let violated = walked.violation.as_ref().map(|violation| violation.property);
         print_json(&serde_json::json!({
@@ -318,11 +324,10 @@ fn walk_run(
 
 fn list(common: &Common) -> Outcome {
     if common.json {
-        let runs: Vec<_> = RUNS
-            .iter()
+        let runs: Vec<_> = runs::all()
             .map(|run| {
                 serde_json::json!({
-                    "name": run.name, "about": run.about, "deep": run.deep, "bounds": run.bounds,
+                    "name": run.name, "about": run.about, "deep": run.is_deep(), "bounds": run.bounds,
                 })
             })
             .collect();
@@ -333,10 +338,9 @@ fn list(common: &Common) -> Outcome {
         print_json(&serde_json::json!({ "runs": runs, "mutants": mutants }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let rows: Vec<_> = RUNS
-        .iter()
+    let rows: Vec<_> = runs::all()
         .map(|run| {
-            let kind = if run.deep { "deep" } else { "" };
+            let kind = if run.is_deep() { "deep" } else { "" };
             [run.name.into(), report::bounds_text(&run.bounds), kind.into(), run.about.into()]
         })
         .collect();
@@ -386,31 +390,30 @@ fn hunt(id: Option<&str>, common: &Common) -> Outcome {
         None => TABLE.iter().collect(),
     };
     let all = mutants::hunt_all(&hunts, &settings, |hunted| {
-        let word = if hunted.killed() { "killed" } else { "NOT KILLED" };
-        let states = grouped(hunted.states);
-        eprintln!(
-            "{:<5} {word}  {} steps, {states} states",
-            hunted.id,
-            hunted.prefix + hunted.steps
-        );
+        let (id, word, states) = (hunted.id, hunted.word(), grouped(hunted.states));
+        eprintln!("{id:<5} {word}  {} steps, {states} states", hunted.prefix + hunted.steps);
     });
     if common.json {
         print_json(&all)?;
     } else {
         print!("{}", mutants::table(&all));
     }
-    if INTERRUPTED.load(Ordering::Relaxed) {
-        eprintln!("not exhausted: interrupted");
-        return Ok(ExitCode::from(2));
+    for hunt in hunts.iter().filter(|hunt| all.iter().all(|hunted| hunted.id != hunt.id)) {
+        eprintln!("{}: not exhausted: not begun", hunt.id);
     }
-    let all_killed = all.iter().all(mutants::Hunted::killed);
-    Ok(if all_killed { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let cut = |hunted: &&mutants::Hunted| hunted.word() == "not exhausted";
+    let (cut, rest): (Vec<_>, Vec<_>) = all.iter().partition(cut);
+    Ok(match () {
+        () if rest.iter().any(|hunted| !hunted.killed()) => ExitCode::from(1),
+        () if !cut.is_empty() || all.len() < hunts.len() => ExitCode::from(2),
+        () => ExitCode::SUCCESS,
+    })
 }
 
 fn run_deep(name: Option<&str>, list: bool, common: &Common) -> Outcome {
     let path = deep::path();
     let chosen = name.map(named).transpose()?;
-    let deep_runs = RUNS.iter().filter(|run| chosen.map_or(run.deep, |one| one.name == run.name));
+    let deep_runs = chosen.map_or(DEEP, std::slice::from_ref);
     let mut settings = shared(common, Strategy::Dfs, false, usize::MAX);
     if list && common.json {
         print_json(&deep::read(&path)?)?;
@@ -430,6 +433,7 @@ fn run_deep(name: Option<&str>, list: bool, common: &Common) -> Outcome {
                 let ledger = Ledger::read(&ledger::path())?;
                 settings.pin = ledger.0.iter().all(|entry| entry.run != run.name);
                 let commit = checks::machine::commit();
+                checks::machine::forget_peak_memory();
                 let row = runner::run(run, run.bounds, &settings).map_err(Broken)?;
                 if row.ending == Ending::Passed {
                     deep::add(&path, deep::Record::new(&row, commit)).map_err(Broken)?;

@@ -1,6 +1,6 @@
 //! Hunts the mutants: would we have noticed?
 
-use crate::engine::INTERRUPTED;
+use crate::engine::{self, Cut, INTERRUPTED};
 use crate::paths::Saved;
 use crate::report::{columns, grouped};
 use crate::runner::Settings;
@@ -39,6 +39,8 @@ pub struct Hunted {
     /// What the same hunt found wrong with the right rules, within as many states: nothing, or the hunt
     /// shows nothing.
     pub control: Option<&'static str>,
+    /// Why the hunt was cut off before it came to an end.
+    pub cut: Option<Cut>,
     /// What went wrong with the hunt itself.
     pub error: Option<String>,
 }
@@ -46,7 +48,17 @@ pub struct Hunted {
 impl Hunted {
     /// Whether the mutant died by the property that had to notice it.
     pub fn killed(&self) -> bool {
-        self.died_by == Some(self.expected) && self.control.is_none() && self.error.is_none()
+        let sound = self.control.is_none() && self.cut.is_none() && self.error.is_none();
+        self.died_by == Some(self.expected) && sound
+    }
+
+    /// How it ended, in words.
+    pub fn word(&self) -> &'static str {
+        match self {
+            _ if self.killed() => "killed",
+            Self { cut: Some(_), control: None, error: None, .. } => "not exhausted",
+            _ => "NOT KILLED",
+        }
     }
 }
 
@@ -64,6 +76,7 @@ pub fn hunt(hunt: &Hunt, settings: &Settings, show: bool) -> Hunted {
         states: 0,
         seconds: 0.0,
         control: None,
+        cut: None,
         error: None,
     };
     if let Err(error) = search_for(hunt, settings, show, &mut hunted) {
@@ -82,7 +95,9 @@ fn search_for(
     let cluster = hunt.cluster();
     let (prefix, state) = script::follow(&cluster, hunt.prefix)?;
     hunted.prefix = prefix.len();
-    let report = search::shortest(&cluster, state, settings.limits.states, &INTERRUPTED);
+    let over = || engine::over_limit(0, settings.limits);
+    let cut_off = || over().is_some();
+    let report = search::shortest(&cluster, state, settings.limits.states, &cut_off);
     (hunted.states, hunted.steps) = (report.states, report.depth);
     match report.outcome {
         Outcome::Violated { property, path, .. } => {
@@ -112,28 +127,36 @@ fn search_for(
             hunted.died_by = (!cluster.probes.reached(Probe::QuorumLost)).then_some(NEVER_REACHED);
         }
         Outcome::Exhausted => {}
-        Outcome::CutOff if INTERRUPTED.load(Ordering::Relaxed) => {
-            hunted.error = Some("not exhausted: interrupted".into());
+        Outcome::CutOff => {
+            hunted.cut = Some(over().unwrap_or(Cut::States));
+            return Ok(());
         }
-        Outcome::CutOff => hunted.error = Some("not exhausted: the state limit was reached".into()),
     }
-    hunted.control = control(hunt, hunted.states)?;
+    (hunted.control, hunted.cut) = control(hunt, hunted.states, settings)?;
     Ok(())
 }
 
-fn control(hunt: &Hunt, states: usize) -> Result<Option<&'static str>, String> {
+/// What the right rules break in the same hunt, and why that search was cut off if it was.
+fn control(
+    hunt: &Hunt,
+    states: usize,
+    settings: &Settings,
+) -> Result<(Option<&'static str>, Option<Cut>), String> {
     let cluster = hunt.control().cluster();
     let (_, start) = script::follow(&cluster, hunt.prefix)
         .map_err(|error| format!("the prefix is not one of the right rules: {error}"))?;
     let never = hunt.property == NEVER_REACHED;
     let limit = if never { usize::MAX } else { states.max(1_000) };
-    let report = search::shortest(&cluster, start, limit, &INTERRUPTED);
+    let over = || engine::over_limit(0, settings.limits);
+    let report = search::shortest(&cluster, start, limit, &|| over().is_some());
+    let cut = if report.states < limit { over() } else { None };
     Ok(match report.outcome {
-        Outcome::Violated { property, .. } => Some(property),
-        Outcome::Exhausted | Outcome::CutOff if never => {
-            (!cluster.probes.reached(Probe::QuorumLost)).then_some(NEVER_REACHED)
+        Outcome::Violated { property, .. } => (Some(property), None),
+        Outcome::CutOff if cut.is_some() => (None, cut),
+        Outcome::Exhausted | Outcome::CutOff => {
+            let missed = never && !cluster.probes.reached(Probe::QuorumLost);
+            (missed.then_some(NEVER_REACHED), None)
         }
-        Outcome::Exhausted | Outcome::CutOff => None,
     })
 }
 
@@ -173,6 +196,7 @@ pub fn table(all: &[Hunted]) -> String {
             let died = match hunted.died_by {
                 Some(property) if hunted.killed() => property.to_string(),
                 Some(property) => format!("{property}, not {}", hunted.expected),
+                None if hunted.cut.is_some() => "not exhausted".into(),
                 None => "SURVIVED".into(),
             };
             let steps = match hunted.prefix {
@@ -196,6 +220,9 @@ pub fn table(all: &[Hunted]) -> String {
     for hunted in all {
         if let Some(property) = hunted.control {
             text += &format!("{}: the right rules fail the same hunt by {property}\n", hunted.id);
+        }
+        if let Some(cut) = hunted.cut {
+            text += &format!("{}: not exhausted: {}\n", hunted.id, cut.text());
         }
         if let Some(error) = &hunted.error {
             text += &format!("{}: {error}\n", hunted.id);

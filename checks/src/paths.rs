@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use stateright::Model;
 use stateright::actor::{ActorModelAction, Envelope, Id};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 /// One step of a saved path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,8 +203,9 @@ pub fn shorten<R: Rules>(cluster: &Cluster<R>, violation: &Violation) -> Vec<Act
     }
     let cluster = &cluster;
     let start: State<R> = cluster.init_states().remove(0);
+    let interrupted = || INTERRUPTED.load(Ordering::Relaxed);
     let minimal = search::minimize(cluster, &start, violation.path.clone(), violation.property);
-    match search::shortest(cluster, start, 200_000, &INTERRUPTED).outcome {
+    match search::shortest(cluster, start, 200_000, &interrupted).outcome {
         search::Outcome::Violated { property, path, .. }
             if property == violation.property && path.len() < minimal.len() =>
         {

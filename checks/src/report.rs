@@ -150,6 +150,7 @@ pub fn bounds_text(bounds: &Bounds) -> String {
     add(bounds.pre_vote, "pv".into());
     add(bounds.heartbeats, "hb".into());
     add(bounds.check_quorum, "cq".into());
+    add(bounds.in_turn, "turns".into());
     let all = NodeSet::first(bounds.servers);
     let mut some = |word: &str, on: bool, set: NodeSet| {
         let names: Vec<_> = set.iter().map(|node| format!("{node:?}")).collect();

@@ -63,6 +63,10 @@ pub fn validate(bounds: &Bounds) -> Result<(), String> {
     within("servers", bounds.servers as u64, 1, 7)?;
     within("max_term", bounds.max_term, 0, 100)?;
     within("max_log", bounds.max_log, 0, 1000)?;
+    if bounds.in_turn {
+        within("the number of campaigners in turn", bounds.campaigners.len() as u64, 1, 2)?;
+    }
+    within("max_round", bounds.max_round, 0, 1000)?;
     within("max_batch", bounds.max_batch.into(), 1, 1000)?;
     within("window", bounds.window.into(), 1, 1000)
 }

@@ -33,8 +33,14 @@ impl Random {
     }
 }
 
-/// Takes `paths` random paths of at most `steps` steps each.
-pub fn walk<R: Rules>(cluster: &Cluster<R>, seed: u64, paths: usize, steps: usize) -> Walked {
+/// Takes `paths` random paths of at most `steps` steps each; `tell` is called after each.
+pub fn walk<R: Rules>(
+    cluster: &Cluster<R>,
+    seed: u64,
+    paths: usize,
+    steps: usize,
+    mut tell: impl FnMut(&Walked),
+) -> Walked {
     let mut random = Random(seed);
     let mut walked = Walked { paths: 0, steps: 0, violation: None };
     for _ in 0..paths {
@@ -54,6 +60,7 @@ pub fn walk<R: Rules>(cluster: &Cluster<R>, seed: u64, paths: usize, steps: usiz
                 return walked;
             }
         }
+        tell(&walked);
     }
     walked
 }

@@ -14,7 +14,6 @@ use protocol::quorum::NodeSet;
 use protocol::raft::{Paper, Rules};
 use stateright::{Checker, Model, Property};
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::AtomicBool;
 
 const NO_LIMITS: Limits = Limits { states: usize::MAX, memory_mib: u64::MAX };
 
@@ -71,12 +70,8 @@ fn representatives(cluster: &Cluster<Paper>) -> (usize, HashSet<u64>) {
 fn engines_agree() {
     for (name, bounds) in five() {
         let cluster = cluster(bounds);
-        let own = search::shortest(
-            &cluster,
-            cluster.init_states().remove(0),
-            usize::MAX,
-            &AtomicBool::new(false),
-        );
+        let own =
+            search::shortest(&cluster, cluster.init_states().remove(0), usize::MAX, &|| false);
         assert!(matches!(own.outcome, Outcome::Exhausted), "{name}");
         assert!(own.states > 200, "{name} has only {} states", own.states);
         for strategy in [Strategy::Bfs, Strategy::Dfs] {

@@ -1,5 +1,7 @@
-//! What the product does not depend on: the models and their mutants.
+//! What the project promises as a whole: what the product does not depend on, and that no corner is for show.
 
+use model::probes::Probe;
+use model::runs;
 use std::process::Command;
 
 /// The packages that a normal build of `package` takes in, itself included.
@@ -29,4 +31,16 @@ fn only_checks_depends_on_the_models() {
         assert!(!tree.contains(&"model".to_string()), "{package} takes in the mutants: {tree:?}");
         assert!(!tree.contains(&"stateright".to_string()), "{package} takes in stateright");
     }
+}
+
+/// A corner that no run must reach would say nothing when it is missed; the standard set alone asks for all
+/// but what takes a snapshot with entries behind it.
+#[test]
+fn every_corner_is_required_somewhere() {
+    let missing = |runs: &[runs::Run]| -> Vec<Probe> {
+        let reaches = |corner: &Probe| runs.iter().any(|run| run.reaches.contains(corner));
+        Probe::ALL.iter().copied().filter(|corner| !reaches(corner)).collect()
+    };
+    assert_eq!(missing(runs::STANDARD), [Probe::SnapshotKeptTail]);
+    assert!(runs::DEEP.iter().any(|run| run.reaches.contains(&Probe::SnapshotKeptTail)));
 }

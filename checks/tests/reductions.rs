@@ -12,7 +12,6 @@ use stateright::Model;
 use stateright::actor::ActorModelAction;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::AtomicBool;
 
 type S = State<Paper>;
 
@@ -65,7 +64,7 @@ fn dies_by(id: &str, change: impl Fn(Bounds) -> Bounds) -> Option<&'static str> 
     let bounds = change(hunt.cluster().bounds);
     let cluster = Cluster::new(bounds, Mutant(hunt.bug), hunt.fault);
     let (_, start) = model::script::follow(&cluster, hunt.prefix).expect("the prefix can be taken");
-    match search::shortest(&cluster, start, 300_000, &AtomicBool::new(false)).outcome {
+    match search::shortest(&cluster, start, 300_000, &|| false).outcome {
         Outcome::Violated { property, .. } => Some(property),
         Outcome::Exhausted | Outcome::CutOff => None,
     }

@@ -1,6 +1,7 @@
 //! What a model may do: the bounds of a run.
 
 use protocol::quorum::NodeSet;
+use protocol::{NodeId, Term};
 
 /// What the network does with a message. In both, a message may arrive at any later time or never, and
 /// messages overtake each other freely.
@@ -40,12 +41,17 @@ pub struct Bounds {
     pub victims: NodeSet,
     /// Who may start elections.
     pub campaigners: NodeSet,
+    /// Whether campaigners, at most two then, take turns: one begins the odd terms, the other the even ones.
+    pub in_turn: bool,
     /// Whether the election timer fires: with pre-votes.
     pub pre_vote: bool,
     /// RED-CAMPAIGN. Whether elections may begin without a pre-vote. Covers every pre-vote that could succeed.
     pub forced_elections: bool,
     /// Whether heartbeats are sent.
     pub heartbeats: bool,
+    /// A follower's question for a read does not reach a leader that has begun this many rounds. A late grant
+    /// lets the follower ask again, which begins another round: nothing else would end that.
+    pub max_round: u64,
     /// Whether leaders check their quorum.
     pub check_quorum: bool,
     /// Reads in all.
@@ -76,9 +82,11 @@ impl Bounds {
             crashes: 0,
             victims: NodeSet::EMPTY,
             campaigners: NodeSet::first(servers),
+            in_turn: false,
             pre_vote: false,
             forced_elections: true,
             heartbeats: false,
+            max_round: 2,
             check_quorum: false,
             reads: 0,
             readers: NodeSet::EMPTY,
@@ -89,8 +97,17 @@ impl Bounds {
         }
     }
 
+    /// Whether a server whose term is `term` may begin the next one.
+    pub fn may_campaign(&self, node: NodeId, term: Term) -> bool {
+        let turn = (term % self.campaigners.len().max(1) as u64) as usize;
+        term < self.max_term
+            && self.campaigners.contains(node)
+            && (!self.in_turn || self.campaigners.iter().nth(turn) == Some(node))
+    }
+
     /// The sets that tell servers apart.
-    pub const fn told_apart(&self) -> [NodeSet; 4] {
-        [self.victims, self.campaigners, self.readers, self.compactors]
+    pub fn told_apart(&self) -> [NodeSet; 5] {
+        let first = self.campaigners.iter().take(usize::from(self.in_turn)).collect();
+        [self.victims, self.campaigners, first, self.readers, self.compactors]
     }
 }

@@ -11,7 +11,7 @@ use crate::node::{DiskFault, Node, Packet, Server, Stimulus};
 use crate::probes::{Probe, Probes};
 use protocol::NodeId;
 use protocol::quorum::NodeSet;
-use protocol::raft::{Config, Rules, Timer};
+use protocol::raft::{Body, Config, Rules, Timer};
 use stateright::actor::{
     ActorModel, ActorModelAction, ActorModelState, Envelope, Id, LossyNetwork, Network,
 };
@@ -103,11 +103,7 @@ impl<R: Rules> Cluster<R> {
         }
         for timer in node.armed.iter() {
             let offered = match timer {
-                Timer::Election => {
-                    bounds.pre_vote
-                        && raft.term() < bounds.max_term
-                        && bounds.campaigners.contains(me)
-                }
+                Timer::Election => bounds.pre_vote && bounds.may_campaign(me, raft.term()),
                 Timer::Contact => !self.server(me).contact_at_once,
                 Timer::Heartbeat => bounds.heartbeats,
                 Timer::Quorum => bounds.check_quorum,
@@ -116,11 +112,7 @@ impl<R: Rules> Cluster<R> {
                 offer(Stimulus::Timer(timer));
             }
         }
-        if bounds.forced_elections
-            && !raft.leads()
-            && raft.term() < bounds.max_term
-            && bounds.campaigners.contains(me)
-        {
+        if bounds.forced_elections && !raft.leads() && bounds.may_campaign(me, raft.term()) {
             offer(Stimulus::Campaign);
         }
         if raft.leads() && raft.last().index < bounds.max_log {
@@ -138,6 +130,12 @@ impl<R: Rules> Cluster<R> {
         {
             offer(Stimulus::Compact);
         }
+    }
+
+    /// Whether a delivery stays within the rounds of reads that a leader may begin.
+    fn within_rounds(&self, state: &State<R>, to: Id, packet: &Packet) -> bool {
+        let round = state.actor_states[usize::from(to)].replica.raft().round();
+        round < self.bounds.max_round || !matches!(packet.message.body, Body::ReadIndex { .. })
     }
 
     /// Writes history and notes what was reached, from the one server that took the step.
@@ -220,7 +218,9 @@ impl<R: Rules> Model for Cluster<R> {
         let loses = self.bounds.losses == ANY_NUMBER || state.history.lost < self.bounds.losses;
         for envelope in state.network.iter_deliverable() {
             let Envelope { src, dst, msg } = envelope.to_cloned_msg();
-            actions.push(ActorModelAction::Deliver { src, dst, msg });
+            if self.within_rounds(state, dst, &msg) {
+                actions.push(ActorModelAction::Deliver { src, dst, msg });
+            }
             if loses {
                 actions.push(ActorModelAction::Drop(envelope.to_cloned_msg()));
             }

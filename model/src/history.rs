@@ -52,7 +52,7 @@ pub struct History {
     pub lost: u8,
     /// Who may do what only some may: constant in a run. Servers that are in the same of these sets are
     /// interchangeable.
-    pub told_apart: [NodeSet; 4],
+    pub told_apart: [NodeSet; 5],
 }
 
 impl History {

@@ -10,7 +10,6 @@ use protocol::raft::Rules;
 use stateright::Model;
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a search came to.
 pub enum Outcome<R: Rules> {
@@ -67,12 +66,16 @@ pub fn violated<R: Rules>(cluster: &Cluster<R>, state: &State<R>) -> Option<&'st
     properties.find(|property| !(property.condition)(cluster, state)).map(|property| property.name)
 }
 
-/// Breadth-first from `start`, until a property does not hold, `limit` states are visited or `cancel` is set.
+/// How many states are expanded between two looks at the limits.
+const ASKED_EVERY: u32 = 256;
+
+/// Breadth-first from `start`, until a property does not hold, `limit` states are visited or `cut_off`, which
+/// is asked now and then, says so.
 pub fn shortest<R: Rules>(
     cluster: &Cluster<R>,
     start: State<R>,
     limit: usize,
-    cancel: &AtomicBool,
+    cut_off: &dyn Fn() -> bool,
 ) -> Report<R> {
     let properties = cluster.properties();
     let check = |state: &State<R>| {
@@ -90,7 +93,7 @@ pub fn shortest<R: Rules>(
     let mut frontier = VecDeque::from([(start.clone(), 0u32, 0usize)]);
     let mut actions = Vec::new();
     while let Some((state, number, steps)) = frontier.pop_front() {
-        if origins.len() >= limit || cancel.load(Ordering::Relaxed) {
+        if origins.len() >= limit || number.is_multiple_of(ASKED_EVERY) && cut_off() {
             return Report { outcome: Outcome::CutOff, states: origins.len(), depth };
         }
         cluster.actions(&state, &mut actions);

@@ -91,7 +91,7 @@ pub fn renamed<R: Rules>(state: &State<R>, to: &[u8]) -> State<R> {
 }
 
 /// All orders of `servers` numbers under which the sets stay as they are.
-fn renamings(servers: usize, sets: &[NodeSet; 4]) -> Vec<Vec<u8>> {
+fn renamings(servers: usize, sets: &[NodeSet; 5]) -> Vec<Vec<u8>> {
     let mut all = vec![vec![]];
     for number in 0..servers as u8 {
         let longer = |names: &Vec<u8>| {
@@ -112,7 +112,7 @@ fn renamings(servers: usize, sets: &[NodeSet; 4]) -> Vec<Vec<u8>> {
     all
 }
 
-type Cached = ([NodeSet; 4], usize, Vec<Vec<u8>>);
+type Cached = ([NodeSet; 5], usize, Vec<Vec<u8>>);
 
 thread_local! {
     static RENAMINGS: RefCell<Option<Cached>> = const { RefCell::new(None) };

@@ -314,6 +314,15 @@ pub const TABLE: &[Hunt] = &[
     .fault(DiskFault::RestartsBeforeSnapshot)
     .from(&[N0_LEADS_1, N0_DISK, N1_HAS_NO_OP]),
     Hunt::new(
+        "Q17",
+        "RAFT-SNAP-6",
+        "a snapshot's record does not have the number of leaders that it covers",
+        snapshots(3).crashing(),
+        STATE_MACHINE_SAFETY,
+    )
+    .fault(DiskFault::MiscountsRuns)
+    .from(&[N0_LEADS_1, N0_DISK, N1_HAS_NO_OP]),
+    Hunt::new(
         "S1",
         "RAFT-SNAP-3",
         "an install keeps the tail behind an entry of another term",

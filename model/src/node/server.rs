@@ -34,6 +34,8 @@ pub enum DiskFault {
     SnapshotsUnapplied,
     /// The numbers of reads begin anew at a restart.
     ReusesReadIds,
+    /// A snapshot's record has lost the count of the runs that the snapshot covers.
+    MiscountsRuns,
 }
 
 /// The actor: how a server is built and what its disk is worth.
@@ -251,13 +253,16 @@ impl<R: Rules> Server<R> {
     }
 
     fn finish_write(&self, node: &mut Node<R>, out: &mut Out<Self>) {
-        let Some(Pending { write, entries }) = node.pending.pop_front() else { return };
+        let Some(Pending { mut write, entries }) = node.pending.pop_front() else { return };
         let term = node.disk.hard.term;
         let lost = match self.fault {
             DiskFault::LosesAppends => matches!(write, Write::Append { .. }),
             DiskFault::LosesSnapshots => matches!(write, Write::Snapshot { .. }),
             _ => false,
         };
+        if let (DiskFault::MiscountsRuns, Write::Snapshot { id, .. }) = (self.fault, &mut write) {
+            id.runs = 0;
+        }
         let outer = IN_STEP.replace(true);
         let disk = &mut node.disk;
         if !lost
