@@ -2,11 +2,14 @@
 //! until the text of the protocol or the model changes.
 
 use crate::machine;
-use crate::report::{Row, grouped};
+use crate::report::{Row, bounds_text, grouped};
+use model::bounds::Bounds;
+use model::runs::Run;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// A fingerprint of the source text of `protocol` and `model`, taken when this program was built.
+/// A fingerprint of the source text of `protocol` and `model` as far as runs depend on it, taken when this
+/// program was built.
 pub const TEXT: &str = env!("CHECKED_TEXT");
 
 /// A finished deep run.
@@ -14,8 +17,8 @@ pub const TEXT: &str = env!("CHECKED_TEXT");
 pub struct Record {
     /// The run.
     pub run: String,
-    /// Its bounds in few letters.
-    pub bounds: String,
+    /// Its bounds.
+    pub bounds: Bounds,
     /// The text that was checked.
     pub text: String,
     /// When.
@@ -43,7 +46,7 @@ impl Record {
     pub fn new(row: &Row, commit: String) -> Self {
         Self {
             run: row.run.clone(),
-            bounds: crate::report::bounds_text(&row.bounds),
+            bounds: row.bounds,
             text: TEXT.into(),
             date: machine::date(),
             commit,
@@ -57,11 +60,17 @@ impl Record {
         }
     }
 
+    /// Whether it is of this run, in these bounds, of the text that this program was built from.
+    pub fn is_of(&self, run: &Run) -> bool {
+        self.run == run.name && self.text == TEXT && self.bounds == run.bounds
+    }
+
     /// One line for a person.
     pub fn line(&self) -> String {
         format!(
-            "{}: {} states, {} s, {} MiB, odds of a collision {:.1e}, on {} at {} ({}): {}",
+            "{} ({}): {} states, {} s, {} MiB, odds of a collision {:.1e}, on {} at {} ({}): {}",
             self.run,
+            bounds_text(&self.bounds),
             grouped(self.states),
             self.seconds,
             grouped(self.peak_memory_mib as usize),

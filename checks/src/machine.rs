@@ -54,5 +54,5 @@ pub fn commit() -> String {
 /// Lets the peak of memory in use begin anew, where the system can (Linux).
 pub fn forget_peak_memory() {
     // Where it can't, the peak is that of the whole process, which is no less.
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    let _ = fs::write("/proc/self/clear_refs", "5");
 }

@@ -425,7 +425,7 @@ fn run_deep(name: Option<&str>, list: bool, common: &Common) -> Outcome {
         match record {
             Some(record) if list => println!("{}", record.line()),
             None if list => println!("{}: not run yet", run.name),
-            Some(record) if record.text == deep::TEXT => {
+            Some(record) if record.is_of(run) => {
                 eprintln!("{} (the same text: skipped)", record.line());
             }
             _ => {

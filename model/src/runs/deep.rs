@@ -58,7 +58,6 @@ pub const DEEP: &[Run] = &[
             TwoLeaders,
             SuffixOverwritten,
             SnapshotInstalled,
-            SnapshotKeptTail,
         ],
     },
     Run {
