@@ -19,6 +19,8 @@ pub struct Record {
     pub run: String,
     /// Its bounds.
     pub bounds: Bounds,
+    /// The corners that it had to reach, and did.
+    pub reached: Vec<String>,
     /// The text that was checked.
     pub text: String,
     /// When.
@@ -43,10 +45,11 @@ pub struct Record {
 
 impl Record {
     /// The record of a run that has just finished, and began at this commit.
-    pub fn new(row: &Row, commit: String) -> Self {
+    pub fn new(run: &Run, row: &Row, commit: String) -> Self {
         Self {
             run: row.run.clone(),
             bounds: row.bounds,
+            reached: corners(run),
             text: TEXT.into(),
             date: machine::date(),
             commit,
@@ -60,9 +63,10 @@ impl Record {
         }
     }
 
-    /// Whether it is of this run, in these bounds, of the text that this program was built from.
+    /// Whether it is of this run, in these bounds, with these corners, of the text that this program was built from.
     pub fn is_of(&self, run: &Run) -> bool {
-        self.run == run.name && self.text == TEXT && self.bounds == run.bounds
+        let same_run = self.run == run.name && self.bounds == run.bounds;
+        same_run && self.reached == corners(run) && self.text == TEXT
     }
 
     /// One line for a person.
@@ -81,6 +85,10 @@ impl Record {
             self.result
         )
     }
+}
+
+fn corners(run: &Run) -> Vec<String> {
+    run.reaches.iter().map(|corner| format!("{corner:?}")).collect()
 }
 
 /// Where the record of this checkout is.

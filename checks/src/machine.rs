@@ -43,7 +43,8 @@ pub fn commit() -> String {
         Some(String::from_utf8_lossy(&output.stdout).trim().to_string())
     };
     let name = git(&["rev-parse", "--short=10", "HEAD"]);
-    let changes = git(&["status", "--porcelain", "--", "model", "checks/src", "Cargo.lock"]);
+    let built_from = ["model", "checks/src", "checks/build.rs", "Cargo.toml", "Cargo.lock"];
+    let changes = git(&[&["status", "--porcelain", "--"], &built_from[..]].concat());
     match (name, changes) {
         (Some(name), Some(changes)) if changes.is_empty() => name,
         (Some(name), _) => name + "-dirty",

@@ -436,7 +436,7 @@ fn run_deep(name: Option<&str>, list: bool, common: &Common) -> Outcome {
                 checks::machine::forget_peak_memory();
                 let row = runner::run(run, run.bounds, &settings).map_err(Broken)?;
                 if row.ending == Ending::Passed {
-                    deep::add(&path, deep::Record::new(&row, commit)).map_err(Broken)?;
+                    deep::add(&path, deep::Record::new(run, &row, commit)).map_err(Broken)?;
                 }
                 rows.push(row);
                 if INTERRUPTED.load(Ordering::Relaxed) {

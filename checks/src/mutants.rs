@@ -128,7 +128,8 @@ fn search_for(
         }
         Outcome::Exhausted => {}
         Outcome::CutOff => {
-            hunted.cut = Some(over().unwrap_or(Cut::States));
+            let whole = report.states >= settings.limits.states;
+            hunted.cut = Some(if whole { Cut::States } else { over().unwrap_or(Cut::Memory) });
             return Ok(());
         }
     }
@@ -149,10 +150,10 @@ fn control(
     let limit = if never { usize::MAX } else { states.max(1_000) };
     let over = || engine::over_limit(0, settings.limits);
     let report = search::shortest(&cluster, start, limit, &|| over().is_some());
-    let cut = if report.states < limit { over() } else { None };
     Ok(match report.outcome {
         Outcome::Violated { property, .. } => (Some(property), None),
-        Outcome::CutOff if cut.is_some() => (None, cut),
+        // Memory may be back below its limit by now; the search was cut off all the same.
+        Outcome::CutOff if report.states < limit => (None, over().or(Some(Cut::Memory))),
         Outcome::Exhausted | Outcome::CutOff => {
             let missed = never && !cluster.probes.reached(Probe::QuorumLost);
             (missed.then_some(NEVER_REACHED), None)

@@ -10,6 +10,7 @@ use protocol::raft::{Paper, RoleName};
 use protocol::{LogId, NodeId, quorum::NodeSet};
 use stateright::Model;
 use stateright::actor::ActorModelAction;
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -306,4 +307,53 @@ impl History {
         let history = &state.history;
         Self { crashes: history.crashes, compactions: history.compactions, asked: history.asked }
     }
+}
+
+/// RED-BOUNDS, RED-SYMMETRY: rivals in turn lead their own terms only, and no renaming takes one's turn to the
+/// other.
+#[test]
+fn rivals_in_turn() {
+    let two = NodeSet::first(2);
+    let bounds = Bounds {
+        max_term: 2,
+        max_log: 2,
+        crashes: 1,
+        victims: two,
+        campaigners: two,
+        in_turn: true,
+        ..Bounds::plain(2)
+    };
+    let in_turn = |state: &S| {
+        let leads = |term: usize| state.history.leaders.get(term - 1).copied().flatten();
+        leads(1).is_none_or(|(node, _)| node == NodeId(0))
+            && leads(2).is_none_or(|(node, _)| node == NodeId(1))
+    };
+    let led = Cell::new(0);
+    reachable(
+        &cluster(bounds),
+        |_| true,
+        |state| {
+            assert!(in_turn(state) && in_turn(&representative(state)), "{state:?}");
+            led.set(led.get().max(state.history.leaders.iter().flatten().count()));
+            0
+        },
+    );
+    assert_eq!(led.get(), 2, "both terms had their leader");
+}
+
+/// RED-BOUNDS: a leader begins no more rounds of reads than it may, and begins as many.
+#[test]
+fn rounds_are_bounded() {
+    let run = model::runs::find("raft-reads-again").expect("the run is in the list");
+    let most = Cell::new(0);
+    reachable(
+        &cluster(run.bounds),
+        |_| true,
+        |state| {
+            let rounds = state.actor_states.iter().map(|node| node.replica.raft().round());
+            most.set(most.get().max(rounds.max().unwrap_or(0)));
+            0
+        },
+    );
+    assert_eq!(most.get(), run.bounds.max_round);
 }
