@@ -40,6 +40,20 @@ const fn only_two(one: u8, two: u8) -> NodeSet {
 
 const THREE: Bounds = Bounds { max_log: 0, ..Bounds::plain(3) };
 
+/// Commands and a crash between any two writes of a disk, while two rivals campaign.
+const RESTART_COMMANDS: Bounds =
+    Bounds { max_term: 2, max_log: 2, crashes: 1, victims: N0, campaigners: N01, ..THREE };
+
+/// Commands, and snapshots of one of two rivals.
+const SNAPSHOTS: Bounds = Bounds {
+    max_term: 2,
+    max_log: 2,
+    campaigners: N01,
+    compactions: 1,
+    compactors: NodeSet::only(NodeId(1)),
+    ..THREE
+};
+
 /// Every run, the standard ones first.
 pub fn all() -> impl Iterator<Item = &'static Run> {
     STANDARD.iter().chain(DEEP)

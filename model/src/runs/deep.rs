@@ -1,10 +1,8 @@
 //! The runs of `checks deep`: minutes each.
 
-use super::{N0, N01, Run, THREE};
+use super::{N0, N01, RESTART_COMMANDS, Run, SNAPSHOTS, THREE};
 use crate::bounds::{Bounds, Net};
 use crate::probes::Probe::*;
-use protocol::NodeId;
-use protocol::quorum::NodeSet;
 
 /// The deep runs.
 pub const DEEP: &[Run] = &[
@@ -63,15 +61,7 @@ pub const DEEP: &[Run] = &[
     Run {
         name: "raft-restart-commands",
         about: "one of three servers crashes between any two writes of its disk, two terms, with commands",
-        bounds: Bounds {
-            max_term: 2,
-            max_log: 2,
-            crashes: 1,
-            victims: N0,
-            campaigners: N01,
-            converge_every: 20_000,
-            ..THREE
-        },
+        bounds: Bounds { converge_every: 20_000, ..RESTART_COMMANDS },
         reaches: &[
             CrashedWithPendingWrite,
             CrashForgotEntries,
@@ -98,15 +88,7 @@ pub const DEEP: &[Run] = &[
     Run {
         name: "raft-snapshot-rivals",
         about: "snapshots by both rivals; followers that miss what was compacted, or have something else",
-        bounds: Bounds {
-            max_term: 2,
-            max_log: 2,
-            campaigners: N01,
-            compactions: 1,
-            compactors: NodeSet::only(NodeId(1)),
-            converge_every: 20_000,
-            ..THREE
-        },
+        bounds: Bounds { converge_every: 20_000, ..SNAPSHOTS },
         reaches: &[Compacted, SnapshotPace, SnapshotInstalled, SnapshotOverConflict],
     },
 ];

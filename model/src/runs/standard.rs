@@ -1,8 +1,9 @@
 //! The runs of the standard set: seconds each, all in under four minutes on two cores.
 
-use super::{N0, N01, N02, Run, THREE, only_two};
+use super::{N0, N01, N02, RESTART_COMMANDS, Run, SNAPSHOTS, THREE};
 use crate::bounds::{ANY_NUMBER, Bounds, Net};
 use crate::probes::Probe::*;
+use protocol::NodeId;
 use protocol::quorum::NodeSet;
 
 const OVERWRITE: Bounds =
@@ -13,7 +14,7 @@ const SNAPSHOT_LAG: Bounds = Bounds {
     max_log: 1,
     heartbeats: true,
     crashes: 1,
-    victims: only_two(2, 2),
+    victims: NodeSet::only(NodeId(2)),
     campaigners: N0,
     compactions: 1,
     compactors: N0,
@@ -146,16 +147,7 @@ pub const STANDARD: &[Run] = &[
     Run {
         name: "raft-restart-turns",
         about: "a crash between any two writes, with commands, while two rivals campaign in turn",
-        bounds: Bounds {
-            max_term: 2,
-            max_log: 2,
-            crashes: 1,
-            victims: N0,
-            campaigners: N01,
-            in_turn: true,
-            converge_every: 2000,
-            ..THREE
-        },
+        bounds: Bounds { in_turn: true, converge_every: 2000, ..RESTART_COMMANDS },
         reaches: &[CrashForgotEntries, CrashForgotVote, CrashForgotCommand, SuffixOverwritten],
     },
     Run {
@@ -214,16 +206,7 @@ pub const STANDARD: &[Run] = &[
     Run {
         name: "raft-snapshot",
         about: "snapshots of two rivals that campaign in turn; followers that miss what was compacted, or have something else",
-        bounds: Bounds {
-            max_term: 2,
-            max_log: 2,
-            campaigners: N01,
-            in_turn: true,
-            compactions: 1,
-            compactors: only_two(1, 1),
-            converge_every: 1000,
-            ..THREE
-        },
+        bounds: Bounds { in_turn: true, converge_every: 1000, ..SNAPSHOTS },
         reaches: &[Compacted, SnapshotPace, SnapshotInstalled, SnapshotOverConflict],
     },
     Run {
@@ -262,7 +245,7 @@ pub const STANDARD: &[Run] = &[
         bounds: Bounds {
             max_term: 1,
             reads: 1,
-            readers: only_two(1, 1),
+            readers: NodeSet::only(NodeId(1)),
             heartbeats: true,
             campaigners: N0,
             converge_every: 1,
