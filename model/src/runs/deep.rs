@@ -93,18 +93,17 @@ pub const DEEP: &[Run] = &[
     },
     Run {
         name: "raft-snapshot-tail",
-        about: "a snapshot reaches a follower whose log goes beyond it; the rounds of reads bring it",
+        about: "a snapshot reaches a follower whose log goes beyond it",
         bounds: Bounds {
             max_term: 1,
             max_log: 2,
-            reads: 2,
-            readers: N0,
+            heartbeats: true,
             campaigners: N0,
             compactions: 1,
             compactors: N0,
             converge_every: 20_000,
             ..THREE
         },
-        reaches: &[ReadConfirmed, Compacted, SnapshotInstalled, SnapshotKeptTail],
+        reaches: &[Compacted, SnapshotPace, SnapshotInstalled, SnapshotKeptTail],
     },
 ];
