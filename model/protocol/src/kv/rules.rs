@@ -1,0 +1,112 @@
+//! The decisions on which the store, its clients and the lock rest, each with its id in SPEC.md.
+
+use super::clerk::Answer;
+use super::records::ClientId;
+use super::{Bytes, Op, Seq, Version};
+use alloc::vec::Vec;
+use core::fmt;
+use core::hash::Hash;
+
+/// What the store decides. The only implementation that is right is [`Exact`]; the models have others.
+pub trait Rules: Copy + Eq + Hash + fmt::Debug {
+    /// KV-ONCE-2. Whether the reply to this write is kept.
+    fn records(&self, _: &Op) -> bool {
+        true
+    }
+
+    /// KV-ONCE-3. Whether a call was acknowledged, and is never executed again.
+    fn is_over(&self, seq: Seq, acknowledged: Seq) -> bool {
+        seq <= acknowledged
+    }
+
+    /// KV-ONCE-4. Whether a client of whom nothing is known is new for sure.
+    fn may_begin(&self, client: ClientId, floor: ClientId) -> bool {
+        client > floor
+    }
+
+    /// KV-ONCE-5. The floor when a client's records are dropped.
+    fn client_floor_after(&self, floor: ClientId, dropped: ClientId) -> ClientId {
+        floor.max(dropped)
+    }
+
+    /// KV-ONCE-6. Whether two commands of one number are the same.
+    fn is_same_command(&self, kept: u64, print: u64) -> bool {
+        kept == print
+    }
+
+    /// KV-PUT-1. Whether a write that expects a version may go on.
+    fn may_write(&self, version: Version, expected: Version) -> bool {
+        version == expected
+    }
+
+    /// KV-VERSION-1. The version of a write.
+    fn next_version(&self, old: Option<Version>, floor: Version) -> Version {
+        old.unwrap_or(floor) + 1
+    }
+
+    /// KV-VERSION-2. The slot's floor when a key goes.
+    fn floor_after(&self, floor: Version, gone: Version) -> Version {
+        floor.max(gone)
+    }
+
+    /// CLERK-SEQ-1. Whether an answer is one to the call that is under way.
+    fn is_mine(&self, answered: Seq, seq: Seq) -> bool {
+        answered == seq
+    }
+
+    /// CLERK-ONCE-1. The number of the next call.
+    fn next_seq(&self, seq: Seq) -> Seq {
+        seq + 1
+    }
+
+    /// CLERK-MAYBE-1. Whether a refused write may have been executed all the same: another copy of it is, or was,
+    /// under way, and no record tells them apart.
+    fn is_maybe(&self, answer: &Answer, recorded: bool, others: usize) -> bool {
+        match answer {
+            Answer::Reply(reply) => {
+                let expired = *reply == super::Reply::SessionExpired;
+                reply.is_refusal() && others > 0 && (!recorded || expired)
+            }
+            Answer::NotExecuted { .. } => false,
+        }
+    }
+
+    /// LOCK-TOKEN-1. What a holder writes into the lock: no two acquires write the same.
+    fn token(&self, client: ClientId, acquires: u64) -> Bytes {
+        let parts = [client.0.to_be_bytes(), acquires.to_be_bytes()];
+        Bytes::from(parts.concat() as Vec<u8>)
+    }
+
+    /// LOCK-MAYBE-1. What is made of a Put that may or may not have taken the lock.
+    fn after_maybe(&self) -> AfterMaybe {
+        AfterMaybe::Look
+    }
+
+    /// LOCK-TAKE-1. Whether a lock with this value is free.
+    fn is_free(&self, value: &Bytes) -> bool {
+        value.as_ref().is_empty()
+    }
+}
+
+/// What an acquirer can make of Maybe.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum AfterMaybe {
+    /// Sees who holds the lock.
+    Look,
+    /// Takes it for held: wrong.
+    Hold,
+    /// Takes it for another's, and begins anew: wrong.
+    Forget,
+}
+
+/// The rules as SPEC.md has them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Exact;
+
+impl Rules for Exact {}
+
+impl fmt::Debug for Exact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Exact")
+    }
+}
