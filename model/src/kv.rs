@@ -5,31 +5,36 @@
 //! kept in a history outside of them, and compared with what the callers were told.
 
 use crate::bounds::Net;
-use protocol::kv::clerk::{self, Answer, Outcome, Request};
-use protocol::kv::lock::{self, State as LockState};
-use protocol::kv::{Bytes, ClientId, Limits, Rules, Version};
+use protocol::kv::clerk;
+use protocol::kv::{ClientId, Limits, Rules};
+use scenes::LIMITS;
+use serde::{Deserialize, Serialize};
 use stateright::actor::{
     ActorModel, ActorModelAction, ActorModelState, Envelope, Id, LossyNetwork, Network,
 };
 use stateright::{Model, Property};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 mod history;
 mod mutants;
 mod party;
 mod probes;
+mod programs;
 mod scenes;
 mod settle;
 
 pub use history::{History, Violation};
 pub use mutants::{Bug, HUNTS, Hunt, Wrong};
-pub use party::{Do, Event, Message, Party, Person, Program, Stimulus};
+pub use party::{Event, Message, Party, Person, Stimulus};
 pub use probes::{Corner, Corners};
+pub use programs::Program;
 pub use scenes::{SCENES, Scene};
 pub use settle::settles;
 
 /// A system of clients and one server.
-pub type State<R> = ActorModelState<Party<R>, History>;
+pub type State<R> = ActorModelState<Person<R>, History>;
 
 /// A step of it.
 pub type Action = ActorModelAction<Message, Stimulus, ()>;
@@ -54,36 +59,52 @@ pub const VERSIONS: &str = "Versions Rise";
 ///
 /// PROP-LOCK; watches LOCK-TOKEN-1, LOCK-TAKE-1, LOCK-MAYBE-1, LOCK-RELEASE-1.
 pub const MUTUAL_EXCLUSION: &str = "Mutual Exclusion";
+/// Maybe is said only of a call that was sent more than once.
+///
+/// PROP-MAYBE; watches CLERK-MAYBE-1.
+pub const MAYBE: &str = "Maybe Has A Reason";
+/// No client can expire those that come after it: what a slot has dropped is not far ahead of its clock.
+///
+/// PROP-FLOOR; watches KV-ONCE-7.
+pub const FLOOR: &str = "Floors Stay Behind";
 /// Once the network delivers, every program comes to its end: [`settles`].
 ///
-/// PROP-CALLS-END; watches CLERK-RETRY-1, CLERK-SEQ-1, CLERK-ONCE-1, LOCK-MAYBE-1.
+/// PROP-CALLS-END; watches CLERK-RETRY-1, CLERK-SEQ-1, LOCK-MAYBE-1, LOCK-RELEASE-1.
 pub const CALLS_END: &str = "Calls End";
 
 /// The properties' ids in SPEC.md, with their names.
-pub const IDS: [(&str, &str); 6] = [
+pub const IDS: [(&str, &str); 8] = [
     ("PROP-LINEARIZABLE", LINEARIZABLE),
     ("PROP-EXACTLY-ONCE", EXACTLY_ONCE),
     ("PROP-REFUSED", REFUSED),
     ("PROP-VERSIONS", VERSIONS),
     ("PROP-LOCK", MUTUAL_EXCLUSION),
+    ("PROP-MAYBE", MAYBE),
+    ("PROP-FLOOR", FLOOR),
     ("PROP-CALLS-END", CALLS_END),
 ];
 
 /// The bounds of a scene.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Bounds {
     /// What each client does.
-    pub programs: &'static [Program],
+    pub programs: [Program; 3],
     /// The network. Without duplication every copy of a request is one that the clerk has sent.
     pub net: Net,
     /// How often a call may be sent.
     pub attempts: u32,
-    /// How often a client may look at a lock that another holds.
+    /// How often a client may look again at a lock that another holds.
     pub looks: u8,
-    /// Whether puts are recorded.
+    /// Whether Puts are recorded.
     pub record_puts: bool,
-    /// The store's.
-    pub limits: Limits,
+    /// Whether all clients use one client id, which no right client does.
+    pub one_id: bool,
+    /// Whether the first client's id is farther in the future than the store allows.
+    pub first_from_future: bool,
+    /// Of how many clients a slot keeps records.
+    pub clients_kept: usize,
+    /// From every so many states, the fair schedule must bring all programs to their ends; 0 for none.
+    pub settle_every: u64,
 }
 
 /// The model of a scene.
@@ -94,6 +115,8 @@ pub struct Shop<R: Rules> {
     pub bounds: Bounds,
     /// What was reached; shared by all clones.
     pub corners: Arc<Corners>,
+    /// When set, no further actions are offered, so that a checker that can't be stopped comes to an end.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl<R: Rules> Shop<R> {
@@ -103,39 +126,79 @@ impl<R: Rules> Shop<R> {
             Net::Reorder => Network::new_unordered_nonduplicating([]),
             Net::Duplicate => Network::new_unordered_duplicating([]),
         };
-        let clients = bounds.programs.iter().enumerate().map(|(number, &program)| {
-            let client = ClientId(number as u64 + 1);
+        let busy = |program: &&Program| **program != Program::Nothing;
+        let clients = bounds.programs.iter().filter(busy).enumerate().map(|(number, &program)| {
+            let first = number == 0;
+            let low = if bounds.one_id { 1 } else { number as u64 + 1 };
+            let made_ms = if first && bounds.first_from_future { LIMITS.ahead_ms + 1 } else { 0 };
+            let client = ClientId(made_ms << 16 | low);
             let config = clerk::Config { client, servers: 1, record_puts: bounds.record_puts };
             Person::Client { rules, config, program }
         });
-        let server = Person::Server { rules, limits: bounds.limits };
+        let limits = Limits { clients: bounds.clients_kept, ..LIMITS };
+        let server = Person::Server { rules, limits };
         let inner = ActorModel::new((), History::default())
             .actors(std::iter::once(server).chain(clients))
             .init_network(network)
             .lossy_network(LossyNetwork::No);
-        Self { inner, bounds, corners: Arc::default() }
+        Self { inner, bounds, corners: Arc::default(), stop: Arc::default() }
     }
 
-    /// The actor with this number.
-    pub fn person(&self, number: usize) -> &Person<R> {
-        &self.inner.actors[number]
+    /// A step that leaves no trace in history or corners.
+    fn quiet_step(&self, state: &State<R>, action: Action) -> Option<State<R>> {
+        let mut next = self.inner.next_state(state, action)?;
+        for party in &mut next.actor_states {
+            if party.has_events() {
+                Arc::make_mut(party).take_events();
+            }
+        }
+        Some(next)
     }
 
-    fn record(&self, old: &State<R>, new: &mut State<R>, id: Id) {
-        let index = usize::from(id);
-        let mut events = Vec::new();
-        if !new.actor_states[index].events().is_empty() {
-            events = Arc::make_mut(&mut new.actor_states[index]).take_events();
+    fn record(&self, new: &mut State<R>, id: Id) {
+        let party = &mut new.actor_states[usize::from(id)];
+        let actor = usize::from(id) as u8;
+        if !party.has_events() {
+            return;
         }
-        for event in &events {
-            self.corners.note(event);
-            new.history.note(index as u8, event);
-        }
-        let held = |state: &State<R>| state.actor_states.iter().any(|party| party.held().is_some());
-        if held(old) && !events.is_empty() && matches!(*new.actor_states[index], Party::Client(_)) {
-            self.corners.note_beside_holder(&new.actor_states[index]);
+        for event in Arc::make_mut(party).take_events() {
+            new.history.note(actor, &event);
+            self.corners.note(actor, &event, &new.history);
         }
     }
+
+    /// Whether this state is one from which the fair schedule is tried.
+    fn samples(&self, state: &State<R>) -> bool {
+        match self.bounds.settle_every {
+            0 => false,
+            _ if state.history.violation.is_some() => false,
+            1 => true,
+            every => {
+                let mut hasher = DefaultHasher::new();
+                state.hash(&mut hasher);
+                hasher.finish().is_multiple_of(every)
+            }
+        }
+    }
+
+    fn calls_end(&self, state: &State<R>) -> bool {
+        if !self.samples(state) {
+            return true;
+        }
+        let ended = settles(self, state).is_ok();
+        if ended {
+            self.corners.count_settled();
+        }
+        ended
+    }
+}
+
+/// Whether no client id among the dropped ones is farther ahead of the clock than the store allows.
+fn floors_stay_behind<R: Rules>(state: &State<R>) -> bool {
+    let stores = state.actor_states.iter().filter_map(|party| party.store());
+    stores
+        .flat_map(|store| store.client_floors().map(|floor| (store.clock(), floor.1)))
+        .all(|(clock, floor)| floor.made_ms() <= clock + LIMITS.ahead_ms)
 }
 
 impl<R: Rules> Model for Shop<R> {
@@ -147,7 +210,7 @@ impl<R: Rules> Model for Shop<R> {
     }
 
     fn actions(&self, state: &State<R>, actions: &mut Vec<Action>) {
-        if state.history.violation.is_some() {
+        if self.stop.load(Ordering::Relaxed) || state.history.violation.is_some() {
             return;
         }
         for envelope in state.network.iter_deliverable() {
@@ -156,7 +219,7 @@ impl<R: Rules> Model for Shop<R> {
         }
         actions.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
         for (index, party) in state.actor_states.iter().enumerate() {
-            for stimulus in party.stimuli(&self.bounds) {
+            if let Some(stimulus) = party.stimulus(&self.bounds) {
                 actions.push(ActorModelAction::Timeout(Id::from(index), stimulus));
             }
         }
@@ -169,7 +232,7 @@ impl<R: Rules> Model for Shop<R> {
             _ => return None,
         };
         let mut next = self.inner.next_state(last, action)?;
-        self.record(last, &mut next, id);
+        self.record(&mut next, id);
         match &mut next.network {
             Network::UnorderedDuplicating(_, last) => *last = None,
             Network::UnorderedNonDuplicating(_) | Network::Ordered(_) => {}
@@ -178,24 +241,31 @@ impl<R: Rules> Model for Shop<R> {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
+        const fn free_of(violation: Violation, state: &Option<Violation>) -> bool {
+            !matches!(state, Some(found) if *found as u8 == violation as u8)
+        }
         vec![
             Property::always(EXACTLY_ONCE, |_, state: &State<R>| {
-                state.history.violation != Some(Violation::ExecutedTwice)
+                free_of(Violation::ExecutedTwice, &state.history.violation)
             }),
             Property::always(REFUSED, |_, state: &State<R>| {
-                state.history.violation != Some(Violation::RefusedAndExecuted)
+                free_of(Violation::RefusedAndExecuted, &state.history.violation)
             }),
             Property::always(VERSIONS, |_, state: &State<R>| {
-                state.history.violation != Some(Violation::VersionFell)
+                free_of(Violation::VersionFell, &state.history.violation)
             }),
             Property::always(MUTUAL_EXCLUSION, |_, state: &State<R>| {
                 let holders = state.actor_states.iter().filter(|party| party.held().is_some());
-                holders.count() <= 1 && state.history.violation != Some(Violation::FenceFell)
+                holders.count() <= 1 && free_of(Violation::FenceFell, &state.history.violation)
             }),
-            Property::always(LINEARIZABLE, |_, state: &State<R>| state.history.is_linearizable()),
-            Property::always(CALLS_END, |shop: &Self, state: &State<R>| {
-                settles(shop, state).is_ok()
+            Property::always(MAYBE, |_, state: &State<R>| {
+                free_of(Violation::MaybeForNothing, &state.history.violation)
             }),
+            Property::always(FLOOR, |_, state: &State<R>| floors_stay_behind(state)),
+            Property::always(LINEARIZABLE, |_, state: &State<R>| {
+                free_of(Violation::NotLinearizable, &state.history.violation)
+            }),
+            Property::always(CALLS_END, |shop: &Self, state: &State<R>| shop.calls_end(state)),
         ]
     }
 

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod converge;
 pub mod diagram;
 pub mod history;
+pub mod kv;
 pub mod mutants;
 pub mod node;
 pub mod probes;

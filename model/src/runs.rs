@@ -17,15 +17,15 @@ pub use standard::STANDARD;
 
 /// A named exploration.
 #[derive(Clone, Copy, Debug)]
-pub struct Run {
+pub struct Run<B: 'static = Bounds, C: 'static = Probe> {
     /// Its name, as a person types it.
     pub name: &'static str,
     /// What it is for.
     pub about: &'static str,
     /// What may happen in it.
-    pub bounds: Bounds,
+    pub bounds: B,
     /// What it must reach.
-    pub reaches: &'static [Probe],
+    pub reaches: &'static [C],
 }
 
 const N0: NodeSet = NodeSet::only(NodeId(0));

@@ -17,7 +17,7 @@ pub mod records;
 mod rules;
 
 pub use records::{ClientId, Once, Seq};
-pub use rules::{Exact, Rules};
+pub use rules::{AfterMaybe, Exact, Rules};
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -27,6 +27,8 @@ use records::{Found, Records};
 
 /// A key or a value. Copies share it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(from = "Vec<u8>", into = "Vec<u8>"))]
 pub struct Bytes(Arc<[u8]>);
 
 /// How often a key was written, and more after it was deleted: only ever greater. 0 is a key that is not there.
@@ -37,6 +39,7 @@ pub type Stamp = u64;
 
 /// One of the [`SLOTS`] parts of the keys.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SlotId(pub u16);
 
 /// How many slots there are (Redis Cluster's number).
@@ -44,6 +47,7 @@ pub const SLOTS: u16 = 16_384;
 
 /// What is to be done with a key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Op {
     /// Reads value and version.
     Get,
@@ -73,6 +77,7 @@ pub enum Op {
 
 /// One operation on one key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Command {
     /// The key.
     pub key: Bytes,
@@ -84,6 +89,7 @@ pub struct Command {
 
 /// What the caller of a command is told.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Reply {
     /// The value and its version, to a Get.
     Value {
@@ -188,6 +194,11 @@ impl<R: Rules> Store<R> {
         self.slots.values().all(|slot| slot.items.is_empty())
     }
 
+    /// By slot, the largest client id whose records were dropped.
+    pub fn client_floors(&self) -> impl Iterator<Item = (SlotId, ClientId)> {
+        self.slots.iter().map(|(&id, slot)| (id, slot.records.floor()))
+    }
+
     /// The value of a key and its version.
     pub fn get(&self, key: &Bytes) -> Option<(&Bytes, Version)> {
         let item = self.slots.get(&key.slot())?.items.get(key)?;
@@ -232,7 +243,11 @@ impl Slot {
             Op::Put { expected, .. } | Op::Delete { expected }
                 if !rules.may_write(version, *expected) =>
             {
-                if old.is_none() { Reply::NoKey } else { Reply::VersionMismatch }
+                if old.is_none() {
+                    Reply::NoKey
+                } else {
+                    Reply::VersionMismatch
+                }
             }
             Op::Put { value, .. } | Op::Set { value } => {
                 Reply::Written { version: self.write(rules, key, value.clone()) }
@@ -293,6 +308,12 @@ impl Reply {
             Self::Value { value, .. } | Self::Appended { old: value, .. } => value.as_ref().len(),
             _ => 0,
         }
+    }
+
+    /// Whether it is a refusal that another copy of the command may not get: it hangs on what the store has of the
+    /// client now, and is not recorded.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::SessionExpired | Self::ClientAhead | Self::TooManyUnacknowledged)
     }
 
     /// Whether it says that the command changed nothing and that this very copy of it never will.
@@ -362,6 +383,12 @@ impl From<&str> for Bytes {
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
         Self(bytes.into())
+    }
+}
+
+impl From<Bytes> for Vec<u8> {
+    fn from(bytes: Bytes) -> Self {
+        bytes.0.to_vec()
     }
 }
 

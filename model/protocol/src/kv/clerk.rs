@@ -8,13 +8,14 @@
 use super::records::{ClientId, Once, Seq};
 use super::rules::{Exact, Rules};
 use super::{Bytes, Command, Op, Reply};
+use crate::Machine;
 use crate::types::NodeId;
-use crate::{Machine, kv};
 use alloc::vec::Vec;
 use core::fmt;
 
 /// A command on its way to a server, and which copy of it this is.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Request {
     /// The client's call.
     pub seq: Seq,
@@ -26,6 +27,7 @@ pub struct Request {
 
 /// What a server says to a request.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Answer {
     /// It was applied, or found recorded.
     Reply(Reply),
@@ -147,7 +149,7 @@ impl<R: Rules> Clerk<R> {
         if self.call.is_some() {
             return out.push(Effect::Busy);
         }
-        self.seq = self.rules.next_seq(self.seq);
+        self.seq += 1;
         let recorded = match op {
             Op::Get => false,
             Op::Put { .. } | Op::Delete { .. } => self.config.record_puts,
@@ -174,6 +176,9 @@ impl<R: Rules> Clerk<R> {
 
     /// CLERK-RETRY-1. What is not answered is sent again, to the next server.
     fn retry(&mut self, out: &mut Vec<Effect>) {
+        if !self.rules.sends_again() {
+            return;
+        }
         self.try_next();
         self.send(out);
     }
@@ -233,7 +238,7 @@ impl<R: Rules> Machine for Clerk<R> {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { client: kv::ClientId(1), servers: 1, record_puts: false }
+        Self { client: ClientId(1), servers: 1, record_puts: false }
     }
 }
 

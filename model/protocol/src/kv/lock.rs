@@ -123,7 +123,8 @@ impl<R: Rules> Lock<R> {
     /// LOCK-RELEASE-1. Only the version under which the lock was held is replaced.
     fn release(&mut self, version: Version, out: &mut Vec<Effect>) {
         self.state = State::Releasing { version };
-        out.push(Effect::Call(Op::Put { value: Bytes::default(), expected: version }));
+        let expected = self.rules.released_version(version);
+        out.push(Effect::Call(Op::Put { value: Bytes::default(), expected }));
     }
 
     fn wait(&mut self, out: &mut Vec<Effect>) {

@@ -16,6 +16,7 @@ use core::fmt;
 /// A client. The upper 48 bits are the time at which it was made, in milliseconds since 1970; the others
 /// tell clients of one millisecond apart. Nobody uses another's.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ClientId(pub u64);
 
 /// A client's number for a call: each has a greater one than the last, from 1 on.
@@ -23,6 +24,7 @@ pub type Seq = u64;
 
 /// Makes a command one that is executed once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Once {
     /// Whose call it is.
     pub client: ClientId,
@@ -73,6 +75,11 @@ impl ClientId {
 }
 
 impl Records {
+    /// The largest client whose records were dropped.
+    pub(super) const fn floor(&self) -> ClientId {
+        self.floor
+    }
+
     /// Looks a call up, and takes in what it acknowledges.
     pub(super) fn find<R: Rules>(
         &mut self,
@@ -85,7 +92,7 @@ impl Records {
         let Once { client, seq, acknowledged } = once;
         if !self.sessions.contains_key(&client) {
             // KV-ONCE-7, KV-ONCE-4.
-            if client.made_ms() > clock.saturating_add(limits.ahead_ms) {
+            if rules.is_ahead(client, clock, limits.ahead_ms) {
                 return Found::Answer(Reply::ClientAhead);
             }
             if !rules.may_begin(client, self.floor) {

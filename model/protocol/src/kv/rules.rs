@@ -2,7 +2,7 @@
 
 use super::clerk::Answer;
 use super::records::ClientId;
-use super::{Bytes, Op, Seq, Version};
+use super::{Bytes, Op, Seq, Stamp, Version};
 use alloc::vec::Vec;
 use core::fmt;
 use core::hash::Hash;
@@ -54,18 +54,22 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug {
         answered == seq
     }
 
-    /// CLERK-ONCE-1. The number of the next call.
-    fn next_seq(&self, seq: Seq) -> Seq {
-        seq + 1
+    /// KV-ONCE-7. Whether a client's id is from a future that the group's clock is far from.
+    fn is_ahead(&self, client: ClientId, clock: Stamp, ahead_ms: u64) -> bool {
+        client.made_ms() > clock.saturating_add(ahead_ms)
     }
 
-    /// CLERK-MAYBE-1. Whether a refused write may have been executed all the same: another copy of it is, or was,
-    /// under way, and no record tells them apart.
+    /// CLERK-RETRY-1. Whether a call that was not answered in time is sent once more.
+    fn sends_again(&self) -> bool {
+        true
+    }
+
+    /// CLERK-MAYBE-1. Whether a refused write may have been executed all the same, or may yet be: another copy of
+    /// it is or was under way. Of a recorded write only the refusals that are not recorded leave that open.
     fn is_maybe(&self, answer: &Answer, recorded: bool, others: usize) -> bool {
         match answer {
             Answer::Reply(reply) => {
-                let expired = *reply == super::Reply::SessionExpired;
-                reply.is_refusal() && others > 0 && (!recorded || expired)
+                reply.is_refusal() && others > 0 && (!recorded || reply.is_passing())
             }
             Answer::NotExecuted { .. } => false,
         }
@@ -85,6 +89,11 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug {
     /// LOCK-TAKE-1. Whether a lock with this value is free.
     fn is_free(&self, value: &Bytes) -> bool {
         value.as_ref().is_empty()
+    }
+
+    /// LOCK-RELEASE-1. The version over which a holder puts the empty value: the one that it holds by.
+    fn released_version(&self, held: Version) -> Version {
+        held
     }
 }
 

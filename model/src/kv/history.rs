@@ -1,0 +1,207 @@
+//! What is true: kept outside of the clients and the server, and compared with what the clients were told.
+
+use super::party::Event;
+use protocol::kv::clerk::Outcome;
+use protocol::kv::{Bytes, Op, Reply, Seq, SlotId, Version};
+use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A call: its client's number and the call's.
+pub type Call = (u8, Seq);
+
+/// What does not hold.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Violation {
+    /// A call was executed more than once.
+    ExecutedTwice,
+    /// A call was executed whose caller was told that it is not.
+    RefusedAndExecuted,
+    /// A key got a version that is not above all that it had.
+    VersionFell,
+    /// An acquirer got a fencing version that is not above all before.
+    FenceFell,
+    /// A caller was told Maybe whose call was sent only once.
+    MaybeForNothing,
+    /// No order of the calls explains the replies.
+    NotLinearizable,
+}
+
+/// The store in a few lines, as its users think of it: one key has one value and one version, and a deletion
+/// leaves its version behind as a floor under all new keys of the slot.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Twin {
+    keys: BTreeMap<Bytes, (Bytes, Version)>,
+    floors: BTreeMap<SlotId, Version>,
+}
+
+impl Twin {
+    fn write(&mut self, key: &Bytes, value: Bytes) -> Version {
+        let floor = self.floors.get(&key.slot()).copied().unwrap_or(0);
+        let version = self.keys.get(key).map_or(floor, |(_, version)| *version) + 1;
+        self.keys.insert(key.clone(), (value, version));
+        version
+    }
+}
+
+impl SequentialSpec for Twin {
+    type Op = (Bytes, Op);
+    type Ret = Reply;
+
+    fn invoke(&mut self, (key, op): &(Bytes, Op)) -> Reply {
+        let old = self.keys.get(key).cloned();
+        let fits = |expected: Version| old.as_ref().map_or(0, |(_, version)| *version) == expected;
+        let refused = if old.is_some() { Reply::VersionMismatch } else { Reply::NoKey };
+        match op {
+            Op::Get => old.map_or(Reply::NoKey, |(value, version)| Reply::Value { value, version }),
+            Op::Put { expected, .. } | Op::Delete { expected } if !fits(*expected) => refused,
+            Op::Put { value, .. } | Op::Set { value } => {
+                Reply::Written { version: self.write(key, value.clone()) }
+            }
+            Op::Append { value } => {
+                let old = old.map_or_else(Bytes::default, |(value, _)| value);
+                let new = [old.as_ref(), value.as_ref()].concat();
+                Reply::Appended { version: self.write(key, new.into()), old }
+            }
+            Op::Delete { .. } => match self.keys.remove(key) {
+                None => Reply::NoKey,
+                Some((_, version)) => {
+                    let floor = self.floors.entry(key.slot()).or_default();
+                    *floor = version.max(*floor);
+                    Reply::Written { version }
+                }
+            },
+        }
+    }
+
+    /// A call that is turned away for what its client did, or for room, leaves no trace.
+    fn is_valid_step(&mut self, op: &(Bytes, Op), reply: &Reply) -> bool {
+        match reply {
+            Reply::SessionExpired
+            | Reply::Acknowledged
+            | Reply::SeqReused
+            | Reply::ClientAhead
+            | Reply::TooManyUnacknowledged => true,
+            Reply::NotKept => {
+                self.invoke(op);
+                true
+            }
+            _ => self.invoke(op) == *reply,
+        }
+    }
+}
+
+/// The history.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct History {
+    /// Calls and their replies. Every call is its own thread, because one that ended in Maybe may be executed
+    /// while its client already makes the next.
+    tester: LinearizabilityTester<Call, Twin>,
+    executed: BTreeSet<Call>,
+    refused: BTreeSet<Call>,
+    maybe: BTreeSet<Call>,
+    /// The greatest version that each key had.
+    versions: BTreeMap<Bytes, Version>,
+    /// The keys that were deleted at some time.
+    deleted: BTreeSet<Bytes>,
+    /// The greatest fencing version.
+    fence: Version,
+    /// What does not hold.
+    pub violation: Option<Violation>,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            tester: LinearizabilityTester::new(Twin::default()),
+            executed: BTreeSet::new(),
+            refused: BTreeSet::new(),
+            maybe: BTreeSet::new(),
+            versions: BTreeMap::new(),
+            deleted: BTreeSet::new(),
+            fence: 0,
+            violation: None,
+        }
+    }
+}
+
+impl History {
+    fn violate(&mut self, violation: Violation) {
+        self.violation.get_or_insert(violation);
+    }
+
+    /// Whether this call was executed.
+    pub fn was_executed(&self, call: Call) -> bool {
+        self.executed.contains(&call)
+    }
+
+    /// Whether this call's client was told Maybe.
+    pub fn was_maybe(&self, call: Call) -> bool {
+        self.maybe.contains(&call)
+    }
+
+    /// Whether this key was deleted at some time.
+    pub fn was_deleted(&self, key: &Bytes) -> bool {
+        self.deleted.contains(key)
+    }
+
+    /// Takes in what was seen at the actor with this number.
+    pub fn note(&mut self, actor: u8, event: &Event) {
+        match event {
+            Event::Called { seq, key, op } => {
+                // A thread of its own for each call, so that none is begun twice.
+                let begun = self.tester.on_invoke((actor, *seq), (key.clone(), op.clone()));
+                begun.expect("every call has its own number");
+            }
+            Event::Returned { seq, outcome, attempts } => {
+                if *outcome == Outcome::Maybe && *attempts < 2 {
+                    self.violate(Violation::MaybeForNothing);
+                }
+                self.note_return((actor, *seq), outcome);
+            }
+            Event::Executed { client, seq, key, version } => {
+                let call = (*client as u8, *seq);
+                if self.refused.contains(&call) {
+                    self.violate(Violation::RefusedAndExecuted);
+                }
+                if !self.executed.insert(call) {
+                    self.violate(Violation::ExecutedTwice);
+                }
+                if version.is_none() {
+                    self.deleted.insert(key.clone());
+                }
+                if let Some(version) = *version {
+                    let greatest = self.versions.entry(key.clone()).or_default();
+                    let rises = version > *greatest;
+                    *greatest = version.max(*greatest);
+                    if !rises {
+                        self.violate(Violation::VersionFell);
+                    }
+                }
+            }
+            Event::Acquired { version, .. } => {
+                if *version <= self.fence {
+                    self.violate(Violation::FenceFell);
+                }
+                self.fence = self.fence.max(*version);
+            }
+            Event::SentAgain | Event::Unchanged { .. } | Event::Waits | Event::Released => {}
+        }
+    }
+
+    fn note_return(&mut self, call: Call, outcome: &Outcome) {
+        let Outcome::Reply(reply) = outcome else {
+            self.maybe.insert(call);
+            return;
+        };
+        if reply.is_refusal() {
+            if self.executed.contains(&call) {
+                self.violate(Violation::RefusedAndExecuted);
+            }
+            self.refused.insert(call);
+        }
+        self.tester.on_return(call, reply.clone()).expect("a call returns once");
+        if !self.tester.is_consistent() {
+            self.violate(Violation::NotLinearizable);
+        }
+    }
+}

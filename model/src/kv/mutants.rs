@@ -1,0 +1,207 @@
+//! What could be wrong with the store, its clients and the lock, and what must notice it.
+
+use super::scenes;
+use super::{
+    Bounds, CALLS_END, EXACTLY_ONCE, FLOOR, LINEARIZABLE, MAYBE, MUTUAL_EXCLUSION, REFUSED, Shop,
+    VERSIONS,
+};
+use crate::bounds::Net;
+use protocol::kv::clerk::Answer;
+use protocol::kv::{AfterMaybe, Bytes, ClientId, Exact, Op, Rules, Seq, Stamp, Version};
+
+macro_rules! bugs {
+    ($($name:ident $text:literal,)*) => {
+        /// One thing that is wrong.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Bug {
+            /// Nothing: the rules as they should be.
+            None,
+            $(#[doc = $text] $name,)*
+        }
+
+        impl Bug {
+            /// What is wrong, in words.
+            pub const fn text(self) -> &'static str {
+                match self { Self::None => "nothing", $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+bugs! {
+    NothingRecorded "no reply is kept: a write that is sent again is executed again",
+    SetsNotRecorded "only appends are recorded: a Set is idempotent, is it not",
+    AcknowledgedRunsAgain "a late copy of an acknowledged call is executed again",
+    FloorStays "a client's records are dropped and its slot's floor stays where it was",
+    UnknownIsNew "a client whose records were dropped begins anew",
+    AnyCommandFits "a number that is used for another command gets the old command's reply",
+    FutureWelcome "a client's id from the far future is taken, and expires everyone when it is dropped",
+    VersionUnchecked "a Put is executed whatever version it expects",
+    VersionRestarts "a key that comes back begins at version 1",
+    FloorNotRaised "a deletion leaves no floor under its slot's versions",
+    MismatchIsFinal "a Put that was sent again and is refused is told as refused",
+    AlwaysMaybe "every refused Put is told as Maybe",
+    LateAnswerTaken "an answer to an earlier call is taken for one to this call",
+    NeverSentAgain "a call that is not answered is not sent again",
+    MaybeHolds "an acquirer that is told Maybe takes the lock for its own",
+    MaybeForgets "an acquirer that is told Maybe begins anew with another token",
+    OneToken "all acquirers write the same token",
+    HeldLooksFree "a lock is taken whoever holds it",
+    ReleasesNewest "a holder frees the lock over version 0, not over the version that it holds by",
+}
+
+/// The rules with one thing wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Wrong(pub Bug);
+
+impl Wrong {
+    fn is(self, bug: Bug) -> bool {
+        self.0 == bug
+    }
+}
+
+impl Rules for Wrong {
+    fn records(&self, op: &Op) -> bool {
+        match self.0 {
+            Bug::NothingRecorded => false,
+            Bug::SetsNotRecorded => matches!(op, Op::Append { .. }),
+            _ => Exact.records(op),
+        }
+    }
+
+    fn is_over(&self, seq: Seq, acknowledged: Seq) -> bool {
+        !self.is(Bug::AcknowledgedRunsAgain) && Exact.is_over(seq, acknowledged)
+    }
+
+    fn may_begin(&self, client: ClientId, floor: ClientId) -> bool {
+        self.is(Bug::UnknownIsNew) || Exact.may_begin(client, floor)
+    }
+
+    fn client_floor_after(&self, floor: ClientId, dropped: ClientId) -> ClientId {
+        if self.is(Bug::FloorStays) { floor } else { Exact.client_floor_after(floor, dropped) }
+    }
+
+    fn is_same_command(&self, kept: u64, print: u64) -> bool {
+        self.is(Bug::AnyCommandFits) || Exact.is_same_command(kept, print)
+    }
+
+    fn is_ahead(&self, client: ClientId, clock: Stamp, ahead_ms: u64) -> bool {
+        !self.is(Bug::FutureWelcome) && Exact.is_ahead(client, clock, ahead_ms)
+    }
+
+    fn may_write(&self, version: Version, expected: Version) -> bool {
+        self.is(Bug::VersionUnchecked) || Exact.may_write(version, expected)
+    }
+
+    fn next_version(&self, old: Option<Version>, floor: Version) -> Version {
+        let floor = if self.is(Bug::VersionRestarts) { 0 } else { floor };
+        Exact.next_version(old, floor)
+    }
+
+    fn floor_after(&self, floor: Version, gone: Version) -> Version {
+        if self.is(Bug::FloorNotRaised) { floor } else { Exact.floor_after(floor, gone) }
+    }
+
+    fn is_mine(&self, answered: Seq, seq: Seq) -> bool {
+        self.is(Bug::LateAnswerTaken) || Exact.is_mine(answered, seq)
+    }
+
+    fn sends_again(&self) -> bool {
+        !self.is(Bug::NeverSentAgain)
+    }
+
+    fn is_maybe(&self, answer: &Answer, recorded: bool, others: usize) -> bool {
+        match (self.0, answer) {
+            (Bug::MismatchIsFinal, _) => false,
+            (Bug::AlwaysMaybe, Answer::Reply(reply)) => reply.is_refusal(),
+            _ => Exact.is_maybe(answer, recorded, others),
+        }
+    }
+
+    fn token(&self, client: ClientId, acquires: u64) -> Bytes {
+        match self.0 {
+            Bug::OneToken => Bytes::from("mine"),
+            _ => Exact.token(client, acquires),
+        }
+    }
+
+    fn after_maybe(&self) -> AfterMaybe {
+        match self.0 {
+            Bug::MaybeHolds => AfterMaybe::Hold,
+            Bug::MaybeForgets => AfterMaybe::Forget,
+            _ => Exact.after_maybe(),
+        }
+    }
+
+    fn is_free(&self, value: &Bytes) -> bool {
+        self.is(Bug::HeldLooksFree) || Exact.is_free(value)
+    }
+
+    fn released_version(&self, held: Version) -> Version {
+        if self.is(Bug::ReleasesNewest) { 0 } else { held }
+    }
+}
+
+/// How a mutant is hunted, and what must notice it.
+#[derive(Clone, Copy, Debug)]
+pub struct Hunt {
+    /// Its name: the zoo's row, or `Q…` for one of ours.
+    pub id: &'static str,
+    /// The rule of SPEC.md that it breaks.
+    pub rule: &'static str,
+    /// What is wrong.
+    pub bug: Bug,
+    /// What the model may do.
+    pub bounds: Bounds,
+    /// The property that must die.
+    pub property: &'static str,
+}
+
+impl Hunt {
+    /// The model in which the mutant is hunted. Every state must settle if it is to die by that.
+    pub fn shop(&self) -> Shop<Wrong> {
+        let settle_every = u64::from(self.property == CALLS_END);
+        Shop::new(Bounds { settle_every, ..self.bounds }, Wrong(self.bug))
+    }
+
+    /// The same hunt with nothing wrong: it must find nothing, or the hunt shows nothing.
+    pub const fn control(&self) -> Self {
+        Self { bug: Bug::None, ..*self }
+    }
+}
+
+const fn hunt(
+    id: &'static str,
+    rule: &'static str,
+    bug: Bug,
+    bounds: Bounds,
+    property: &'static str,
+) -> Hunt {
+    Hunt { id, rule, bug, bounds, property }
+}
+
+const TWICE: Bounds = Bounds { net: Net::Duplicate, ..scenes::PUTS };
+const RECORDED: Bounds = Bounds { record_puts: true, ..TWICE };
+
+/// The mutants of the store, the clerk and the lock.
+pub const HUNTS: &[Hunt] = &[
+    hunt("K1", "KV-ONCE-1", Bug::NothingRecorded, scenes::APPENDS, EXACTLY_ONCE),
+    hunt("K2", "KV-ONCE-2", Bug::SetsNotRecorded, scenes::SETS, LINEARIZABLE),
+    hunt("QK1", "KV-ONCE-3", Bug::AcknowledgedRunsAgain, scenes::APPENDS, EXACTLY_ONCE),
+    hunt("K5", "KV-ONCE-5", Bug::FloorStays, scenes::SESSIONS, EXACTLY_ONCE),
+    hunt("K16", "KV-ONCE-4", Bug::UnknownIsNew, scenes::SESSIONS, EXACTLY_ONCE),
+    hunt("QK2", "KV-ONCE-6", Bug::AnyCommandFits, scenes::IMPOSTOR, LINEARIZABLE),
+    hunt("QK3", "KV-ONCE-7", Bug::FutureWelcome, scenes::FUTURE, FLOOR),
+    hunt("QK4", "KV-PUT-1", Bug::VersionUnchecked, scenes::PUTS, LINEARIZABLE),
+    hunt("K17", "KV-VERSION-1", Bug::VersionRestarts, scenes::DELETES, VERSIONS),
+    hunt("QK5", "KV-VERSION-2", Bug::FloorNotRaised, scenes::DELETES, VERSIONS),
+    hunt("K10", "CLERK-MAYBE-1", Bug::MismatchIsFinal, TWICE, REFUSED),
+    hunt("QK6", "CLERK-MAYBE-1", Bug::AlwaysMaybe, RECORDED, MAYBE),
+    hunt("QK7", "CLERK-SEQ-1", Bug::LateAnswerTaken, scenes::APPENDS, LINEARIZABLE),
+    hunt("QK8", "CLERK-RETRY-1", Bug::NeverSentAgain, scenes::LOST, CALLS_END),
+    hunt("LK1", "LOCK-MAYBE-1", Bug::MaybeHolds, scenes::LOCK, MUTUAL_EXCLUSION),
+    hunt("LK2", "LOCK-MAYBE-1", Bug::MaybeForgets, scenes::LOCK, CALLS_END),
+    hunt("LK3", "LOCK-TOKEN-1", Bug::OneToken, scenes::LOCK, MUTUAL_EXCLUSION),
+    hunt("QK9", "LOCK-TAKE-1", Bug::HeldLooksFree, scenes::LOCK, MUTUAL_EXCLUSION),
+    hunt("QK10", "LOCK-RELEASE-1", Bug::ReleasesNewest, scenes::LOCK, CALLS_END),
+];

@@ -1,0 +1,126 @@
+//! What a scene has reached: the `sometimes` beside every `always`.
+
+use super::history::{Call, History};
+use super::party::Event;
+use protocol::kv::Reply;
+use protocol::kv::clerk::Outcome;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! corners {
+    ($($name:ident $text:literal,)*) => {
+        /// A corner that a scene may be required to reach.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Corner {
+            $(#[doc = $text] $name,)*
+        }
+
+        impl Corner {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The corner in words.
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+corners! {
+    SentAgain "a call was sent again",
+    FromRecord "a write was answered from its record",
+    AfterAcknowledged "a copy of a write came when its client had its reply already, and was not executed",
+    MaybeExecuted "a call that ended in Maybe had been executed",
+    MaybeNotExecuted "a call that ended in Maybe had not been executed",
+    ExecutedAfterMaybe "a call that had ended in Maybe was executed then",
+    Mismatch "a write was refused for its version",
+    MissingKey "a conditional write was refused because the key was not there",
+    Deleted "a key was deleted",
+    WrittenAnew "a key was written that had been deleted",
+    SessionExpired "a client was turned away whose records were dropped",
+    SeqReused "a number was refused that had been used for another command",
+    ClientAhead "a client's id was refused because it is from the future",
+    Acquired "a client acquired the lock",
+    AcquiredByLook "a client found by a look that it has the lock",
+    Waited "a client saw that another has the lock",
+    Released "a client released the lock",
+}
+
+/// What was reached, from all threads.
+#[derive(Debug, Default)]
+pub struct Corners {
+    reached: AtomicU64,
+    settled: AtomicU64,
+}
+
+impl Corners {
+    fn reach(&self, corner: Corner) {
+        let bit = 1 << corner as u32;
+        if self.reached.load(Ordering::Relaxed) & bit == 0 {
+            self.reached.fetch_or(bit, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a corner was reached.
+    pub fn reached(&self, corner: Corner) -> bool {
+        self.reached.load(Ordering::Relaxed) & (1 << corner as u32) != 0
+    }
+
+    /// Counts a state from which the fair schedule came to its end.
+    pub fn count_settled(&self) {
+        self.settled.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// From how many states the fair schedule came to its end.
+    pub fn settled(&self) -> u64 {
+        self.settled.load(Ordering::Relaxed)
+    }
+
+    /// Notes what was seen at an actor; `history` knows of it already.
+    pub fn note(&self, actor: u8, event: &Event, history: &History) {
+        match event {
+            Event::Called { .. } => {}
+            Event::SentAgain => self.reach(Corner::SentAgain),
+            Event::Returned { seq, outcome, .. } => {
+                self.note_return((actor, *seq), outcome, history)
+            }
+            Event::Executed { client, seq, key, version } => {
+                if history.was_maybe((*client as u8, *seq)) {
+                    self.reach(Corner::ExecutedAfterMaybe);
+                }
+                match version {
+                    None => self.reach(Corner::Deleted),
+                    Some(_) if history.was_deleted(key) => self.reach(Corner::WrittenAnew),
+                    Some(_) => {}
+                }
+            }
+            Event::Unchanged { reply } => match reply {
+                Reply::Written { .. } | Reply::Appended { .. } => self.reach(Corner::FromRecord),
+                Reply::Acknowledged => self.reach(Corner::AfterAcknowledged),
+                Reply::VersionMismatch => self.reach(Corner::Mismatch),
+                Reply::NoKey => self.reach(Corner::MissingKey),
+                Reply::SessionExpired => self.reach(Corner::SessionExpired),
+                Reply::SeqReused => self.reach(Corner::SeqReused),
+                Reply::ClientAhead => self.reach(Corner::ClientAhead),
+                Reply::Value { .. } | Reply::NotKept | Reply::TooManyUnacknowledged => {}
+            },
+            Event::Acquired { looked, .. } => {
+                self.reach(Corner::Acquired);
+                if *looked {
+                    self.reach(Corner::AcquiredByLook);
+                }
+            }
+            Event::Waits => self.reach(Corner::Waited),
+            Event::Released => self.reach(Corner::Released),
+        }
+    }
+
+    fn note_return(&self, call: Call, outcome: &Outcome, history: &History) {
+        if *outcome == Outcome::Maybe {
+            self.reach(match history.was_executed(call) {
+                true => Corner::MaybeExecuted,
+                false => Corner::MaybeNotExecuted,
+            });
+        }
+    }
+}

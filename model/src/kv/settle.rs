@@ -1,0 +1,39 @@
+//! Liveness without temporal logic: from a state, a fair schedule must bring every program to its end.
+//!
+//! In each round all that is under way arrives, once; then every client goes on: with its next step, or, if it
+//! still waits, by its timer. Retries and looks beyond the scene's bounds are allowed here, for no client may
+//! depend on luck. A client that never frees its lock is no part of such a scene.
+
+use super::{Bounds, Shop, State};
+use protocol::kv::Rules;
+use stateright::actor::{ActorModelAction, Envelope, Id};
+
+/// Within how many rounds every program must end.
+pub const ROUNDS: usize = 60;
+
+/// Runs the schedule. The error says who did not come to an end.
+pub fn settles<R: Rules>(shop: &Shop<R>, state: &State<R>) -> Result<(), String> {
+    let fair = Bounds { attempts: u32::MAX, looks: u8::MAX, ..shop.bounds };
+    let mut state = state.clone();
+    for _ in 0..ROUNDS {
+        let mut mail: Vec<_> =
+            state.network.iter_deliverable().map(|envelope| envelope.to_cloned_msg()).collect();
+        mail.sort_unstable();
+        for Envelope { src, dst, msg } in mail {
+            let arrives = ActorModelAction::Deliver { src, dst, msg };
+            state = shop.quiet_step(&state, arrives).unwrap_or(state);
+        }
+        for number in 0..state.actor_states.len() {
+            if let Some(stimulus) = state.actor_states[number].stimulus(&fair) {
+                let goes_on = ActorModelAction::Timeout(Id::from(number), stimulus);
+                state = shop.quiet_step(&state, goes_on).unwrap_or(state);
+            }
+        }
+        if state.actor_states.iter().all(|party| !party.is_under_way()) {
+            return Ok(());
+        }
+    }
+    let stuck = state.actor_states.iter().filter(|party| party.is_under_way());
+    let stuck: Vec<_> = stuck.map(|party| format!("{party:?}")).collect();
+    Err(format!("not within {ROUNDS} fair rounds:\n{}", stuck.join("\n")))
+}
