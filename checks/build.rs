@@ -1,11 +1,13 @@
 //! Takes a fingerprint of the text that is checked, so that a finished deep run is known to be of this text.
 //!
 //! Everything in `protocol` and `model` counts but what can't change what a run of Raft explores: the lists of
-//! modules, mutants, pictures and transcripts, the list of runs (a record names its bounds), and the store.
+//! modules, mutants, pictures and transcripts, the project's own small search, what a run is for the checks (a record
+//! names its bounds and corners), and the store.
 
 use std::path::{Path, PathBuf};
 
-const NO_PART: [&str; 7] = ["lib", "mutants", "diagram", "transcript", "script", "runs", "kv"];
+const NO_PART: [&str; 9] =
+    ["lib", "mutants", "diagram", "transcript", "script", "runs", "search", "system", "kv"];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };

@@ -1,11 +1,11 @@
 //! Runs of tens of minutes to hours. A finished one is written to a record that is committed, and skipped
 //! until the text of the protocol or the model changes.
 
+use crate::catalog::Named;
 use crate::machine;
-use crate::report::{Row, bounds_text, grouped};
-use model::bounds::Bounds;
-use model::runs::Run;
+use crate::report::{Row, grouped};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// A fingerprint of the source text of `protocol` and `model` as far as runs depend on it, taken when this
@@ -18,7 +18,7 @@ pub struct Record {
     /// The run.
     pub run: String,
     /// Its bounds.
-    pub bounds: Bounds,
+    pub bounds: Value,
     /// The corners that it had to reach, and did.
     pub reached: Vec<String>,
     /// The text that was checked.
@@ -45,11 +45,11 @@ pub struct Record {
 
 impl Record {
     /// The record of a run that has just finished, and began at this commit.
-    pub fn new(run: &Run, row: &Row, commit: String) -> Self {
+    pub fn new(run: Named, row: &Row, commit: String) -> Self {
         Self {
             run: row.run.clone(),
-            bounds: row.bounds,
-            reached: corners(run),
+            bounds: row.bounds.clone(),
+            reached: run.corners(),
             text: TEXT.into(),
             date: machine::date(),
             commit,
@@ -64,17 +64,17 @@ impl Record {
     }
 
     /// Whether it is of this run, in these bounds, with these corners, of the text that this program was built from.
-    pub fn is_of(&self, run: &Run) -> bool {
-        let same_run = self.run == run.name && self.bounds == run.bounds;
-        same_run && self.reached == corners(run) && self.text == TEXT
+    pub fn is_of(&self, run: Named) -> bool {
+        let same_run = self.run == run.name() && self.bounds == run.bounds();
+        same_run && self.reached == run.corners() && self.text == TEXT
     }
 
-    /// One line for a person.
-    pub fn line(&self) -> String {
+    /// One line for a person; `bounds` are the run's in few letters.
+    pub fn line(&self, bounds: &str) -> String {
         format!(
             "{} ({}): {} states, {} s, {} MiB, odds of a collision {:.1e}, on {} at {} ({}): {}",
             self.run,
-            bounds_text(&self.bounds),
+            bounds,
             grouped(self.states),
             self.seconds,
             grouped(self.peak_memory_mib as usize),
@@ -85,10 +85,6 @@ impl Record {
             self.result
         )
     }
-}
-
-fn corners(run: &Run) -> Vec<String> {
-    run.reaches.iter().map(|corner| format!("{corner:?}")).collect()
 }
 
 /// Where the record of this checkout is.

@@ -5,10 +5,7 @@
 //! counts as exhausted only if every worker came to an end by itself and nobody raised that flag.
 
 use crate::machine;
-use model::cluster::{Action, Cluster};
-use model::probes::Probe;
-use model::symmetry::representative;
-use protocol::raft::Rules;
+use model::system::System;
 use serde::Serialize;
 use stateright::{Checker, HasDiscoveries, Model};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,16 +60,16 @@ impl Cut {
 
 /// A property that does not hold, and how to get there.
 #[derive(Clone, Debug)]
-pub struct Violation {
+pub struct Violation<A> {
     /// Its name.
     pub property: &'static str,
     /// The path from the initial state, as the checker found it.
-    pub path: Vec<Action>,
+    pub path: Vec<A>,
 }
 
 /// What a run came to.
 #[derive(Clone, Debug)]
-pub struct Verdict {
+pub struct Verdict<A, C> {
     /// Unique states.
     pub states: usize,
     /// States generated, repetitions included.
@@ -84,14 +81,14 @@ pub struct Verdict {
     /// Why it was cut off, if it was.
     pub cut: Option<Cut>,
     /// What was violated.
-    pub violation: Option<Violation>,
+    pub violation: Option<Violation<A>>,
     /// What it reached.
-    pub reached: Vec<Probe>,
+    pub reached: Vec<C>,
     /// From how many states convergence was shown.
     pub converged: u64,
 }
 
-impl Verdict {
+impl<A, C> Verdict<A, C> {
     /// Whether every state within the bounds was visited and every property held in it.
     pub const fn exhausted(&self) -> bool {
         self.cut.is_none() && self.violation.is_none()
@@ -124,32 +121,38 @@ pub struct Progress {
     pub elapsed: Duration,
 }
 
+/// What a run of this system comes to.
+pub type VerdictOf<S> = Verdict<<S as Model>::Action, <S as System>::Corner>;
+
 /// Explores a model to its end or a limit, telling `watch` about ten times a second.
-pub fn explore<R: Rules>(
-    cluster: &Cluster<R>,
+pub fn explore<S: System>(
+    system: &S,
     strategy: Strategy,
     threads: usize,
     limits: Limits,
     watch: impl FnMut(Progress),
-) -> Result<Verdict, String> {
+) -> Result<VerdictOf<S>, String> {
     let builder =
-        cluster.clone().checker().threads(threads).finish_when(HasDiscoveries::AnyFailures);
+        system.clone().checker().threads(threads).finish_when(HasDiscoveries::AnyFailures);
     match strategy {
-        Strategy::Bfs => drive(cluster, builder.spawn_bfs(), limits, watch),
-        Strategy::Dfs => drive(cluster, builder.spawn_dfs(), limits, watch),
-        Strategy::Symmetry => {
-            drive(cluster, builder.symmetry_fn(representative).spawn_dfs(), limits, watch)
-        }
+        Strategy::Bfs => drive(system, builder.spawn_bfs(), limits, watch),
+        Strategy::Dfs => drive(system, builder.spawn_dfs(), limits, watch),
+        Strategy::Symmetry => match S::representative() {
+            Some(representative) => {
+                drive(system, builder.symmetry_fn(representative).spawn_dfs(), limits, watch)
+            }
+            None => Err(format!("no two actors of a {} model are alike", S::NAME)),
+        },
         Strategy::Walk => Err("a walk is no exploration: it is driven by a seed".into()),
     }
 }
 
-fn drive<R: Rules, C: Checker<Cluster<R>>>(
-    cluster: &Cluster<R>,
+fn drive<S: System, C: Checker<S>>(
+    system: &S,
     mut checker: C,
     limits: Limits,
     mut watch: impl FnMut(Progress),
-) -> Result<Verdict, String> {
+) -> Result<VerdictOf<S>, String> {
     let start = Instant::now();
     let handles = checker.handles();
     let mut cut = None;
@@ -161,7 +164,7 @@ fn drive<R: Rules, C: Checker<Cluster<R>>>(
         if cut.is_none() {
             cut = over_limit(states, limits);
             if cut.is_some() {
-                cluster.stop.store(true, Ordering::Relaxed);
+                system.stop().store(true, Ordering::Relaxed);
             }
         }
         let (generated, depth) = (checker.state_count(), checker.max_depth());
@@ -172,11 +175,10 @@ fn drive<R: Rules, C: Checker<Cluster<R>>>(
             .join()
             .map_err(|_| "a checker thread panicked; what it had not visited is not known")?;
     }
-    cluster.stop.store(false, Ordering::Relaxed);
+    system.stop().store(false, Ordering::Relaxed);
     let violation = checker.discoveries().into_iter().min_by_key(|(name, _)| *name);
     let violation =
         violation.map(|(property, path)| Violation { property, path: path.into_actions() });
-    let reached = Probe::ALL.iter().copied().filter(|&probe| cluster.probes.reached(probe));
     Ok(Verdict {
         states: checker.unique_state_count(),
         generated: checker.state_count(),
@@ -184,8 +186,8 @@ fn drive<R: Rules, C: Checker<Cluster<R>>>(
         seconds: start.elapsed().as_secs_f64(),
         cut,
         violation,
-        reached: reached.collect(),
-        converged: cluster.probes.converged(),
+        reached: system.reached(),
+        converged: system.converged(),
     })
 }
 

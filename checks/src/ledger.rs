@@ -2,9 +2,9 @@
 //! changed protocol or model.
 
 use crate::engine::{Strategy, Verdict};
-use crate::machine;
-use model::bounds::Bounds;
+use crate::{catalog, machine};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// One run as it was when its count was pinned.
@@ -23,7 +23,7 @@ pub struct Entry {
     /// When.
     pub date: String,
     /// The bounds.
-    pub bounds: Bounds,
+    pub bounds: Value,
 }
 
 /// What the ledger says of a run.
@@ -66,7 +66,7 @@ impl Ledger {
     }
 
     /// Compares a finished run with what was pinned.
-    pub fn compare(&self, run: &str, bounds: &Bounds, states: usize) -> Match {
+    pub fn compare(&self, run: &str, bounds: &Value, states: usize) -> Match {
         match self.0.iter().find(|entry| entry.run == run) {
             None => Match::Missing,
             Some(entry) if entry.bounds != *bounds => Match::Bounds,
@@ -78,26 +78,26 @@ impl Ledger {
     }
 
     /// Pins a run's count anew and writes the file.
-    pub fn pin(
+    pub fn pin<A, C>(
         &mut self,
         path: &Path,
         run: &str,
-        bounds: Bounds,
-        verdict: &Verdict,
+        bounds: Value,
+        found: &Verdict<A, C>,
         threads: usize,
     ) -> Result<(), String> {
         let entry = Entry {
             run: run.into(),
-            states: verdict.states,
-            depth: verdict.depth,
-            seconds: (verdict.seconds * 10.0).round() / 10.0,
+            states: found.states,
+            depth: found.depth,
+            seconds: (found.seconds * 10.0).round() / 10.0,
             threads,
             date: machine::date(),
             bounds,
         };
         self.0.retain(|old| old.run != run);
         self.0.push(entry);
-        let order = |entry: &Entry| model::runs::all().position(|run| run.name == entry.run);
+        let order = |entry: &Entry| catalog::all().position(|run| run.name() == entry.run);
         self.0.sort_by_key(order);
         let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())? + "\n";
         std::fs::write(path, text)

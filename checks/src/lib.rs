@@ -1,6 +1,7 @@
 //! Explores quorate's models, hunts its mutants, replays paths: what `cargo run -p checks` does.
 #![forbid(unsafe_code)]
 
+pub mod catalog;
 pub mod deep;
 pub mod engine;
 pub mod ledger;

@@ -1,16 +1,13 @@
 //! `cargo run -p checks`: see README.md, or `--help`.
 
+use checks::catalog::{self, AnyHunt, Kind, Kv, Named, Raft, RunOf};
 use checks::engine::{INTERRUPTED, Limits, Strategy};
 use checks::ledger::{self, Ledger};
 use checks::report::{self, Ending, Row, grouped};
 use checks::runner::{self, Settings};
 use checks::{deep, mutants, paths, settings, spec, walk};
 use clap::{Parser, Subcommand};
-use model::cluster::Cluster;
-use model::mutants::{Hunt, Mutant, TABLE};
-use model::node::DiskFault;
-use model::runs::{self, DEEP, Run, STANDARD};
-use protocol::raft::Paper;
+use model::system::System;
 use stateright::Model;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -49,36 +46,39 @@ struct Common {
     out: PathBuf,
 }
 
+#[derive(clap::Args)]
+struct RunArgs {
+    /// The run's name: see `list`.
+    name: String,
+    /// How to explore.
+    #[arg(long, value_enum, default_value = "dfs")]
+    strategy: Strategy,
+    /// Change a bound: field=value. Repeatable; sets of servers are written n0,n2 or all or none.
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    settings: Vec<String>,
+    /// Seed of a walk.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Paths of a walk.
+    #[arg(long, default_value_t = 10_000)]
+    paths: usize,
+    /// Steps of a walk's paths.
+    #[arg(long, default_value_t = 200)]
+    steps: usize,
+    /// Pin the number of states in the ledger.
+    #[arg(long)]
+    pin: bool,
+    /// Explore with the rules of this mutant, to see what it breaks.
+    #[arg(long, conflicts_with = "pin")]
+    mutant: Option<String>,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// List the runs and the mutants.
     List,
     /// Explore one run, within its own bounds or changed ones.
-    Run {
-        /// The run's name: see `list`.
-        name: String,
-        /// How to explore.
-        #[arg(long, value_enum, default_value = "dfs")]
-        strategy: Strategy,
-        /// Change a bound: field=value. Repeatable; sets of servers are written n0,n2 or all or none.
-        #[arg(long = "set", value_name = "FIELD=VALUE")]
-        settings: Vec<String>,
-        /// Seed of a walk.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// Paths of a walk.
-        #[arg(long, default_value_t = 10_000)]
-        paths: usize,
-        /// Steps of a walk's paths.
-        #[arg(long, default_value_t = 200)]
-        steps: usize,
-        /// Pin the number of states in the ledger.
-        #[arg(long)]
-        pin: bool,
-        /// Explore with the rules of this mutant, to see what it breaks.
-        #[arg(long, conflicts_with = "pin")]
-        mutant: Option<String>,
-    },
+    Run(RunArgs),
     /// Look at a run in a browser: the stateright Explorer, on loopback.
     Explore {
         /// The run's name: see `list`.
@@ -157,24 +157,22 @@ fn main() -> ExitCode {
         None => standard(&args.common, false),
         Some(Command::Pin) => standard(&args.common, true),
         Some(Command::List) => list(&args.common),
-        Some(Command::Run { strategy: Strategy::Walk, mutant: Some(_), .. }) => {
+        Some(Command::Run(RunArgs { strategy: Strategy::Walk, mutant: Some(_), .. })) => {
             Err(Usage("a walk follows the right rules: leave out --mutant or --strategy".into()))
         }
-        Some(Command::Run { strategy: Strategy::Walk, pin: true, .. }) => {
+        Some(Command::Run(RunArgs { strategy: Strategy::Walk, pin: true, .. })) => {
             Err(Usage("a walk counts no states: leave out --pin or --strategy".into()))
         }
-        Some(Command::Run {
-            name, strategy: Strategy::Walk, settings, seed, paths, steps, ..
-        }) => walk_run(&name, &settings, seed, paths, steps, &args.common),
-        Some(Command::Run { name, strategy, settings, mutant: Some(id), .. }) => {
-            run_mutant(&name, strategy, &settings, &id, &args.common)
-        }
-        Some(Command::Run { name, strategy, settings, pin, .. }) => {
-            run_one(&name, strategy, &settings, pin, &args.common)
-        }
-        Some(Command::Explore { name, port, mutant, settings }) => {
-            explore(&name, port, mutant.as_deref(), &settings)
-        }
+        Some(Command::Run(run_args)) => match catalog::find(&run_args.name) {
+            Ok(Named::Raft(run)) => run_of::<Raft>(run, &run_args, &args.common),
+            Ok(Named::Kv(run)) => run_of::<Kv>(run, &run_args, &args.common),
+            Err(error) => Err(Usage(error)),
+        },
+        Some(Command::Explore { name, port, mutant, settings }) => match catalog::find(&name) {
+            Ok(Named::Raft(run)) => explore::<Raft>(run, port, mutant.as_deref(), &settings),
+            Ok(Named::Kv(run)) => explore::<Kv>(run, port, mutant.as_deref(), &settings),
+            Err(error) => Err(Usage(error)),
+        },
         Some(Command::Mutants { id }) => hunt(id.as_deref(), &args.common),
         Some(Command::Deep { name, list }) => run_deep(name.as_deref(), list, &args.common),
         Some(Command::Replay { file }) => replay(&file, &args.common),
@@ -188,6 +186,14 @@ fn main() -> ExitCode {
         eprintln!("error: {text}");
         ExitCode::from(code)
     })
+}
+
+fn run_of<K: Kind>(run: &RunOf<K::Right>, args: &RunArgs, common: &Common) -> Outcome {
+    match &args.mutant {
+        _ if args.strategy == Strategy::Walk => walk_run::<K>(run, args, common),
+        Some(id) => run_mutant::<K>(run, args.strategy, &args.settings, id, common),
+        None => run_one::<K>(run, args.strategy, &args.settings, args.pin, common),
+    }
 }
 
 fn shared(common: &Common, strategy: Strategy, pin: bool, states: usize) -> Settings {
@@ -228,70 +234,63 @@ fn finish(rows: &[Row], common: &Common) -> Outcome {
 fn standard(common: &Common, pin: bool) -> Outcome {
     let settings = shared(common, Strategy::Dfs, pin, usize::MAX);
     let mut rows = Vec::new();
-    for run in STANDARD {
+    for run in catalog::standard() {
         if !INTERRUPTED.load(Ordering::Relaxed) {
-            rows.push(runner::run(run, run.bounds, &settings).map_err(Broken)?);
+            rows.push(runner::run_named(run, &settings).map_err(Broken)?);
         }
     }
     let code = finish(&rows, common)?;
-    for run in &STANDARD[rows.len()..] {
-        eprintln!("{}: not exhausted: not begun", run.name);
+    for run in catalog::standard().skip(rows.len()) {
+        eprintln!("{}: not exhausted: not begun", run.name());
     }
-    let whole = rows.len() == STANDARD.len() || rows.iter().any(|row| row.ending == Ending::Failed);
+    let whole = rows.len() == catalog::standard().count()
+        || rows.iter().any(|row| row.ending == Ending::Failed);
     Ok(if whole { code } else { ExitCode::from(2) })
 }
 
-fn named(name: &str) -> Result<&'static Run, Failure> {
-    runs::find(name).ok_or_else(|| {
-        let names: Vec<_> = runs::all().map(|run| run.name).collect();
-        Usage(format!("there is no run `{name}`; there are {}", names.join(", ")))
+/// The mutant of this kind with this id.
+fn mutant<K: Kind>(id: &str) -> Result<&'static K::Hunt, Failure> {
+    K::HUNTS.iter().find(|hunt| K::prey(hunt).id.eq_ignore_ascii_case(id)).ok_or_else(|| {
+        let ids: Vec<_> = K::HUNTS.iter().map(|hunt| K::prey(hunt).id).collect();
+        Usage(format!("there is no such mutant `{id}`; there are {}", ids.join(" ")))
     })
 }
 
-fn mutant(id: &str) -> Result<&'static Hunt, Failure> {
-    TABLE.iter().find(|hunt| hunt.id.eq_ignore_ascii_case(id)).ok_or_else(|| {
-        let ids: Vec<_> = TABLE.iter().map(|hunt| hunt.id).collect();
-        Usage(format!("there is no mutant `{id}`; there are {}", ids.join(" ")))
-    })
-}
-
-fn run_one(name: &str, strategy: Strategy, set: &[String], pin: bool, common: &Common) -> Outcome {
-    let run = named(name)?;
-    let bounds = settings::apply(run.bounds, set)?;
+fn run_one<K: Kind>(
+    run: &RunOf<K::Right>,
+    strategy: Strategy,
+    set: &[String],
+    pin: bool,
+    common: &Common,
+) -> Outcome {
+    let bounds = settings::apply::<K::Right>(run.bounds, set)?;
     if pin && (bounds != run.bounds || !ledger::is_pinned(strategy)) {
         return Err(Usage("only a run's own bounds, depth or breadth first, can be pinned".into()));
     }
     let settings = shared(common, strategy, pin, usize::MAX);
-    let row = runner::run(run, bounds, &settings).map_err(Broken)?;
+    let row = runner::run::<K>(run, bounds, &settings).map_err(Broken)?;
     finish(&[row], common)
 }
 
-fn run_mutant(
-    name: &str,
+fn run_mutant<K: Kind>(
+    run: &RunOf<K::Right>,
     strategy: Strategy,
     set: &[String],
     id: &str,
     common: &Common,
 ) -> Outcome {
-    let run = named(name)?;
-    let bounds = settings::apply(run.bounds, set)?;
+    let bounds = settings::apply::<K::Right>(run.bounds, set)?;
     let settings = shared(common, strategy, false, usize::MAX);
-    let row = runner::run_mutant(run, bounds, mutant(id)?, &settings).map_err(Broken)?;
+    let row = runner::run_mutant::<K>(run, bounds, mutant::<K>(id)?, &settings).map_err(Broken)?;
     finish(&[row], common)
 }
 
-fn walk_run(
-    name: &str,
-    set: &[String],
-    seed: u64,
-    paths: usize,
-    steps: usize,
-    common: &Common,
-) -> Outcome {
-    let run = named(name)?;
-    let cluster = Cluster::new(settings::apply(run.bounds, set)?, Paper, DiskFault::None);
+fn walk_run<K: Kind>(run: &RunOf<K::Right>, args: &RunArgs, common: &Common) -> Outcome {
+    let RunArgs { ref settings, seed, paths, steps, .. } = *args;
+    let (name, bounds) = (run.name, settings::apply::<K::Right>(run.bounds, settings)?);
+    let system = K::right(bounds);
     let mut told = Instant::now();
-    let walked = walk::walk(&cluster, seed, paths, steps, |walked| {
+    let walked = walk::walk(&system, seed, paths, steps, |walked| {
         if told.elapsed() >= Duration::from_secs(2) {
             told = Instant::now();
             let (taken, steps) = (grouped(walked.paths), grouped(walked.steps));
@@ -312,11 +311,10 @@ fn walk_run(
         let whole = walked.paths == paths;
         return Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(2) });
     };
-    let path = paths::shorten(&cluster, &violation);
-    let saved = paths::Saved::new(name, None, &cluster, Some(violation.property), 0, &path);
-    let start = cluster.init_states().remove(0);
-    eprintln!("\n{}", model::transcript::render(&cluster, &start, &path));
-    let file = saved.write(&cluster, &common.out).map_err(Broken)?;
+    let path = paths::shorten(&system, &violation);
+    let saved = paths::save(name, None, &system, Some(violation.property), 0, &path);
+    eprintln!("\n{}", system.transcript(&path));
+    let file = paths::write(&saved, &system, &common.out).map_err(Broken)?;
     eprintln!("{} does not hold (seed {seed})", violation.property);
     eprintln!("replay: cargo run --release -p checks -- replay {}", file.display());
     Ok(ExitCode::from(1))
@@ -324,30 +322,33 @@ fn walk_run(
 
 fn list(common: &Common) -> Outcome {
     if common.json {
-        let runs: Vec<_> = runs::all()
+        let runs: Vec<_> = catalog::all()
             .map(|run| {
                 serde_json::json!({
-                    "name": run.name, "about": run.about, "deep": run.is_deep(), "bounds": run.bounds,
+                    "name": run.name(), "about": run.about(), "deep": run.is_deep(),
+                    "bounds": run.bounds(),
                 })
             })
             .collect();
-        let mutants: Vec<_> = TABLE
-            .iter()
-            .map(|hunt| serde_json::json!({ "id": hunt.id, "rule": hunt.rule, "text": hunt.text }))
+        let mutants: Vec<_> = catalog::hunts()
+            .map(|hunt| hunt.prey())
+            .map(|prey| serde_json::json!({ "id": prey.id, "rule": prey.rule, "text": prey.text }))
             .collect();
         print_json(&serde_json::json!({ "runs": runs, "mutants": mutants }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let rows: Vec<_> = runs::all()
+    let rows: Vec<_> = catalog::all()
         .map(|run| {
             let kind = if run.is_deep() { "deep" } else { "" };
-            [run.name.into(), report::bounds_text(&run.bounds), kind.into(), run.about.into()]
+            [run.name().into(), run.bounds_text(), kind.into(), run.about().into()]
         })
         .collect();
     print!("{}", report::columns(&["run", "bounds", "", "what for"].map(String::from), &rows, &[]));
     println!();
-    let rows: Vec<_> =
-        TABLE.iter().map(|hunt| [hunt.id.into(), hunt.rule.into(), hunt.text.into()]).collect();
+    let rows: Vec<_> = catalog::hunts()
+        .map(|hunt| hunt.prey())
+        .map(|prey| [prey.id.into(), prey.rule.into(), prey.text.into()])
+        .collect();
     print!(
         "{}",
         report::columns(&["mutant", "rule", "what is wrong"].map(String::from), &rows, &[])
@@ -355,10 +356,9 @@ fn list(common: &Common) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn explore(name: &str, port: u16, id: Option<&str>, set: &[String]) -> Outcome {
-    let run = named(name)?;
-    let bounds = settings::apply(run.bounds, set)?;
-    let hunt = id.map(mutant).transpose()?;
+fn explore<K: Kind>(run: &RunOf<K::Right>, port: u16, id: Option<&str>, set: &[String]) -> Outcome {
+    let bounds = settings::apply::<K::Right>(run.bounds, set)?;
+    let hunt = id.map(mutant::<K>).transpose()?;
     let address = format!("127.0.0.1:{port}");
     if let Err(error) = std::net::TcpListener::bind(&address) {
         return Err(Usage(format!("can't listen on {address}: {error}; choose another --port")));
@@ -374,20 +374,17 @@ fn explore(name: &str, port: u16, id: Option<&str>, set: &[String]) -> Outcome {
     });
     eprintln!("the Explorer is at http://{address}/ ; Ctrl-C ends it");
     match hunt {
-        None => drop(Cluster::new(bounds, Paper, DiskFault::None).checker().serve(address)),
-        Some(hunt) => {
-            let rules = Mutant(hunt.bug);
-            drop(Cluster::new(bounds, rules, hunt.fault).checker().serve(address));
-        }
+        None => drop(K::right(bounds).checker().serve(address)),
+        Some(hunt) => drop(K::wrong(hunt, bounds).checker().serve(address)),
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn hunt(id: Option<&str>, common: &Common) -> Outcome {
     let settings = shared(common, Strategy::Bfs, false, 2_000_000);
-    let hunts: Vec<_> = match id {
-        Some(id) => vec![mutant(id)?],
-        None => TABLE.iter().collect(),
+    let hunts: Vec<AnyHunt> = match id {
+        Some(id) => vec![catalog::hunt(id)?],
+        None => catalog::hunts().collect(),
     };
     let all = mutants::hunt_all(&hunts, &settings, |hunted| {
         let (id, word, states) = (hunted.id, hunted.word(), grouped(hunted.states));
@@ -398,8 +395,10 @@ fn hunt(id: Option<&str>, common: &Common) -> Outcome {
     } else {
         print!("{}", mutants::table(&all));
     }
-    for hunt in hunts.iter().filter(|hunt| all.iter().all(|hunted| hunted.id != hunt.id)) {
-        eprintln!("{}: not exhausted: not begun", hunt.id);
+    for prey in hunts.iter().map(AnyHunt::prey) {
+        if all.iter().all(|hunted| hunted.id != prey.id) {
+            eprintln!("{}: not exhausted: not begun", prey.id);
+        }
     }
     let cut = |hunted: &&mutants::Hunted| hunted.word() == "not exhausted";
     let (cut, rest): (Vec<_>, Vec<_>) = all.iter().partition(cut);
@@ -412,8 +411,10 @@ fn hunt(id: Option<&str>, common: &Common) -> Outcome {
 
 fn run_deep(name: Option<&str>, list: bool, common: &Common) -> Outcome {
     let path = deep::path();
-    let chosen = name.map(named).transpose()?;
-    let deep_runs = chosen.map_or(DEEP, std::slice::from_ref);
+    let deep_runs: Vec<Named> = match name {
+        Some(name) => vec![catalog::find(name)?],
+        None => catalog::deep().collect(),
+    };
     let mut settings = shared(common, Strategy::Dfs, false, usize::MAX);
     if list && common.json {
         print_json(&deep::read(&path)?)?;
@@ -421,20 +422,20 @@ fn run_deep(name: Option<&str>, list: bool, common: &Common) -> Outcome {
     }
     let mut rows = Vec::new();
     for run in deep_runs {
-        let record = deep::read(&path)?.into_iter().find(|record| record.run == run.name);
+        let record = deep::read(&path)?.into_iter().find(|record| record.run == run.name());
         match record {
-            Some(record) if list => println!("{}", record.line()),
-            None if list => println!("{}: not run yet", run.name),
+            Some(record) if list => println!("{}", record.line(&run.bounds_text())),
+            None if list => println!("{}: not run yet", run.name()),
             Some(record) if record.is_of(run) => {
-                eprintln!("{} (the same text: skipped)", record.line());
+                eprintln!("{} (the same text: skipped)", record.line(&run.bounds_text()));
             }
             _ => {
                 // The first count of a run is pinned; a later one must be the same.
                 let ledger = Ledger::read(&ledger::path())?;
-                settings.pin = ledger.0.iter().all(|entry| entry.run != run.name);
+                settings.pin = ledger.0.iter().all(|entry| entry.run != run.name());
                 let commit = checks::machine::commit();
                 checks::machine::forget_peak_memory();
-                let row = runner::run(run, run.bounds, &settings).map_err(Broken)?;
+                let row = runner::run_named(run, &settings).map_err(Broken)?;
                 if row.ending == Ending::Passed {
                     deep::add(&path, deep::Record::new(run, &row, commit)).map_err(Broken)?;
                 }
@@ -452,18 +453,17 @@ fn run_deep(name: Option<&str>, list: bool, common: &Common) -> Outcome {
 }
 
 fn replay(file: &Path, common: &Common) -> Outcome {
-    let saved = paths::Saved::read(file)?;
-    let replayed = paths::replay(&saved)?;
+    let replayed = paths::replay(file)?;
     if common.json {
         print_json(&serde_json::json!({
-            "name": saved.name, "steps": saved.steps.len(), "violated": replayed.violated,
+            "name": replayed.name, "steps": replayed.steps, "violated": replayed.violated,
         }))?;
     } else {
         println!("{}", replayed.transcript);
     }
-    match (replayed.violated, &saved.property) {
+    match (replayed.violated, &replayed.property) {
         (Some(property), _) => {
-            eprintln!("{property} does not hold after these {} steps", saved.steps.len());
+            eprintln!("{property} does not hold after these {} steps", replayed.steps);
             Ok(ExitCode::from(1))
         }
         (None, Some(property)) => {

@@ -1,15 +1,14 @@
 //! Hunts the mutants: would we have noticed?
 
+use crate::catalog::{self, AnyHunt, Kind, Kv, Raft};
 use crate::engine::{self, Cut, INTERRUPTED};
-use crate::paths::Saved;
+use crate::paths;
 use crate::report::{columns, grouped};
 use crate::runner::Settings;
-use model::mutants::{Hunt, NEVER_REACHED, TABLE};
-use model::probes::Probe;
+use model::mutants::NEVER_REACHED;
 use model::search::{self, Outcome};
-use model::{script, transcript};
+use model::system::System;
 use serde::Serialize;
-use stateright::Model;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -63,14 +62,15 @@ impl Hunted {
 }
 
 /// Hunts one mutant. `show` prints the transcript and saves the path.
-pub fn hunt(hunt: &Hunt, settings: &Settings, show: bool) -> Hunted {
+pub fn hunt(hunt: AnyHunt, settings: &Settings, show: bool) -> Hunted {
     let start = Instant::now();
+    let prey = hunt.prey();
     let mut hunted = Hunted {
-        id: hunt.id,
-        text: hunt.text,
-        rule: hunt.rule,
+        id: prey.id,
+        text: prey.text,
+        rule: prey.rule,
         died_by: None,
-        expected: hunt.property,
+        expected: prey.property,
         prefix: 0,
         steps: 0,
         states: 0,
@@ -79,43 +79,38 @@ pub fn hunt(hunt: &Hunt, settings: &Settings, show: bool) -> Hunted {
         cut: None,
         error: None,
     };
-    if let Err(error) = search_for(hunt, settings, show, &mut hunted) {
-        hunted.error = Some(error);
-    }
+    let ended = match hunt {
+        AnyHunt::Raft(hunt) => search_for::<Raft>(hunt, settings, show, &mut hunted),
+        AnyHunt::Kv(hunt) => search_for::<Kv>(hunt, settings, show, &mut hunted),
+    };
+    hunted.error = ended.err();
     hunted.seconds = start.elapsed().as_secs_f64();
     hunted
 }
 
-fn search_for(
-    hunt: &Hunt,
+fn search_for<K: Kind>(
+    hunt: &K::Hunt,
     settings: &Settings,
     show: bool,
     hunted: &mut Hunted,
 ) -> Result<(), String> {
-    let cluster = hunt.cluster();
-    let (prefix, state) = script::follow(&cluster, hunt.prefix)?;
+    let system = K::hunted(hunt);
+    let (prefix, state) = K::begin(hunt, &system)?;
     hunted.prefix = prefix.len();
     let over = || engine::over_limit(0, settings.limits);
     let cut_off = || over().is_some();
-    let report = search::shortest(&cluster, state, settings.limits.states, &cut_off);
+    let report = search::shortest(&system, state, settings.limits.states, &cut_off);
     (hunted.states, hunted.steps) = (report.states, report.depth);
     match report.outcome {
         Outcome::Violated { property, path, .. } => {
             hunted.died_by = Some(property);
             if show {
+                let (id, name) = (hunted.id, format!("mutant-{}", hunted.id));
                 let actions: Vec<_> = prefix.iter().chain(&path).cloned().collect();
-                let begin = cluster.init_states().remove(0);
-                let name = format!("mutant-{}", hunt.id);
-                let saved = Saved::new(
-                    &name,
-                    Some(hunt.id),
-                    &cluster,
-                    Some(property),
-                    prefix.len(),
-                    &actions,
-                );
-                let file = saved.write(&cluster, &settings.out)?;
-                eprintln!("{}", transcript::render(&cluster, &begin, &actions));
+                let saved =
+                    paths::save(&name, Some(id), &system, Some(property), prefix.len(), &actions);
+                let file = paths::write(&saved, &system, &settings.out)?;
+                eprintln!("{}", system.transcript(&actions));
                 if !prefix.is_empty() {
                     eprintln!("the first {} steps are the hunt's prefix", prefix.len());
                 }
@@ -123,47 +118,46 @@ fn search_for(
                 eprintln!("replay:  cargo run --release -p checks -- replay {}", file.display());
             }
         }
-        Outcome::Exhausted if hunt.property == NEVER_REACHED => {
-            hunted.died_by = (!cluster.probes.reached(Probe::QuorumLost)).then_some(NEVER_REACHED);
+        Outcome::Exhausted => {
+            hunted.died_by = K::missed(hunt, &system).then_some(NEVER_REACHED);
         }
-        Outcome::Exhausted => {}
         Outcome::CutOff => {
             let whole = report.states >= settings.limits.states;
             hunted.cut = Some(if whole { Cut::States } else { over().unwrap_or(Cut::Memory) });
             return Ok(());
         }
     }
-    (hunted.control, hunted.cut) = control(hunt, hunted.states, settings)?;
+    (hunted.control, hunted.cut) = control::<K>(hunt, hunted.states, settings)?;
     Ok(())
 }
 
 /// What the right rules break in the same hunt, and why that search was cut off if it was.
-fn control(
-    hunt: &Hunt,
+fn control<K: Kind>(
+    hunt: &K::Hunt,
     states: usize,
     settings: &Settings,
 ) -> Result<(Option<&'static str>, Option<Cut>), String> {
-    let cluster = hunt.control().cluster();
-    let (_, start) = script::follow(&cluster, hunt.prefix)
+    let control = K::control(hunt);
+    let system = K::hunted(&control);
+    let (_, start) = K::begin(&control, &system)
         .map_err(|error| format!("the prefix is not one of the right rules: {error}"))?;
-    let never = hunt.property == NEVER_REACHED;
+    let never = K::prey(hunt).property == NEVER_REACHED;
     let limit = if never { usize::MAX } else { states.max(1_000) };
     let over = || engine::over_limit(0, settings.limits);
-    let report = search::shortest(&cluster, start, limit, &|| over().is_some());
+    let report = search::shortest(&system, start, limit, &|| over().is_some());
     Ok(match report.outcome {
         Outcome::Violated { property, .. } => (Some(property), None),
         // Memory may be back below its limit by now; the search was cut off all the same.
         Outcome::CutOff if report.states < limit => (None, over().or(Some(Cut::Memory))),
         Outcome::Exhausted | Outcome::CutOff => {
-            let missed = never && !cluster.probes.reached(Probe::QuorumLost);
-            (missed.then_some(NEVER_REACHED), None)
+            (K::missed(&control, &system).then_some(NEVER_REACHED), None)
         }
     })
 }
 
 /// Hunts many, on as many threads as the settings say; `tell` is called with each as it ends.
 pub fn hunt_all(
-    hunts: &[&'static Hunt],
+    hunts: &[AnyHunt],
     settings: &Settings,
     tell: impl Fn(&Hunted) + Sync,
 ) -> Vec<Hunted> {
@@ -172,7 +166,7 @@ pub fn hunt_all(
     std::thread::scope(|scope| {
         for _ in 0..settings.threads {
             scope.spawn(|| {
-                while let Some(one) = hunts.get(next.fetch_add(1, Ordering::Relaxed))
+                while let Some(&one) = hunts.get(next.fetch_add(1, Ordering::Relaxed))
                     && !INTERRUPTED.load(Ordering::Relaxed)
                 {
                     let hunted = hunt(one, settings, hunts.len() == 1);
@@ -183,7 +177,7 @@ pub fn hunt_all(
         }
     });
     let mut all = done.into_inner().expect("no hunt panics");
-    all.sort_by_key(|hunted| TABLE.iter().position(|hunt| hunt.id == hunted.id));
+    all.sort_by_key(|hunted| catalog::hunts().position(|hunt| hunt.prey().id == hunted.id));
     all
 }
 

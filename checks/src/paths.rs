@@ -1,16 +1,14 @@
 //! Paths on disk: a counterexample that can be read, looked at, and replayed.
 
+use crate::catalog::{self, Kind};
 use crate::engine::{INTERRUPTED, Violation};
-use model::bounds::Bounds;
-use model::cluster::{Action, Cluster, State};
-use model::mutants::{Bug, Mutant, TABLE};
-use model::node::{DiskFault, Packet, Stimulus};
-use model::raft::CONVERGENCE;
-use model::{diagram, search, transcript};
+use model::cluster::Cluster;
+use model::kv::Shop;
+use model::search;
+use model::system::System;
 use protocol::NodeId;
-use protocol::raft::{Paper, Rules};
+use protocol::raft::Paper;
 use serde::{Deserialize, Serialize};
-use stateright::Model;
 use stateright::actor::{ActorModelAction, Envelope, Id};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -18,7 +16,7 @@ use std::sync::atomic::Ordering;
 /// One step of a saved path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Step {
+pub enum Step<M, T> {
     /// A message arrives.
     Deliver {
         /// The sender.
@@ -26,7 +24,7 @@ pub enum Step {
         /// The receiver.
         to: NodeId,
         /// The message.
-        packet: Packet,
+        packet: M,
     },
     /// A message is lost.
     Lose {
@@ -35,34 +33,39 @@ pub enum Step {
         /// The receiver.
         to: NodeId,
         /// The message.
-        packet: Packet,
+        packet: M,
     },
     /// Something else happens to a server.
     Happens {
         /// To which.
         node: NodeId,
         /// What.
-        stimulus: Stimulus,
+        stimulus: T,
     },
 }
 
 /// A path, with all that is needed to take it again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Saved {
+pub struct Saved<B, M, T> {
+    /// Which system it is a path of.
+    pub system: String,
     /// The run or mutant that it comes from.
     pub name: String,
     /// The mutant's id, if the rules were a mutant's.
     pub mutant: Option<String>,
     /// The bounds.
-    pub bounds: Bounds,
+    pub bounds: B,
     /// The property that does not hold at its end, if any.
     pub property: Option<String>,
     /// How many steps were given, as the prefix from which a hunt began.
     pub prefix: usize,
     /// The steps.
-    pub steps: Vec<Step>,
+    pub steps: Vec<Step<M, T>>,
 }
+
+/// A path of this system.
+pub type SavedOf<S> = Saved<<S as System>::Bounds, <S as System>::Message, <S as System>::Stimulus>;
 
 fn node(id: Id) -> NodeId {
     NodeId(usize::from(id) as u8)
@@ -72,8 +75,8 @@ fn id(node: NodeId) -> Id {
     Id::from(usize::from(node.0))
 }
 
-impl Step {
-    fn of(action: &Action) -> Option<Self> {
+impl<M: Clone, T: Clone> Step<M, T> {
+    fn of(action: &ActorModelAction<M, T, ()>) -> Option<Self> {
         Some(match action.clone() {
             ActorModelAction::Deliver { src, dst, msg } => {
                 Self::Deliver { from: node(src), to: node(dst), packet: msg }
@@ -86,7 +89,7 @@ impl Step {
         })
     }
 
-    fn action(&self) -> Action {
+    fn action(&self) -> ActorModelAction<M, T, ()> {
         match self.clone() {
             Self::Deliver { from, to, packet } => {
                 ActorModelAction::Deliver { src: id(from), dst: id(to), msg: packet }
@@ -99,113 +102,112 @@ impl Step {
     }
 }
 
-impl Saved {
-    /// A path worth keeping.
-    pub fn new<R: Rules>(
-        name: &str,
-        mutant: Option<&str>,
-        cluster: &Cluster<R>,
-        property: Option<&str>,
-        prefix: usize,
-        actions: &[Action],
-    ) -> Self {
-        Self {
-            name: name.into(),
-            mutant: mutant.map(Into::into),
-            bounds: match property {
-                Some(CONVERGENCE) => Bounds { converge_every: 1, ..cluster.bounds },
-                _ => cluster.bounds,
-            },
-            property: property.map(Into::into),
-            prefix,
-            steps: actions.iter().filter_map(Step::of).collect(),
-        }
+/// A path worth keeping, with what is tried from some states tried from every one.
+pub fn save<S: System>(
+    name: &str,
+    mutant: Option<&str>,
+    system: &S,
+    property: Option<&str>,
+    prefix: usize,
+    actions: &[S::Action],
+) -> SavedOf<S> {
+    Saved {
+        system: S::NAME.into(),
+        name: name.into(),
+        mutant: mutant.map(Into::into),
+        bounds: property.map_or_else(|| system.bounds(), |name| system.thorough(name).bounds()),
+        property: property.map(Into::into),
+        prefix,
+        steps: actions.iter().filter_map(Step::of).collect(),
     }
+}
 
-    /// Its actions.
-    pub fn actions(&self) -> Vec<Action> {
-        self.steps.iter().map(Step::action).collect()
-    }
-
-    /// Writes the path, and its transcript and its sequence diagram beside it.
-    pub fn write<R: Rules>(&self, cluster: &Cluster<R>, folder: &Path) -> Result<PathBuf, String> {
-        let error = |path: &Path| {
-            let path = path.display().to_string();
-            move |error: std::io::Error| format!("can't write {path}: {error}")
-        };
-        std::fs::create_dir_all(folder).map_err(error(folder))?;
-        let file = folder.join(format!("{}.json", self.name));
-        let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())? + "\n";
-        std::fs::write(&file, text).map_err(error(&file))?;
-        let picture = file.with_extension("svg");
-        let start = cluster.init_states().remove(0);
-        let words = file.with_extension("txt");
-        let transcript = transcript::render(cluster, &start, &self.actions());
-        std::fs::write(&words, transcript).map_err(error(&words))?;
-        let svg = diagram::sequence(cluster, &self.actions());
-        std::fs::write(&picture, svg).map_err(error(&picture))?;
-        Ok(file)
-    }
-
-    /// Reads a path. The error says what is wrong with the file.
-    pub fn read(file: &Path) -> Result<Self, String> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| format!("can't read {}: {error}", file.display()))?;
-        let saved: Self = serde_json::from_str(&text)
-            .map_err(|error| format!("{} is no saved path: {error}", file.display()))?;
-        crate::settings::validate(&saved.bounds)
-            .map_err(|error| format!("{}: {error}", file.display()))?;
-        Ok(saved)
-    }
+/// Writes a path, and its transcript and its sequence diagram beside it.
+pub fn write<S: System>(saved: &SavedOf<S>, system: &S, folder: &Path) -> Result<PathBuf, String> {
+    let error = |path: &Path| {
+        let path = path.display().to_string();
+        move |error: std::io::Error| format!("can't write {path}: {error}")
+    };
+    std::fs::create_dir_all(folder).map_err(error(folder))?;
+    let file = folder.join(format!("{}.json", saved.name));
+    let text = serde_json::to_string_pretty(saved).map_err(|error| error.to_string())? + "\n";
+    std::fs::write(&file, text).map_err(error(&file))?;
+    let actions: Vec<_> = saved.steps.iter().map(Step::action).collect();
+    let words = file.with_extension("txt");
+    std::fs::write(&words, system.transcript(&actions)).map_err(error(&words))?;
+    let picture = file.with_extension("svg");
+    std::fs::write(&picture, system.picture(&actions)).map_err(error(&picture))?;
+    Ok(file)
 }
 
 /// What a replay showed.
 pub struct Replayed {
+    /// The run or mutant that the path comes from.
+    pub name: String,
+    /// How many steps it has.
+    pub steps: usize,
+    /// The property that it was saved for.
+    pub property: Option<String>,
     /// The transcript.
     pub transcript: String,
     /// The property that does not hold at the end.
     pub violated: Option<&'static str>,
 }
 
-/// Takes a saved path again, with the rules it was found with.
-pub fn replay(saved: &Saved) -> Result<Replayed, String> {
+/// Reads a path and takes it again, with the rules it was found with. The error says what is wrong with the file.
+pub fn replay(file: &Path) -> Result<Replayed, String> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("can't read {}: {error}", file.display()))?;
+    let wrong = |error: String| format!("{} is no saved path: {error}", file.display());
+    let value: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    match value["system"].as_str() {
+        Some(<Cluster<Paper> as System>::NAME) => replay_of::<catalog::Raft>(&text, file),
+        Some(<Shop<protocol::kv::Exact> as System>::NAME) => replay_of::<catalog::Kv>(&text, file),
+        Some(other) => Err(wrong(format!("there is no system `{other}`"))),
+        None => Err(wrong("it does not say of which system it is".into())),
+    }
+}
+
+fn replay_of<K: Kind>(text: &str, file: &Path) -> Result<Replayed, String> {
+    let saved: SavedOf<K::Right> = serde_json::from_str(text)
+        .map_err(|error| format!("{} is no saved path: {error}", file.display()))?;
+    K::Right::validate(&saved.bounds).map_err(|error| format!("{}: {error}", file.display()))?;
     match &saved.mutant {
-        None => replay_in(saved, &Cluster::new(saved.bounds, Paper, DiskFault::None)),
+        None => replay_in(&saved, &K::right(saved.bounds)),
         Some(id) => {
-            let (bug, fault) = mutant(id).ok_or_else(|| format!("there is no mutant `{id}`"))?;
-            replay_in(saved, &Cluster::new(saved.bounds, Mutant(bug), fault))
+            let hunt = K::HUNTS.iter().find(|hunt| K::prey(hunt).id.eq_ignore_ascii_case(id));
+            let hunt = hunt.ok_or_else(|| format!("there is no mutant `{id}`"))?;
+            replay_in(&saved, &K::wrong(hunt, saved.bounds))
         }
     }
 }
 
-fn mutant(id: &str) -> Option<(Bug, DiskFault)> {
-    TABLE.iter().find(|hunt| hunt.id.eq_ignore_ascii_case(id)).map(|hunt| (hunt.bug, hunt.fault))
-}
-
-fn replay_in<R: Rules>(saved: &Saved, cluster: &Cluster<R>) -> Result<Replayed, String> {
-    let start = cluster.init_states().remove(0);
-    let actions = saved.actions();
-    let end = transcript::replay(cluster, &start, &actions)?;
+fn replay_in<S: System>(
+    saved: &Saved<S::Bounds, S::Message, S::Stimulus>,
+    system: &S,
+) -> Result<Replayed, String> {
+    let actions: Vec<_> = saved.steps.iter().map(Step::action).collect();
+    let end = system.follow(&actions)?;
     Ok(Replayed {
-        transcript: transcript::render(cluster, &start, &actions),
-        violated: search::violated(cluster, &end),
+        name: saved.name.clone(),
+        steps: actions.len(),
+        property: saved.property.clone(),
+        transcript: system.transcript(&actions),
+        violated: search::violated(system, &end),
     })
 }
 
 /// The shortest path to the same violation that could be found: a breadth-first search within the
 /// counterexample's length and some memory, else the given path with everything left out that can be.
 ///
-/// Convergence is tried from every state here, not only from those that the run sampled.
-pub fn shorten<R: Rules>(cluster: &Cluster<R>, violation: &Violation) -> Vec<Action> {
-    let mut cluster = cluster.clone();
-    if violation.property == CONVERGENCE {
-        cluster.bounds.converge_every = 1;
-    }
-    let cluster = &cluster;
-    let start: State<R> = cluster.init_states().remove(0);
+/// What the run tried from sampled states only is tried from every state here.
+pub fn shorten<S: System>(system: &S, violation: &Violation<S::Action>) -> Vec<S::Action> {
+    let system = &system.thorough(violation.property);
+    let start = system.start();
     let interrupted = || INTERRUPTED.load(Ordering::Relaxed);
-    let minimal = search::minimize(cluster, &start, violation.path.clone(), violation.property);
-    match search::shortest(cluster, start, 200_000, &interrupted).outcome {
+    let minimal = search::minimize(system, &start, violation.path.clone(), violation.property);
+    match search::shortest(system, start, 200_000, &interrupted).outcome {
         search::Outcome::Violated { property, path, .. }
             if property == violation.property && path.len() < minimal.len() =>
         {

@@ -1,12 +1,11 @@
 //! What a person or a program is shown of a run.
 
-use crate::engine::{Cut, Verdict};
+use crate::catalog::RunOf;
+use crate::engine::{Cut, VerdictOf};
 use crate::ledger::Match;
-use model::bounds::Bounds;
-use model::probes::Probe;
-use model::runs::Run;
-use protocol::quorum::NodeSet;
+use model::system::System;
 use serde::Serialize;
+use serde_json::Value;
 
 /// How a run ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -26,7 +25,10 @@ pub struct Row {
     /// The run.
     pub run: String,
     /// Its bounds.
-    pub bounds: Bounds,
+    pub bounds: Value,
+    /// The same in few letters.
+    #[serde(skip)]
+    pub bounds_text: String,
     /// Unique states.
     pub states: usize,
     /// The longest path; left out of the output of runs with several threads, where it is luck.
@@ -57,9 +59,14 @@ pub struct Row {
 
 impl Row {
     /// Judges a verdict.
-    pub fn new(run: &Run, bounds: &Bounds, verdict: &Verdict, ledger: Option<Match>) -> Self {
+    pub fn new<S: System>(
+        run: &RunOf<S>,
+        bounds: &S::Bounds,
+        verdict: &VerdictOf<S>,
+        ledger: Option<Match>,
+    ) -> Self {
         let own_bounds = *bounds == run.bounds;
-        let wanted: &[Probe] = if own_bounds { run.reaches } else { &[] };
+        let wanted: &[S::Corner] = if own_bounds { run.reaches } else { &[] };
         let missed: Vec<_> =
             wanted.iter().filter(|probe| !verdict.reached.contains(probe)).collect();
         let against = ledger.filter(|_| verdict.exhausted()).and_then(|found| match found {
@@ -83,7 +90,8 @@ impl Row {
         };
         Self {
             run: run.name.into(),
-            bounds: *bounds,
+            bounds: serde_json::json!(bounds),
+            bounds_text: S::bounds_text(bounds),
             states: verdict.states,
             depth: verdict.depth,
             seconds: verdict.seconds,
@@ -92,7 +100,7 @@ impl Row {
             violated: verdict.violation.as_ref().map(|violation| violation.property),
             converged: verdict.converged,
             corners: wanted.len(),
-            missed: missed.iter().map(|probe| probe.text()).collect(),
+            missed: missed.iter().map(|&&corner| S::corner_text(corner)).collect(),
             ledger: against,
             collision_odds: verdict.collision_odds(),
             ending,
@@ -104,7 +112,7 @@ impl Row {
         let reached = self.corners - self.missed.len();
         [
             self.run.clone(),
-            bounds_text(&self.bounds),
+            self.bounds_text.clone(),
             grouped(self.states),
             self.depth.to_string(),
             format!("{:.1}", self.seconds),
@@ -127,39 +135,6 @@ pub fn grouped(number: usize) -> String {
         }
         text.push(digit);
     }
-    text
-}
-
-/// Bounds in few letters: servers, terms, commands, and what is on.
-pub fn bounds_text(bounds: &Bounds) -> String {
-    let mut text = format!("{}S {}T {}L", bounds.servers, bounds.max_term, bounds.max_log);
-    let mut add = |on: bool, word: String| {
-        if on {
-            text.push(' ');
-            text.push_str(&word);
-        }
-    };
-    add(bounds.crashes > 0, format!("{}C", bounds.crashes));
-    add(bounds.net == model::bounds::Net::Duplicate, "dup".into());
-    match bounds.losses {
-        model::bounds::ANY_NUMBER => add(true, "loss".into()),
-        losses => add(losses > 0, format!("{losses}loss")),
-    }
-    add(bounds.compactions > 0, format!("{}snap", bounds.compactions));
-    add(bounds.reads > 0, format!("{}R", bounds.reads));
-    add(bounds.pre_vote, "pv".into());
-    add(bounds.heartbeats, "hb".into());
-    add(bounds.check_quorum, "cq".into());
-    add(bounds.in_turn, "turns".into());
-    let all = NodeSet::first(bounds.servers);
-    let mut some = |word: &str, on: bool, set: NodeSet| {
-        let names: Vec<_> = set.iter().map(|node| format!("{node:?}")).collect();
-        add(on && set != all, format!("{word}={}", names.join("+")));
-    };
-    some("run", true, bounds.campaigners);
-    some("crash", bounds.crashes > 0, bounds.victims);
-    some("read", bounds.reads > 0, bounds.readers);
-    some("snap", bounds.compactions > 0, bounds.compactors);
     text
 }
 

@@ -1,18 +1,12 @@
 //! Takes a named run from its bounds to a row of the table, with progress on standard error.
 
-use crate::engine::{self, Limits, Progress, Strategy, Verdict, Violation};
+use crate::catalog::{Kind, Kv, Named, Raft, RunOf};
+use crate::engine::{self, Limits, Progress, Strategy, VerdictOf, Violation};
 use crate::ledger::{self, Ledger};
-use crate::paths::{self, Saved};
+use crate::paths;
 use crate::report::{Ending, Row, grouped};
 use indicatif::{ProgressBar, ProgressStyle};
-use model::bounds::Bounds;
-use model::cluster::Cluster;
-use model::mutants::{Hunt, Mutant};
-use model::node::DiskFault;
-use model::runs::Run;
-use model::transcript;
-use protocol::raft::{Paper, Rules};
-use stateright::Model;
+use model::system::System;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -76,34 +70,49 @@ impl Teller {
     }
 }
 
+/// Bounds of a kind's models.
+pub type BoundsOf<K> = <<K as Kind>::Right as System>::Bounds;
+
+/// Explores a run of the catalog in its own bounds and judges it.
+pub fn run_named(named: Named, settings: &Settings) -> Result<Row, String> {
+    match named {
+        Named::Raft(one) => run::<Raft>(one, one.bounds, settings),
+        Named::Kv(one) => run::<Kv>(one, one.bounds, settings),
+    }
+}
+
 /// Explores a run with the right rules and judges it.
-pub fn run(run: &Run, bounds: Bounds, settings: &Settings) -> Result<Row, String> {
-    explore(run, &Cluster::new(bounds, Paper, DiskFault::None), None, settings)
+pub fn run<K: Kind>(
+    run: &RunOf<K::Right>,
+    bounds: BoundsOf<K>,
+    settings: &Settings,
+) -> Result<Row, String> {
+    explore(run, &K::right(bounds), None, settings)
 }
 
 /// Explores a run with the rules and the disk of a mutant.
-pub fn run_mutant(
-    run: &Run,
-    bounds: Bounds,
-    hunt: &Hunt,
+pub fn run_mutant<K: Kind>(
+    run: &RunOf<K::Right>,
+    bounds: BoundsOf<K>,
+    hunt: &K::Hunt,
     settings: &Settings,
 ) -> Result<Row, String> {
-    explore(run, &Cluster::new(bounds, Mutant(hunt.bug), hunt.fault), Some(hunt.id), settings)
+    explore::<K::Wrong>(run, &K::wrong(hunt, bounds), Some(K::prey(hunt).id), settings)
 }
 
-fn explore<R: Rules>(
-    run: &Run,
-    cluster: &Cluster<R>,
+fn explore<S: System>(
+    run: &RunOf<S>,
+    system: &S,
     mutant: Option<&str>,
     settings: &Settings,
 ) -> Result<Row, String> {
     let mut teller = Teller::new(run.name);
     let Settings { strategy, threads, limits, .. } = *settings;
     let verdict =
-        engine::explore(cluster, strategy, threads, limits, |progress| teller.tell(progress))?;
+        engine::explore(system, strategy, threads, limits, |progress| teller.tell(progress))?;
     let row = match mutant {
-        None => judge(run, &cluster.bounds, &verdict, settings)?,
-        Some(_) => Row::new(run, &cluster.bounds, &verdict, None),
+        None => judge::<S>(run, &system.bounds(), &verdict, settings)?,
+        Some(_) => Row::new::<S>(run, &system.bounds(), &verdict, None),
     };
     let word = match row.ending {
         Ending::Passed => "exhausted, all properties hold",
@@ -113,49 +122,48 @@ fn explore<R: Rules>(
     let states = grouped(row.states);
     teller.finish(&format!("{states:>12} states in {:.1} s: {word}", row.seconds));
     if let Some(violation) = &verdict.violation {
-        show(run, cluster, mutant, violation, settings)?;
+        show(run, system, mutant, violation, settings)?;
     }
     Ok(row)
 }
 
 /// Prints the shortest path to a violation that can be found, and saves it.
-fn show<R: Rules>(
-    run: &Run,
-    cluster: &Cluster<R>,
+fn show<S: System>(
+    run: &RunOf<S>,
+    system: &S,
     mutant: Option<&str>,
-    violation: &Violation,
+    violation: &Violation<S::Action>,
     settings: &Settings,
 ) -> Result<(), String> {
-    let path = paths::shorten(cluster, violation);
-    let start = cluster.init_states().remove(0);
-    eprintln!("\n{}", transcript::render(cluster, &start, &path));
+    let path = paths::shorten(system, violation);
+    eprintln!("\n{}", system.transcript(&path));
     let name = match mutant {
         Some(id) => format!("{}-{id}", run.name),
         None => run.name.into(),
     };
-    let saved = Saved::new(&name, mutant, cluster, Some(violation.property), 0, &path);
-    let file = saved.write(cluster, &settings.out)?;
+    let saved = paths::save(&name, mutant, system, Some(violation.property), 0, &path);
+    let file = paths::write(&saved, system, &settings.out)?;
     eprintln!("{} does not hold after these {} steps.", violation.property, path.len());
     eprintln!("diagram: {}", file.with_extension("svg").display());
     eprintln!("replay:  cargo run --release -p checks -- replay {}", file.display());
     Ok(())
 }
 
-fn judge(
-    run: &Run,
-    bounds: &Bounds,
-    verdict: &Verdict,
+fn judge<S: System>(
+    run: &RunOf<S>,
+    bounds: &S::Bounds,
+    verdict: &VerdictOf<S>,
     settings: &Settings,
 ) -> Result<Row, String> {
     let pinned = ledger::is_pinned(settings.strategy) && *bounds == run.bounds;
     if !pinned {
-        return Ok(Row::new(run, bounds, verdict, None));
+        return Ok(Row::new::<S>(run, bounds, verdict, None));
     }
     let path = ledger::path();
     let mut ledger = Ledger::read(&path)?;
     if settings.pin && verdict.exhausted() {
-        ledger.pin(&path, run.name, *bounds, verdict, settings.threads)?;
+        ledger.pin(&path, run.name, serde_json::json!(bounds), verdict, settings.threads)?;
     }
-    let found = ledger.compare(run.name, bounds, verdict.states);
-    Ok(Row::new(run, bounds, verdict, Some(found)))
+    let found = ledger.compare(run.name, &serde_json::json!(bounds), verdict.states);
+    Ok(Row::new::<S>(run, bounds, verdict, Some(found)))
 }

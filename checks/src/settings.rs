@@ -1,6 +1,6 @@
 //! Bounds from the command line: `--set max_term=3 --set victims=n0,n2`.
 
-use model::bounds::Bounds;
+use model::system::System;
 use protocol::NodeId;
 use protocol::quorum::NodeSet;
 use serde_json::Value;
@@ -9,9 +9,10 @@ use serde_json::Value;
 const SETS: [&str; 4] = ["victims", "campaigners", "readers", "compactors"];
 
 /// Changes bounds by settings of the form `field=value`.
-pub fn apply(bounds: Bounds, settings: &[String]) -> Result<Bounds, String> {
+pub fn apply<S: System>(bounds: S::Bounds, settings: &[String]) -> Result<S::Bounds, String> {
     let mut value = serde_json::to_value(bounds).map_err(|error| error.to_string())?;
-    let mut servers = bounds.servers;
+    let servers_of = |value: &Value| value["servers"].as_u64().unwrap_or(0) as usize;
+    let mut servers = servers_of(&value);
     for setting in settings {
         let (field, text) = setting
             .split_once('=')
@@ -29,11 +30,12 @@ pub fn apply(bounds: Bounds, settings: &[String]) -> Result<Bounds, String> {
             serde_json::from_str(text).map_err(|_| format!("`{text}` is no value for `{field}`"))?
         };
         fields.insert(field.into(), new);
-        let whole: Result<Bounds, _> = serde_json::from_value(value.clone());
-        servers = whole.map_err(|error| format!("`{setting}`: {error}"))?.servers;
+        let whole: Result<S::Bounds, _> = serde_json::from_value(value.clone());
+        whole.map_err(|error| format!("`{setting}`: {error}"))?;
+        servers = servers_of(&value);
     }
     let bounds = serde_json::from_value(value).map_err(|error| error.to_string())?;
-    validate(&bounds)?;
+    S::validate(&bounds)?;
     Ok(bounds)
 }
 
@@ -50,23 +52,4 @@ fn node_set(text: &str, servers: usize) -> Result<NodeSet, String> {
         })
     };
     text.split(',').map(one).collect()
-}
-
-/// Refuses bounds that no model can have.
-pub fn validate(bounds: &Bounds) -> Result<(), String> {
-    let within = |name: &str, value: u64, least: u64, most: u64| {
-        if (least..=most).contains(&value) {
-            return Ok(());
-        }
-        Err(format!("{name} is {value}; it must be {least} to {most}"))
-    };
-    within("servers", bounds.servers as u64, 1, 7)?;
-    within("max_term", bounds.max_term, 0, 100)?;
-    within("max_log", bounds.max_log, 0, 1000)?;
-    if bounds.in_turn {
-        within("the number of campaigners in turn", bounds.campaigners.len() as u64, 1, 2)?;
-    }
-    within("max_round", bounds.max_round, 0, 1000)?;
-    within("max_batch", bounds.max_batch.into(), 1, 1000)?;
-    within("window", bounds.window.into(), 1, 1000)
 }

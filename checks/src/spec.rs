@@ -1,7 +1,7 @@
 //! The matrix of SPEC.md: each id, and where it stands in the code, the model, a test, a mutant.
 
+use crate::catalog;
 use crate::report::columns;
-use model::mutants::TABLE;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub struct Matrix {
 fn ids(text: &str) -> Vec<String> {
     let part = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-';
     let mut found = Vec::new();
-    for kind in ["RAFT-", "PROP-", "RED-"] {
+    for kind in ["RAFT-", "KV-", "CLERK-", "LOCK-", "PROP-", "RED-"] {
         for (place, _) in text.match_indices(kind) {
             let starts_word = text[..place].chars().next_back().is_none_or(|c| !part(c));
             let id: String = text[place..].chars().take_while(|&c| part(c)).collect();
@@ -94,21 +94,22 @@ pub fn matrix(root: &Path) -> Result<Matrix, String> {
     let code = places(root, &["model/protocol/src"])?;
     let mut model = places(root, &["model/src"])?;
     for files in model.values_mut() {
-        files.retain(|file| !file.starts_with("model/src/mutants"));
+        files.retain(|file| !file.contains("/mutants"));
     }
     let test = places(root, &["model/protocol/tests", "model/tests", "checks/tests"])?;
     let take = |from: &BTreeMap<String, BTreeSet<String>>, id: &str| {
         from.get(id).map(|files| files.iter().cloned().collect()).unwrap_or_default()
     };
+    let preys: Vec<_> = catalog::hunts().map(|hunt| hunt.prey()).collect();
     let lines = defined.iter().map(|id| {
         let mutant =
-            TABLE.iter().filter(|hunt| hunt.rule == id || property_id(hunt.property) == *id);
+            preys.iter().filter(|prey| prey.rule == id || property_id(prey.property) == *id);
         let mut line = Line {
             id: id.clone(),
             code: take(&code, id),
             model: take(&model, id),
             test: take(&test, id),
-            mutant: mutant.map(|hunt| hunt.id.to_string()).collect(),
+            mutant: mutant.map(|prey| prey.id.to_string()).collect(),
             gaps: Vec::new(),
         };
         line.gaps = gaps(&line);
@@ -116,7 +117,7 @@ pub fn matrix(root: &Path) -> Result<Matrix, String> {
     });
     let lines: Vec<_> = lines.collect();
     let all = code.keys().chain(model.keys()).chain(test.keys()).cloned();
-    let rules = TABLE.iter().map(|hunt| hunt.rule.to_string());
+    let rules = preys.iter().map(|prey| prey.rule.to_string());
     let unknown: BTreeSet<_> = all.chain(rules).filter(|id| !defined.contains(id)).collect();
     Ok(Matrix { lines, unknown: unknown.into_iter().collect() })
 }
@@ -124,6 +125,7 @@ pub fn matrix(root: &Path) -> Result<Matrix, String> {
 /// The id of a property that has this name.
 fn property_id(name: &str) -> String {
     model::raft::ids()
+        .chain(model::kv::IDS)
         .find(|(_, property)| *property == name)
         .map_or_else(String::new, |(id, _)| id.into())
 }
@@ -132,7 +134,8 @@ fn property_id(name: &str) -> String {
 /// needs no line in the machine; a reduction needs the model and the test that compares it.
 fn gaps(line: &Line) -> Vec<&'static str> {
     let disk = line.id.starts_with("RAFT-DISK-2") || line.id.starts_with("RAFT-SNAP-6");
-    let rule = line.id.starts_with("RAFT-");
+    let rules = ["RAFT-", "KV-", "CLERK-", "LOCK-"];
+    let rule = rules.iter().any(|kind| line.id.starts_with(kind));
     let reduction = line.id.starts_with("RED-");
     let mut gaps = Vec::new();
     if rule && !disk && line.code.is_empty() {

@@ -2,20 +2,18 @@
 //! names wrong paths when an action changes nothing.
 
 use crate::engine::{INTERRUPTED, Violation};
-use model::cluster::{Action, Cluster, State};
 use model::search;
-use protocol::raft::Rules;
-use stateright::Model;
+use model::system::System;
 use std::sync::atomic::Ordering;
 
 /// What a walk came to.
-pub struct Walked {
+pub struct Walked<A> {
     /// Paths taken.
     pub paths: usize,
     /// Steps taken.
     pub steps: usize,
     /// What does not hold.
-    pub violation: Option<Violation>,
+    pub violation: Option<Violation<A>>,
 }
 
 /// A small generator of random numbers (SplitMix64): the same seed is the same walk everywhere.
@@ -34,13 +32,13 @@ impl Random {
 }
 
 /// Takes `paths` random paths of at most `steps` steps each; `tell` is called after each.
-pub fn walk<R: Rules>(
-    cluster: &Cluster<R>,
+pub fn walk<S: System>(
+    system: &S,
     seed: u64,
     paths: usize,
     steps: usize,
-    mut tell: impl FnMut(&Walked),
-) -> Walked {
+    mut tell: impl FnMut(&Walked<S::Action>),
+) -> Walked<S::Action> {
     let mut random = Random(seed);
     let mut walked = Walked { paths: 0, steps: 0, violation: None };
     for _ in 0..paths {
@@ -48,14 +46,14 @@ pub fn walk<R: Rules>(
             break;
         }
         walked.paths += 1;
-        let mut state = cluster.init_states().remove(0);
-        let mut path: Vec<Action> = Vec::new();
+        let mut state = system.start();
+        let mut path: Vec<S::Action> = Vec::new();
         while path.len() < steps {
-            let Some((action, next)) = step(cluster, &state, &mut random) else { break };
+            let Some((action, next)) = step(system, &state, &mut random) else { break };
             path.push(action);
             state = next;
             walked.steps += 1;
-            if let Some(property) = search::violated(cluster, &state) {
+            if let Some(property) = search::violated(system, &state) {
                 walked.violation = Some(Violation { property, path });
                 return walked;
             }
@@ -66,16 +64,16 @@ pub fn walk<R: Rules>(
 }
 
 /// One random step that changes something; none if no action does.
-fn step<R: Rules>(
-    cluster: &Cluster<R>,
-    state: &State<R>,
+fn step<S: System>(
+    system: &S,
+    state: &S::State,
     random: &mut Random,
-) -> Option<(Action, State<R>)> {
+) -> Option<(S::Action, S::State)> {
     let mut actions = Vec::new();
-    cluster.actions(state, &mut actions);
+    system.actions(state, &mut actions);
     while !actions.is_empty() {
         let action = actions.swap_remove(random.below(actions.len()));
-        if let Some(next) = cluster.next_state(state, action.clone()) {
+        if let Some(next) = system.next_state(state, action.clone()) {
             return Some((action, next));
         }
     }

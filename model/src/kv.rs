@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use stateright::actor::{
     ActorModel, ActorModelAction, ActorModelState, Envelope, Id, LossyNetwork, Network,
 };
-use stateright::{Model, Property};
+use stateright::{Model, Path, Property};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +24,7 @@ mod probes;
 mod programs;
 mod scenes;
 mod settle;
+mod telling;
 
 pub use history::{History, Violation};
 pub use mutants::{Bug, HUNTS, Hunt, Wrong};
@@ -32,6 +33,7 @@ pub use probes::{Corner, Corners};
 pub use programs::Program;
 pub use scenes::{SCENES, Scene};
 pub use settle::settles;
+pub use telling::{bounds_text, describe, follow, picture, transcript};
 
 /// A system of clients and one server.
 pub type State<R> = ActorModelState<Person<R>, History>;
@@ -270,20 +272,16 @@ impl<R: Rules> Model for Shop<R> {
     }
 
     fn format_action(&self, action: &Action) -> String {
-        match action {
-            ActorModelAction::Deliver { src, dst, msg } => {
-                format!("{} → {}  {msg:?}", name(*src), name(*dst))
-            }
-            ActorModelAction::Timeout(id, stimulus) => format!("{}  {stimulus:?}", name(*id)),
-            other => format!("{other:?}"),
-        }
+        describe(action)
     }
-}
 
-fn name(id: Id) -> String {
-    match usize::from(id) {
-        0 => "server".into(),
-        number => format!("c{number}"),
+    fn format_step(&self, last: &State<R>, action: Action) -> Option<String> {
+        let next = self.next_state(last, action.clone())?;
+        Some(telling::consequences(last, &next, &action).join("\n"))
+    }
+
+    fn as_svg(&self, path: Path<State<R>, Action>) -> Option<String> {
+        Some(picture(self, &path.into_actions()))
     }
 }
 

@@ -19,4 +19,5 @@ pub mod runs;
 pub mod script;
 pub mod search;
 pub mod symmetry;
+pub mod system;
 pub mod transcript;

@@ -5,22 +5,20 @@
 //! reports is not the shortest. This one is single-threaded and strict, and keeps two words per state for
 //! the path. It is no second opinion on what is exhausted: that is stateright's job.
 
-use crate::cluster::{Action, Cluster, State};
-use protocol::raft::Rules;
 use stateright::Model;
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 /// What a search came to.
-pub enum Outcome<R: Rules> {
+pub enum Outcome<M: Model> {
     /// A property does not hold at the end of this path.
     Violated {
         /// Its name.
         property: &'static str,
         /// The path from the search's start.
-        path: Vec<Action>,
+        path: Vec<M::Action>,
         /// The state at its end.
-        state: Box<State<R>>,
+        state: Box<M::State>,
     },
     /// Every reachable state was visited.
     Exhausted,
@@ -29,9 +27,9 @@ pub enum Outcome<R: Rules> {
 }
 
 /// A search's result and what it cost.
-pub struct Report<R: Rules> {
+pub struct Report<M: Model> {
     /// What it came to.
-    pub outcome: Outcome<R>,
+    pub outcome: Outcome<M>,
     /// Unique states visited.
     pub states: usize,
     /// Steps from the start to the farthest of them.
@@ -54,16 +52,16 @@ impl Hasher for Identity {
 }
 
 /// A 64-bit fingerprint of a state.
-pub fn fingerprint<R: Rules>(state: &State<R>) -> u64 {
+pub fn fingerprint(state: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     state.hash(&mut hasher);
     hasher.finish()
 }
 
 /// The first property that does not hold in a state.
-pub fn violated<R: Rules>(cluster: &Cluster<R>, state: &State<R>) -> Option<&'static str> {
-    let mut properties = cluster.properties().into_iter();
-    properties.find(|property| !(property.condition)(cluster, state)).map(|property| property.name)
+pub fn violated<M: Model>(model: &M, state: &M::State) -> Option<&'static str> {
+    let mut properties = model.properties().into_iter();
+    properties.find(|property| !(property.condition)(model, state)).map(|property| property.name)
 }
 
 /// How many states are expanded between two looks at the limits.
@@ -71,15 +69,18 @@ const ASKED_EVERY: u32 = 256;
 
 /// Breadth-first from `start`, until a property does not hold, `limit` states are visited or `cut_off`, which
 /// is asked now and then, says so.
-pub fn shortest<R: Rules>(
-    cluster: &Cluster<R>,
-    start: State<R>,
+pub fn shortest<M>(
+    model: &M,
+    start: M::State,
     limit: usize,
     cut_off: &dyn Fn() -> bool,
-) -> Report<R> {
-    let properties = cluster.properties();
-    let check = |state: &State<R>| {
-        properties.iter().find(|property| !(property.condition)(cluster, state)).map(|p| p.name)
+) -> Report<M>
+where
+    M: Model<State: Clone + Hash, Action: Clone>,
+{
+    let properties = model.properties();
+    let check = |state: &M::State| {
+        properties.iter().find(|property| !(property.condition)(model, state)).map(|p| p.name)
     };
     let mut seen: HashSet<u64, BuildHasherDefault<Identity>> = HashSet::default();
     seen.insert(fingerprint(&start));
@@ -96,9 +97,9 @@ pub fn shortest<R: Rules>(
         if origins.len() >= limit || number.is_multiple_of(ASKED_EVERY) && cut_off() {
             return Report { outcome: Outcome::CutOff, states: origins.len(), depth };
         }
-        cluster.actions(&state, &mut actions);
+        model.actions(&state, &mut actions);
         for (position, action) in actions.drain(..).enumerate() {
-            let Some(next) = cluster.next_state(&state, action) else { continue };
+            let Some(next) = model.next_state(&state, action) else { continue };
             if !seen.insert(fingerprint(&next)) {
                 continue;
             }
@@ -106,7 +107,7 @@ pub fn shortest<R: Rules>(
             depth = depth.max(steps + 1);
             let own = origins.len() as u32 - 1;
             if let Some(property) = check(&next) {
-                let path = path_to(cluster, start, &origins, own);
+                let path = path_to(model, start, &origins, own);
                 let outcome = Outcome::Violated { property, path, state: Box::new(next) };
                 return Report { outcome, states: origins.len(), depth: steps + 1 };
             }
@@ -116,12 +117,12 @@ pub fn shortest<R: Rules>(
     Report { outcome: Outcome::Exhausted, states: origins.len(), depth }
 }
 
-fn path_to<R: Rules>(
-    cluster: &Cluster<R>,
-    start: State<R>,
+fn path_to<M: Model<Action: Clone>>(
+    model: &M,
+    start: M::State,
     origins: &[(u32, u16)],
     end: u32,
-) -> Vec<Action> {
+) -> Vec<M::Action> {
     let mut positions = Vec::new();
     let mut number = end;
     while number != 0 {
@@ -133,41 +134,43 @@ fn path_to<R: Rules>(
     let mut path = Vec::new();
     for position in positions.into_iter().rev() {
         let mut actions = Vec::new();
-        cluster.actions(&state, &mut actions);
+        model.actions(&state, &mut actions);
         let action = actions.swap_remove(usize::from(position));
-        state = cluster.next_state(&state, action.clone()).expect("the search took this step");
+        state = model.next_state(&state, action.clone()).expect("the search took this step");
         path.push(action);
     }
     path
 }
 
 /// Follows a path as far as it is possible; the state at its end, or none if a step is not offered.
-pub fn end_of<R: Rules>(
-    cluster: &Cluster<R>,
-    start: &State<R>,
-    path: &[Action],
-) -> Option<State<R>> {
+pub fn end_of<M>(model: &M, start: &M::State, path: &[M::Action]) -> Option<M::State>
+where
+    M: Model<State: Clone, Action: Clone + PartialEq>,
+{
     let mut state = start.clone();
     for action in path {
         let mut offered = Vec::new();
-        cluster.actions(&state, &mut offered);
+        model.actions(&state, &mut offered);
         if !offered.contains(action) {
             return None;
         }
-        state = cluster.next_state(&state, action.clone())?;
+        state = model.next_state(&state, action.clone())?;
     }
     Some(state)
 }
 
 /// Leaves out steps, longest stretches first, as long as the path still ends in a violation of `property`.
-pub fn minimize<R: Rules>(
-    cluster: &Cluster<R>,
-    start: &State<R>,
-    mut path: Vec<Action>,
+pub fn minimize<M>(
+    model: &M,
+    start: &M::State,
+    mut path: Vec<M::Action>,
     property: &str,
-) -> Vec<Action> {
-    let fails = |path: &[Action]| {
-        end_of(cluster, start, path).is_some_and(|end| violated(cluster, &end) == Some(property))
+) -> Vec<M::Action>
+where
+    M: Model<State: Clone, Action: Clone + PartialEq>,
+{
+    let fails = |path: &[M::Action]| {
+        end_of(model, start, path).is_some_and(|end| violated(model, &end) == Some(property))
     };
     let mut stretch = path.len() / 2;
     while stretch > 0 {

@@ -39,6 +39,7 @@ bugs! {
     VersionUnchecked "a Put is executed whatever version it expects",
     VersionRestarts "a key that comes back begins at version 1",
     FloorNotRaised "a deletion leaves no floor under its slot's versions",
+    CreationNotRecorded "a Put over version 0 is not recorded: a late copy creates the key again after a deletion",
     MismatchIsFinal "a Put that was sent again and is refused is told as refused",
     AlwaysMaybe "every refused Put is told as Maybe",
     LateAnswerTaken "an answer to an earlier call is taken for one to this call",
@@ -108,6 +109,10 @@ impl Rules for Wrong {
 
     fn sends_again(&self) -> bool {
         !self.is(Bug::NeverSentAgain)
+    }
+
+    fn records_creation(&self) -> bool {
+        !self.is(Bug::CreationNotRecorded)
     }
 
     fn is_maybe(&self, answer: &Answer, recorded: bool, others: usize) -> bool {
@@ -195,6 +200,7 @@ pub const HUNTS: &[Hunt] = &[
     hunt("QK4", "KV-PUT-1", Bug::VersionUnchecked, scenes::PUTS, LINEARIZABLE),
     hunt("K17", "KV-VERSION-1", Bug::VersionRestarts, scenes::DELETES, VERSIONS),
     hunt("QK5", "KV-VERSION-2", Bug::FloorNotRaised, scenes::DELETES, VERSIONS),
+    hunt("QK11", "CLERK-CREATE-1", Bug::CreationNotRecorded, scenes::DELETES, EXACTLY_ONCE),
     hunt("K10", "CLERK-MAYBE-1", Bug::MismatchIsFinal, TWICE, REFUSED),
     hunt("QK6", "CLERK-MAYBE-1", Bug::AlwaysMaybe, RECORDED, MAYBE),
     hunt("QK7", "CLERK-SEQ-1", Bug::LateAnswerTaken, scenes::APPENDS, LINEARIZABLE),

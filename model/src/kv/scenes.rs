@@ -27,17 +27,18 @@ const fn bounds(programs: [Program; 3]) -> Bounds {
 }
 
 pub(super) const APPENDS: Bounds =
-    Bounds { net: Net::Duplicate, ..bounds([Appends, AppendsGets, Nothing]) };
+    Bounds { net: Net::Duplicate, settle_every: 100, ..bounds([Appends, AppendsGets, Nothing]) };
 pub(super) const SETS: Bounds = bounds([SetsGets, SetsOther, Nothing]);
-pub(super) const PUTS: Bounds = bounds([PutsNew, PutsOther, Nothing]);
-pub(super) const DELETES: Bounds = bounds([PutsDeletes, GetsPuts, Nothing]);
+pub(super) const PUTS: Bounds = bounds([PutsNew, GetsPuts, Nothing]);
+pub(super) const DELETES: Bounds =
+    Bounds { settle_every: 100, ..bounds([PutsDeletes, GetsPuts, Nothing]) };
 pub(super) const SESSIONS: Bounds =
     Bounds { clients_kept: 1, ..bounds([Appends, AppendsOther, Nothing]) };
 pub(super) const IMPOSTOR: Bounds =
     Bounds { one_id: true, ..bounds([Appends, AppendsOther, Nothing]) };
 pub(super) const FUTURE: Bounds =
     Bounds { clients_kept: 1, first_from_future: true, ..bounds([Appends, AppendsOther, Nothing]) };
-pub(super) const LOCK: Bounds = bounds([Locks, Locks, Nothing]);
+pub(super) const LOCK: Bounds = Bounds { settle_every: 100, ..bounds([Locks, Locks, Nothing]) };
 pub(super) const LOST: Bounds = bounds([AppendsGets, Nothing, Nothing]);
 
 /// The scenes of the standard set.

@@ -1,12 +1,13 @@
 //! Liveness without temporal logic: from a state, a fair schedule must bring every program to its end.
 //!
-//! In each round all that is under way arrives, once; then every client goes on: with its next step, or, if it
-//! still waits, by its timer. Retries and looks beyond the scene's bounds are allowed here, for no client may
-//! depend on luck. A client that never frees its lock is no part of such a scene.
+//! In each round all that is under way arrives, and what is sent in answer, each message once; then every client
+//! goes on: with its next step, or, if it still waits, by its timer. Retries and looks beyond the scene's bounds are
+//! allowed here, for no client may depend on luck. A client that never frees its lock is no part of such a scene.
 
 use super::{Bounds, Shop, State};
 use protocol::kv::Rules;
 use stateright::actor::{ActorModelAction, Envelope, Id};
+use std::collections::BTreeSet;
 
 /// Within how many rounds every program must end.
 pub const ROUNDS: usize = 60;
@@ -16,12 +17,19 @@ pub fn settles<R: Rules>(shop: &Shop<R>, state: &State<R>) -> Result<(), String>
     let fair = Bounds { attempts: u32::MAX, looks: u8::MAX, ..shop.bounds };
     let mut state = state.clone();
     for _ in 0..ROUNDS {
-        let mut mail: Vec<_> =
-            state.network.iter_deliverable().map(|envelope| envelope.to_cloned_msg()).collect();
-        mail.sort_unstable();
-        for Envelope { src, dst, msg } in mail {
-            let arrives = ActorModelAction::Deliver { src, dst, msg };
-            state = shop.quiet_step(&state, arrives).unwrap_or(state);
+        let mut delivered = BTreeSet::new();
+        loop {
+            let mut mail: Vec<_> =
+                state.network.iter_deliverable().map(|envelope| envelope.to_cloned_msg()).collect();
+            mail.sort_unstable();
+            mail.retain(|envelope| delivered.insert(envelope.clone()));
+            if mail.is_empty() {
+                break;
+            }
+            for Envelope { src, dst, msg } in mail {
+                let arrives = ActorModelAction::Deliver { src, dst, msg };
+                state = shop.quiet_step(&state, arrives).unwrap_or(state);
+            }
         }
         for number in 0..state.actor_states.len() {
             if let Some(stimulus) = state.actor_states[number].stimulus(&fair) {

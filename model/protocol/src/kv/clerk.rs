@@ -3,7 +3,8 @@
 //! A call may be sent many times, and each copy may be executed, now or later. A recorded write is executed
 //! once however often it arrives, so its answer is the answer. A Put with a version is executed at most once
 //! by itself, but a *refused* one that was sent twice may be refused because its other copy was executed:
-//! then the caller is told Maybe (the lab's ErrMaybe), and must look.
+//! then the caller is told Maybe (the lab's ErrMaybe), and must look. That holds of every version but 0, which comes
+//! back when the key is deleted: so a Put that creates its key is always recorded.
 
 use super::records::{ClientId, Once, Seq};
 use super::rules::{Exact, Rules};
@@ -152,6 +153,7 @@ impl<R: Rules> Clerk<R> {
         self.seq += 1;
         let recorded = match op {
             Op::Get => false,
+            Op::Put { expected: 0, .. } => self.config.record_puts || self.rules.records_creation(),
             Op::Put { .. } | Op::Delete { .. } => self.config.record_puts,
             Op::Set { .. } | Op::Append { .. } => true,
         };

@@ -8,7 +8,7 @@ use core::fmt;
 use core::hash::Hash;
 
 /// What the store decides. The only implementation that is right is [`Exact`]; the models have others.
-pub trait Rules: Copy + Eq + Hash + fmt::Debug {
+pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
     /// KV-ONCE-2. Whether the reply to this write is kept.
     fn records(&self, _: &Op) -> bool {
         true
@@ -61,6 +61,12 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug {
 
     /// CLERK-RETRY-1. Whether a call that was not answered in time is sent once more.
     fn sends_again(&self) -> bool {
+        true
+    }
+
+    /// CLERK-CREATE-1. Whether a Put over version 0 is recorded in any case. Every other version comes once, so a late
+    /// copy of a Put over it is refused; but a key that is deleted is at version 0 again.
+    fn records_creation(&self) -> bool {
         true
     }
 

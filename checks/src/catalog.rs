@@ -1,0 +1,256 @@
+//! Everything that can be explored or hunted, of all systems.
+
+use model::bounds::Bounds;
+use model::cluster::Cluster;
+use model::kv::{self, HUNTS, SCENES, Shop, Wrong};
+use model::mutants::{Mutant, NEVER_REACHED, TABLE};
+use model::node::DiskFault;
+use model::probes::Probe;
+use model::runs::{DEEP, Run, STANDARD};
+use model::script;
+use model::system::System;
+use protocol::kv::Exact;
+use protocol::raft::Paper;
+use stateright::Model;
+
+/// A run of a system.
+pub type RunOf<S> = Run<<S as System>::Bounds, <S as System>::Corner>;
+
+/// A path of a hunt's prefix, and the state behind it.
+pub type Begun<S> = (Vec<<S as Model>::Action>, <S as Model>::State);
+
+/// What is known of a mutant, whichever system it is of.
+#[derive(Clone, Copy, Debug)]
+pub struct Prey {
+    /// Its name.
+    pub id: &'static str,
+    /// The rule of SPEC.md that it breaks.
+    pub rule: &'static str,
+    /// What is wrong with it.
+    pub text: &'static str,
+    /// The property that must die.
+    pub property: &'static str,
+}
+
+/// A system with its right rules, its runs and its mutants.
+pub trait Kind {
+    /// The model of what ships.
+    type Right: System;
+    /// The model of a mutant.
+    type Wrong: System<
+            Bounds = <Self::Right as System>::Bounds,
+            Message = <Self::Right as System>::Message,
+            Stimulus = <Self::Right as System>::Stimulus,
+            Corner = <Self::Right as System>::Corner,
+        >;
+    /// How a mutant is hunted.
+    type Hunt: Copy + Send + Sync + 'static;
+
+    /// The mutants.
+    const HUNTS: &'static [Self::Hunt];
+
+    /// The model with the right rules.
+    fn right(bounds: <Self::Right as System>::Bounds) -> Self::Right;
+    /// The model with a mutant's rules, in these bounds.
+    fn wrong(hunt: &Self::Hunt, bounds: <Self::Right as System>::Bounds) -> Self::Wrong;
+    /// The model in which a mutant is hunted.
+    fn hunted(hunt: &Self::Hunt) -> Self::Wrong;
+    /// The same hunt with nothing wrong.
+    fn control(hunt: &Self::Hunt) -> Self::Hunt;
+    /// What is known of a mutant.
+    fn prey(hunt: &Self::Hunt) -> Prey;
+    /// Where a hunt begins.
+    fn begin(hunt: &Self::Hunt, system: &Self::Wrong) -> Result<Begun<Self::Wrong>, String>;
+    /// Whether the corner that such a hunt watches was missed.
+    fn missed(hunt: &Self::Hunt, system: &Self::Wrong) -> bool;
+}
+
+/// Raft.
+pub struct Raft;
+
+/// The store with one server.
+pub struct Kv;
+
+impl Kind for Raft {
+    type Right = Cluster<Paper>;
+    type Wrong = Cluster<Mutant>;
+    type Hunt = model::mutants::Hunt;
+
+    const HUNTS: &'static [Self::Hunt] = TABLE;
+
+    fn right(bounds: Bounds) -> Cluster<Paper> {
+        Cluster::new(bounds, Paper, DiskFault::None)
+    }
+
+    fn wrong(hunt: &Self::Hunt, bounds: Bounds) -> Cluster<Mutant> {
+        Cluster::new(bounds, Mutant(hunt.bug), hunt.fault)
+    }
+
+    fn hunted(hunt: &Self::Hunt) -> Cluster<Mutant> {
+        hunt.cluster()
+    }
+
+    fn control(hunt: &Self::Hunt) -> Self::Hunt {
+        hunt.control()
+    }
+
+    fn prey(hunt: &Self::Hunt) -> Prey {
+        Prey { id: hunt.id, rule: hunt.rule, text: hunt.text, property: hunt.property }
+    }
+
+    fn begin(hunt: &Self::Hunt, system: &Self::Wrong) -> Result<Begun<Self::Wrong>, String> {
+        script::follow(system, hunt.prefix)
+    }
+
+    fn missed(hunt: &Self::Hunt, system: &Self::Wrong) -> bool {
+        hunt.property == NEVER_REACHED && !system.probes.reached(Probe::QuorumLost)
+    }
+}
+
+impl Kind for Kv {
+    type Right = Shop<Exact>;
+    type Wrong = Shop<Wrong>;
+    type Hunt = kv::Hunt;
+
+    const HUNTS: &'static [Self::Hunt] = HUNTS;
+
+    fn right(bounds: kv::Bounds) -> Shop<Exact> {
+        Shop::new(bounds, Exact)
+    }
+
+    fn wrong(hunt: &Self::Hunt, bounds: kv::Bounds) -> Shop<Wrong> {
+        Shop::new(bounds, Wrong(hunt.bug))
+    }
+
+    fn hunted(hunt: &Self::Hunt) -> Shop<Wrong> {
+        hunt.shop()
+    }
+
+    fn control(hunt: &Self::Hunt) -> Self::Hunt {
+        hunt.control()
+    }
+
+    fn prey(hunt: &Self::Hunt) -> Prey {
+        let kv::Hunt { id, rule, property, bug, .. } = *hunt;
+        Prey { id, rule, text: bug.text(), property }
+    }
+
+    fn begin(_: &Self::Hunt, system: &Self::Wrong) -> Result<Begun<Self::Wrong>, String> {
+        Ok((Vec::new(), system.start()))
+    }
+
+    fn missed(_: &Self::Hunt, _: &Self::Wrong) -> bool {
+        false
+    }
+}
+
+/// A named run of one of the systems.
+#[derive(Clone, Copy, Debug)]
+pub enum Named {
+    /// Of Raft.
+    Raft(&'static RunOf<Cluster<Paper>>),
+    /// Of the store with one server.
+    Kv(&'static RunOf<Shop<Exact>>),
+}
+
+/// The standard runs.
+pub fn standard() -> impl Iterator<Item = Named> {
+    STANDARD.iter().map(Named::Raft).chain(SCENES.iter().map(Named::Kv))
+}
+
+/// The deep runs.
+pub fn deep() -> impl Iterator<Item = Named> {
+    DEEP.iter().map(Named::Raft)
+}
+
+/// All runs, the standard ones first.
+pub fn all() -> impl Iterator<Item = Named> {
+    standard().chain(deep())
+}
+
+/// The run of this name. The error lists them all.
+pub fn find(name: &str) -> Result<Named, String> {
+    all().find(|run| run.name() == name).ok_or_else(|| {
+        let names: Vec<_> = all().map(|run| run.name()).collect();
+        format!("there is no run `{name}`; there are {}", names.join(", "))
+    })
+}
+
+impl Named {
+    /// Its name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Raft(run) => run.name,
+            Self::Kv(run) => run.name,
+        }
+    }
+
+    /// What it is for.
+    pub const fn about(&self) -> &'static str {
+        match self {
+            Self::Raft(run) => run.about,
+            Self::Kv(run) => run.about,
+        }
+    }
+
+    /// Whether it takes long and belongs to `checks deep`.
+    pub fn is_deep(&self) -> bool {
+        matches!(self, Self::Raft(run) if Run::is_deep(run))
+    }
+
+    /// Its bounds, as JSON.
+    pub fn bounds(&self) -> serde_json::Value {
+        match self {
+            Self::Raft(run) => serde_json::json!(run.bounds),
+            Self::Kv(run) => serde_json::json!(run.bounds),
+        }
+    }
+
+    /// Its bounds in few letters.
+    pub fn bounds_text(&self) -> String {
+        match self {
+            Self::Raft(run) => Cluster::<Paper>::bounds_text(&run.bounds),
+            Self::Kv(run) => Shop::<Exact>::bounds_text(&run.bounds),
+        }
+    }
+
+    /// The names of the corners that it must reach.
+    pub fn corners(&self) -> Vec<String> {
+        match self {
+            Self::Raft(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
+            Self::Kv(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
+        }
+    }
+}
+
+/// A mutant of one of the systems.
+#[derive(Clone, Copy, Debug)]
+pub enum AnyHunt {
+    /// Of Raft.
+    Raft(&'static model::mutants::Hunt),
+    /// Of the store, its clients or the lock.
+    Kv(&'static kv::Hunt),
+}
+
+/// All mutants.
+pub fn hunts() -> impl Iterator<Item = AnyHunt> {
+    TABLE.iter().map(AnyHunt::Raft).chain(HUNTS.iter().map(AnyHunt::Kv))
+}
+
+/// The mutant with this id. The error lists them all.
+pub fn hunt(id: &str) -> Result<AnyHunt, String> {
+    hunts().find(|hunt| hunt.prey().id.eq_ignore_ascii_case(id)).ok_or_else(|| {
+        let ids: Vec<_> = hunts().map(|hunt| hunt.prey().id).collect();
+        format!("there is no mutant `{id}`; there are {}", ids.join(" "))
+    })
+}
+
+impl AnyHunt {
+    /// What is known of it.
+    pub fn prey(&self) -> Prey {
+        match self {
+            Self::Raft(hunt) => Raft::prey(hunt),
+            Self::Kv(hunt) => Kv::prey(hunt),
+        }
+    }
+}
