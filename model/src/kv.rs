@@ -93,6 +93,8 @@ pub struct Bounds {
     pub programs: [Program; 3],
     /// The network. Without duplication every copy of a request is one that the clerk has sent.
     pub net: Net,
+    /// How many messages may be lost for good. Without it a message may still be later than all else.
+    pub losses: u8,
     /// How often a call may be sent.
     pub attempts: u32,
     /// How often a client may look again at a lock that another holds.
@@ -105,6 +107,11 @@ pub struct Bounds {
     pub first_from_future: bool,
     /// Of how many clients a slot keeps records.
     pub clients_kept: usize,
+    /// Whether every reply is held against an order of the calls. It tells many states apart; where it is left out
+    /// (RED-HISTORY), the other properties stand.
+    pub linearizable: bool,
+    /// Whether answers to calls that are over are taken out of the network at once (RED-ANSWER).
+    pub drop_void: bool,
     /// From every so many states, the fair schedule must bring all programs to their ends; 0 for none.
     pub settle_every: u64,
 }
@@ -139,10 +146,10 @@ impl<R: Rules> Shop<R> {
         });
         let limits = Limits { clients: bounds.clients_kept, ..LIMITS };
         let server = Person::Server { rules, limits };
-        let inner = ActorModel::new((), History::default())
+        let inner = ActorModel::new((), History::new(bounds.linearizable))
             .actors(std::iter::once(server).chain(clients))
             .init_network(network)
-            .lossy_network(LossyNetwork::No);
+            .lossy_network(if bounds.losses > 0 { LossyNetwork::Yes } else { LossyNetwork::No });
         Self { inner, bounds, corners: Arc::default(), stop: Arc::default() }
     }
 
@@ -155,6 +162,24 @@ impl<R: Rules> Shop<R> {
             }
         }
         Some(next)
+    }
+
+    /// One network content for all that differ only in what can't matter.
+    fn normalize(&self, state: &mut State<R>) {
+        let void = |parties: &[Arc<Party<R>>], envelope: &Envelope<Message>| {
+            self.bounds.drop_void && parties[usize::from(envelope.dst)].ignores(&envelope.msg)
+        };
+        let parties = &state.actor_states;
+        match &mut state.network {
+            Network::UnorderedDuplicating(set, last) => {
+                *last = None;
+                set.retain(|envelope| !void(parties, envelope));
+            }
+            Network::UnorderedNonDuplicating(counts) => {
+                counts.retain(|envelope, _| !void(parties, envelope));
+            }
+            Network::Ordered(_) => {}
+        }
     }
 
     fn record(&self, new: &mut State<R>, id: Id) {
@@ -218,6 +243,9 @@ impl<R: Rules> Model for Shop<R> {
         for envelope in state.network.iter_deliverable() {
             let Envelope { src, dst, msg } = envelope.to_cloned_msg();
             actions.push(ActorModelAction::Deliver { src, dst, msg });
+            if state.history.lost < self.bounds.losses {
+                actions.push(ActorModelAction::Drop(envelope.to_cloned_msg()));
+            }
         }
         actions.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
         for (index, party) in state.actor_states.iter().enumerate() {
@@ -231,14 +259,17 @@ impl<R: Rules> Model for Shop<R> {
         let id = match &action {
             ActorModelAction::Deliver { dst, .. } => *dst,
             ActorModelAction::Timeout(id, _) => *id,
+            ActorModelAction::Drop(_) => {
+                let mut next = self.inner.next_state(last, action)?;
+                next.history.lost += 1;
+                self.corners.reach(Corner::MessageLost);
+                return Some(next);
+            }
             _ => return None,
         };
         let mut next = self.inner.next_state(last, action)?;
         self.record(&mut next, id);
-        match &mut next.network {
-            Network::UnorderedDuplicating(_, last) => *last = None,
-            Network::UnorderedNonDuplicating(_) | Network::Ordered(_) => {}
-        }
+        self.normalize(&mut next);
         Some(next)
     }
 
@@ -285,9 +316,10 @@ impl<R: Rules> Model for Shop<R> {
     }
 }
 
-fn order(action: &Action) -> Option<(Id, Id, &Message)> {
+fn order(action: &Action) -> Option<(Id, Id, &Message, bool)> {
     match action {
-        ActorModelAction::Deliver { src, dst, msg } => Some((*src, *dst, msg)),
+        ActorModelAction::Deliver { src, dst, msg } => Some((*src, *dst, msg, false)),
+        ActorModelAction::Drop(Envelope { src, dst, msg }) => Some((*src, *dst, msg, true)),
         _ => None,
     }
 }

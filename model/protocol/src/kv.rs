@@ -240,6 +240,7 @@ impl Slot {
                 }
                 None => Reply::NoKey,
             },
+            Op::Delete { .. } if old.is_none() => Reply::NoKey,
             Op::Put { expected, .. } | Op::Delete { expected }
                 if !rules.may_write(version, *expected) =>
             {

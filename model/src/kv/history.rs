@@ -90,11 +90,12 @@ impl SequentialSpec for Twin {
 }
 
 /// The history.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct History {
     /// Calls and their replies. Every call is its own thread, because one that ended in Maybe may be executed
     /// while its client already makes the next.
-    tester: LinearizabilityTester<Call, Twin>,
+    /// None where a scene does without.
+    tester: Option<LinearizabilityTester<Call, Twin>>,
     executed: BTreeSet<Call>,
     refused: BTreeSet<Call>,
     maybe: BTreeSet<Call>,
@@ -104,26 +105,19 @@ pub struct History {
     deleted: BTreeSet<Bytes>,
     /// The greatest fencing version.
     fence: Version,
+    /// How many messages were lost.
+    pub lost: u8,
     /// What does not hold.
     pub violation: Option<Violation>,
 }
 
-impl Default for History {
-    fn default() -> Self {
-        Self {
-            tester: LinearizabilityTester::new(Twin::default()),
-            executed: BTreeSet::new(),
-            refused: BTreeSet::new(),
-            maybe: BTreeSet::new(),
-            versions: BTreeMap::new(),
-            deleted: BTreeSet::new(),
-            fence: 0,
-            violation: None,
-        }
-    }
-}
-
 impl History {
+    /// An empty one.
+    pub fn new(linearizable: bool) -> Self {
+        let tester = linearizable.then(|| LinearizabilityTester::new(Twin::default()));
+        Self { tester, ..Self::default() }
+    }
+
     fn violate(&mut self, violation: Violation) {
         self.violation.get_or_insert(violation);
     }
@@ -148,8 +142,10 @@ impl History {
         match event {
             Event::Called { seq, key, op } => {
                 // A thread of its own for each call, so that none is begun twice.
-                let begun = self.tester.on_invoke((actor, *seq), (key.clone(), op.clone()));
-                begun.expect("every call has its own number");
+                if let Some(tester) = &mut self.tester {
+                    let begun = tester.on_invoke((actor, *seq), (key.clone(), op.clone()));
+                    begun.expect("every call has its own number");
+                }
             }
             Event::Returned { seq, outcome, attempts } => {
                 if *outcome == Outcome::Maybe && *attempts < 2 {
@@ -202,8 +198,9 @@ impl History {
             // It was executed or not: its client has said itself that it knows which.
             return;
         }
-        self.tester.on_return(call, reply.clone()).expect("a call returns once");
-        if !self.tester.is_consistent() {
+        let Some(tester) = &mut self.tester else { return };
+        tester.on_return(call, reply.clone()).expect("a call returns once");
+        if !tester.is_consistent() {
             self.violate(Violation::NotLinearizable);
         }
     }

@@ -185,25 +185,28 @@ const fn hunt(
     Hunt { id, rule, bug, bounds, property }
 }
 
-const TWICE: Bounds = Bounds { net: Net::Duplicate, ..scenes::PUTS };
-const RECORDED: Bounds = Bounds { record_puts: true, ..TWICE };
+/// Each call is sent once: nothing comes twice.
+const ONCE: Bounds = Bounds { attempts: 1, ..scenes::PUTS };
+/// An answer to a call that is over may come.
+const LATE: Bounds = Bounds { drop_void: false, ..scenes::APPENDS };
+const RECORDED: Bounds = Bounds { net: Net::Duplicate, record_puts: true, ..scenes::PUTS };
 
 /// The mutants of the store, the clerk and the lock.
 pub const HUNTS: &[Hunt] = &[
     hunt("K1", "KV-ONCE-1", Bug::NothingRecorded, scenes::APPENDS, EXACTLY_ONCE),
-    hunt("K2", "KV-ONCE-2", Bug::SetsNotRecorded, scenes::SETS, LINEARIZABLE),
+    hunt("K2", "KV-ONCE-2", Bug::SetsNotRecorded, scenes::SETS, EXACTLY_ONCE),
     hunt("QK1", "KV-ONCE-3", Bug::AcknowledgedRunsAgain, scenes::APPENDS, EXACTLY_ONCE),
     hunt("K5", "KV-ONCE-5", Bug::FloorStays, scenes::SESSIONS, EXACTLY_ONCE),
     hunt("K16", "KV-ONCE-4", Bug::UnknownIsNew, scenes::SESSIONS, EXACTLY_ONCE),
     hunt("QK2", "KV-ONCE-6", Bug::AnyCommandFits, scenes::IMPOSTOR, LINEARIZABLE),
     hunt("QK3", "KV-ONCE-7", Bug::FutureWelcome, scenes::FUTURE, FLOOR),
-    hunt("QK4", "KV-PUT-1", Bug::VersionUnchecked, scenes::PUTS, LINEARIZABLE),
+    hunt("QK4", "KV-PUT-1", Bug::VersionUnchecked, ONCE, LINEARIZABLE),
     hunt("K17", "KV-VERSION-1", Bug::VersionRestarts, scenes::DELETES, VERSIONS),
     hunt("QK5", "KV-VERSION-2", Bug::FloorNotRaised, scenes::DELETES, VERSIONS),
     hunt("QK11", "CLERK-CREATE-1", Bug::CreationNotRecorded, scenes::DELETES, EXACTLY_ONCE),
-    hunt("K10", "CLERK-MAYBE-1", Bug::MismatchIsFinal, TWICE, REFUSED),
+    hunt("K10", "CLERK-MAYBE-1", Bug::MismatchIsFinal, scenes::PUTS, REFUSED),
     hunt("QK6", "CLERK-MAYBE-1", Bug::AlwaysMaybe, RECORDED, MAYBE),
-    hunt("QK7", "CLERK-SEQ-1", Bug::LateAnswerTaken, scenes::APPENDS, LINEARIZABLE),
+    hunt("QK7", "CLERK-SEQ-1", Bug::LateAnswerTaken, LATE, LINEARIZABLE),
     hunt("QK8", "CLERK-RETRY-1", Bug::NeverSentAgain, scenes::LOST, CALLS_END),
     hunt("LK1", "LOCK-MAYBE-1", Bug::MaybeHolds, scenes::LOCK, MUTUAL_EXCLUSION),
     hunt("LK2", "LOCK-MAYBE-1", Bug::MaybeForgets, scenes::LOCK, CALLS_END),

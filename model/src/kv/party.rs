@@ -297,6 +297,17 @@ impl<R: Rules> Party<R> {
         matches!(self, Self::Client(client) if !client.is_done())
     }
 
+    /// RED-ANSWER. Whether this message would change nothing here, now and for ever: an answer to a call that is over.
+    /// A client's numbers only rise, and an answer to an earlier one is ignored.
+    pub fn ignores(&self, message: &Message) -> bool {
+        match (self, message) {
+            (Self::Client(client), Message::Answer { seq, .. }) => {
+                *seq < client.clerk.seq() || !client.clerk.is_busy()
+            }
+            _ => false,
+        }
+    }
+
     /// What may happen here besides messages, within the bounds.
     pub fn stimulus(&self, bounds: &Bounds) -> Option<Stimulus> {
         let Self::Client(client) = self else { return None };

@@ -28,6 +28,7 @@ macro_rules! corners {
 
 corners! {
     SentAgain "a call was sent again",
+    MessageLost "a message was lost for good",
     FromRecord "a write was answered from its record",
     AfterAcknowledged "a copy of a write came when its client had its reply already, and was not executed",
     MaybeExecuted "a call that ended in Maybe had been executed",
@@ -54,7 +55,7 @@ pub struct Corners {
 }
 
 impl Corners {
-    fn reach(&self, corner: Corner) {
+    pub(super) fn reach(&self, corner: Corner) {
         let bit = 1 << corner as u32;
         if self.reached.load(Ordering::Relaxed) & bit == 0 {
             self.reached.fetch_or(bit, Ordering::Relaxed);

@@ -16,18 +16,21 @@ const fn bounds(programs: [Program; 3]) -> Bounds {
     Bounds {
         programs,
         net: Net::Reorder,
+        losses: 0,
         attempts: 2,
         looks: 1,
         record_puts: false,
         one_id: false,
         first_from_future: false,
         clients_kept: LIMITS.clients,
+        linearizable: true,
+        drop_void: true,
         settle_every: 1,
     }
 }
 
 pub(super) const APPENDS: Bounds =
-    Bounds { net: Net::Duplicate, settle_every: 100, ..bounds([Appends, AppendsGets, Nothing]) };
+    Bounds { net: Net::Duplicate, ..bounds([Appends, AppendsGets, Nothing]) };
 pub(super) const SETS: Bounds = bounds([SetsGets, SetsOther, Nothing]);
 pub(super) const PUTS: Bounds = bounds([PutsNew, GetsPuts, Nothing]);
 pub(super) const DELETES: Bounds =
@@ -38,8 +41,14 @@ pub(super) const IMPOSTOR: Bounds =
     Bounds { one_id: true, ..bounds([Appends, AppendsOther, Nothing]) };
 pub(super) const FUTURE: Bounds =
     Bounds { clients_kept: 1, first_from_future: true, ..bounds([Appends, AppendsOther, Nothing]) };
-pub(super) const LOCK: Bounds = Bounds { settle_every: 100, ..bounds([Locks, Locks, Nothing]) };
-pub(super) const LOST: Bounds = bounds([AppendsGets, Nothing, Nothing]);
+pub(super) const LOCK: Bounds =
+    Bounds { linearizable: false, looks: 0, settle_every: 100, ..bounds([Locks, Locks, Nothing]) };
+pub(super) const LOST: Bounds =
+    Bounds { losses: 2, settle_every: 100, ..bounds([AppendsGets, SetsGets, Nothing]) };
+
+const fn three(bounds: Bounds, programs: [Program; 3]) -> Bounds {
+    Bounds { programs, ..bounds }
+}
 
 /// The scenes of the standard set.
 pub const SCENES: &[Scene] = &[
@@ -48,6 +57,18 @@ pub const SCENES: &[Scene] = &[
         about: "two clients append and read; requests and answers come twice, late and out of order",
         bounds: APPENDS,
         reaches: &[Corner::SentAgain, Corner::FromRecord, Corner::AfterAcknowledged],
+    },
+    Run {
+        name: "kv-appends-three",
+        about: "two clients append and one reads, with duplication",
+        bounds: Bounds { settle_every: 100, ..three(APPENDS, [AppendsOther, AppendsGets, Gets]) },
+        reaches: &[Corner::SentAgain, Corner::FromRecord, Corner::AfterAcknowledged],
+    },
+    Run {
+        name: "kv-lost",
+        about: "two messages are lost for good: every call ends all the same",
+        bounds: LOST,
+        reaches: &[Corner::MessageLost, Corner::SentAgain, Corner::FromRecord],
     },
     Run {
         name: "kv-sets",
@@ -62,9 +83,19 @@ pub const SCENES: &[Scene] = &[
         reaches: &[Corner::MaybeExecuted, Corner::MaybeNotExecuted, Corner::Mismatch],
     },
     Run {
+        name: "kv-puts-thrice",
+        about: "as kv-puts, and each call may be sent three times",
+        bounds: Bounds { attempts: 3, settle_every: 1000, ..PUTS },
+        reaches: &[Corner::MaybeExecuted, Corner::MaybeNotExecuted, Corner::Mismatch],
+    },
+    Run {
         name: "kv-puts-recorded",
         about: "recorded Puts with versions, with duplication: nobody is told Maybe",
-        bounds: Bounds { net: Net::Duplicate, record_puts: true, ..PUTS },
+        bounds: Bounds {
+            net: Net::Duplicate,
+            record_puts: true,
+            ..bounds([PutsNew, GetsPuts, Nothing])
+        },
         reaches: &[Corner::FromRecord, Corner::Mismatch, Corner::AfterAcknowledged],
     },
     Run {
@@ -78,6 +109,15 @@ pub const SCENES: &[Scene] = &[
         about: "room for one client's records: who comes back after they were dropped is turned away",
         bounds: SESSIONS,
         reaches: &[Corner::SessionExpired, Corner::MaybeExecuted, Corner::FromRecord],
+    },
+    Run {
+        name: "kv-sessions-three",
+        about: "room for one client's records and three clients",
+        bounds: Bounds {
+            settle_every: 1000,
+            ..three(SESSIONS, [Appends, AppendsOther, AppendsGets])
+        },
+        reaches: &[Corner::SessionExpired, Corner::MaybeExecuted, Corner::MaybeNotExecuted],
     },
     Run {
         name: "kv-impostor",
@@ -102,5 +142,11 @@ pub const SCENES: &[Scene] = &[
             Corner::Released,
             Corner::MaybeExecuted,
         ],
+    },
+    Run {
+        name: "kv-lock-recorded",
+        about: "as kv-lock with recorded Puts, and every message may come twice",
+        bounds: Bounds { net: Net::Duplicate, record_puts: true, settle_every: 1, ..LOCK },
+        reaches: &[Corner::Acquired, Corner::Waited, Corner::Released, Corner::FromRecord],
     },
 ];

@@ -4,7 +4,7 @@ use super::{Action, Party, Shop, State};
 use crate::bounds::Net;
 use protocol::kv::Rules;
 use stateright::Model;
-use stateright::actor::{ActorModelAction, ActorModelState, Id};
+use stateright::actor::{ActorModelAction, ActorModelState, Envelope, Id};
 use std::fmt::Write as _;
 
 /// The clients' programs, how often a call is sent, and what is special.
@@ -12,11 +12,16 @@ pub fn bounds_text(bounds: &super::Bounds) -> String {
     let programs = bounds.programs.iter().filter(|program| !program.steps().is_empty());
     let names: Vec<_> = programs.map(|program| format!("{program:?}")).collect();
     let mut text = format!("{} ×{}", names.join("+"), bounds.attempts);
+    if bounds.losses > 0 {
+        text += &format!(" {}loss", bounds.losses);
+    }
     let words = [
         (bounds.net == Net::Duplicate, "dup"),
         (bounds.record_puts, "rec"),
         (bounds.one_id, "one-id"),
         (bounds.first_from_future, "future"),
+        (!bounds.linearizable, "no-order"),
+        (!bounds.drop_void, "void"),
     ];
     for (_, word) in words.iter().filter(|(on, _)| *on) {
         text.push(' ');
@@ -40,6 +45,9 @@ pub fn describe(action: &Action) -> String {
     match action {
         ActorModelAction::Deliver { src, dst, msg } => {
             format!("{} → {}  {msg:?}", name(*src), name(*dst))
+        }
+        ActorModelAction::Drop(Envelope { src, dst, msg }) => {
+            format!("lost  {} ⇥ {}  {msg:?}", name(*src), name(*dst))
         }
         ActorModelAction::Timeout(id, stimulus) => format!("{}  {stimulus:?}", name(*id)),
         other => format!("{other:?}"),
@@ -147,7 +155,7 @@ pub fn picture<R: Rules>(shop: &Shop<R>, path: &[Action]) -> String {
             &format!("<line x1=\"{x}\" y1=\"32\" x2=\"{x}\" y2=\"{height}\" stroke=\"#999\"/>\n");
     }
     // Where each message was last sent.
-    let mut sent: Vec<(stateright::actor::Envelope<super::Message>, usize)> = Vec::new();
+    let mut sent: Vec<(Envelope<super::Message>, usize)> = Vec::new();
     for (row, action) in path.iter().enumerate() {
         let Some(next) = take(shop, &state, action) else { break };
         for envelope in next.network.iter_deliverable().map(|envelope| envelope.to_cloned_msg()) {
@@ -157,10 +165,9 @@ pub fn picture<R: Rules>(shop: &Shop<R>, path: &[Action]) -> String {
         }
         let (at, text, colour) = match action {
             ActorModelAction::Deliver { src, dst, msg } => {
-                let same =
-                    |(envelope, _): &&(stateright::actor::Envelope<super::Message>, usize)| {
-                        envelope.src == *src && envelope.dst == *dst && envelope.msg == *msg
-                    };
+                let same = |(envelope, _): &&(Envelope<super::Message>, usize)| {
+                    envelope.src == *src && envelope.dst == *dst && envelope.msg == *msg
+                };
                 let from = sent.iter().find(same).map_or(row, |(_, row)| *row);
                 let (x1, y1, x2, y2) = (x(*src), y(from), x(*dst), y(row));
                 svg += &format!(
@@ -170,6 +177,9 @@ pub fn picture<R: Rules>(shop: &Shop<R>, path: &[Action]) -> String {
                 (*dst, format!("{msg:?}"), "#136")
             }
             ActorModelAction::Timeout(id, stimulus) => (*id, format!("{stimulus:?}"), "#630"),
+            ActorModelAction::Drop(Envelope { src, msg, .. }) => {
+                (*src, format!("lost: {msg:?}"), "#900")
+            }
             _ => break,
         };
         let (x, y) = (x(at) + 8, y(row) + 4);
