@@ -1,79 +1,60 @@
-//! The store: what a command does to the keys, and what its caller is told (labs 2 and 4 of 6.5840).
+//! The store: what a command does to the keys, and what its caller is told (labs 2 and 4 of 6.5840, and Redis's
+//! commands on strings and keys).
 //!
 //! A plain deterministic function of the commands that it has applied: it knows no clock but the largest
 //! stamp among them, so replicas that apply the same commands hold the same keys and give the same replies.
 //!
 //! Every value has a *version*. A write gives its key a greater one, and no version is ever given twice to a
 //! key, not even after it was deleted: its slot keeps a floor under all versions to come. So a version can
-//! fence: who presents an old one is late.
+//! fence: who presents an old one is late. A change of the deadline is a write too, for whoever watches the key
+//! may have read it.
+//!
+//! A value can have a *deadline*. From the moment at which the group's clock reaches it the key is not there, for
+//! any reader or writer, and since the clock never goes back the key never comes back. The item itself is taken
+//! out when a command touches the key, or by [`Store::tick`].
 //!
 //! A write can be made *exactly once*: it carries its client's id and a number, and its reply is kept until
 //! the client says that it has arrived. See [`records`]. What the client does is in [`clerk`], and a lock
 //! made of nothing but Get and Put in [`lock`].
 
+mod bytes;
 pub mod clerk;
+mod code;
+mod edit;
+mod keys;
+mod lcs;
 pub mod lock;
+mod number;
+mod op;
+mod print;
 pub mod records;
+mod reply;
 mod rules;
+mod strings;
+mod transaction;
+mod whole;
 
+pub use bytes::{Bytes, SLOTS, SlotId};
+pub use code::DecodeError;
+pub use lcs::MAX_LCS_PAIRS;
+pub use number::Decimal;
+pub use op::{Deadline, ExpireWhen, KeyOp, LcsForm, Op, StringOp, When};
 pub use records::{ClientId, Once, Seq};
+pub use reply::{Fault, Kind, Reply};
 pub use rules::{AfterMaybe, Exact, Rules};
+pub use transaction::{Transaction, Work};
+pub use whole::{TICK_CLIENTS, TICK_KEYS, TICK_SLOTS};
 
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
+use edit::{Deadlines, Edit, View};
 use records::{Found, Records};
-
-/// A key or a value. Copies share it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(from = "Vec<u8>", into = "Vec<u8>"))]
-pub struct Bytes(Arc<[u8]>);
 
 /// How often a key was written, and more after it was deleted: only ever greater. 0 is a key that is not there.
 pub type Version = u64;
 
 /// A time on the group's clock, in milliseconds: put into a command by the leader that takes it.
 pub type Stamp = u64;
-
-/// One of the [`SLOTS`] parts of the keys.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct SlotId(pub u16);
-
-/// How many slots there are (Redis Cluster's number).
-pub const SLOTS: u16 = 16_384;
-
-/// What is to be done with a key.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Op {
-    /// Reads value and version.
-    Get,
-    /// Writes the value if the key has this version, 0 for a key that is not there (2025's lab).
-    Put {
-        /// The new value.
-        value: Bytes,
-        /// The version that it replaces.
-        expected: Version,
-    },
-    /// Writes the value whatever was there (2024's Put).
-    Set {
-        /// The new value.
-        value: Bytes,
-    },
-    /// Puts the value behind the old one, which is the reply (2024's Append). A missing key is an empty value.
-    Append {
-        /// What is put behind.
-        value: Bytes,
-    },
-    /// Takes the key away if it has this version.
-    Delete {
-        /// The version that goes.
-        expected: Version,
-    },
-}
 
 /// One operation on one key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,48 +68,7 @@ pub struct Command {
     pub once: Option<Once>,
 }
 
-/// What the caller of a command is told.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Reply {
-    /// The value and its version, to a Get.
-    Value {
-        /// The value.
-        value: Bytes,
-        /// Its version.
-        version: Version,
-    },
-    /// The key is not there: to a Get, or to a Put or Delete that expected a version; nothing was written.
-    NoKey,
-    /// Written.
-    Written {
-        /// The version that the key has now, or that was deleted.
-        version: Version,
-    },
-    /// Appended.
-    Appended {
-        /// The value before.
-        old: Bytes,
-        /// The version that the key has now.
-        version: Version,
-    },
-    /// The key has another version; nothing was written.
-    VersionMismatch,
-    /// Executed before; the reply was too long to be kept.
-    NotKept,
-    /// Not executed: the client's records were dropped, so nobody knows whether this was executed before.
-    SessionExpired,
-    /// Not executed again: the client has said before that the reply had arrived.
-    Acknowledged,
-    /// Not executed: the client has used this number for another command.
-    SeqReused,
-    /// Not executed: the client's id is from the future of the group's clock.
-    ClientAhead,
-    /// Not executed: the client has as many replies unacknowledged as are kept.
-    TooManyUnacknowledged,
-}
-
-/// Bounds of a store.
+/// Bounds of a store. They decide replies, so they are the same on all replicas.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Limits {
     /// Clients of a slot whose records are kept.
@@ -139,11 +79,22 @@ pub struct Limits {
     pub reply_bytes: usize,
     /// How far ahead of the group's clock a client's id may be, in milliseconds.
     pub ahead_ms: u64,
+    /// How long a client's records are kept in a slot after its last call there, in milliseconds.
+    pub idle_ms: u64,
+    /// The longest value that an operation may make of a shorter one, in bytes.
+    pub value_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { clients: 4096, unacknowledged: 1024, reply_bytes: 4096, ahead_ms: 600_000 }
+        Self {
+            clients: 4096,
+            unacknowledged: 1024,
+            reply_bytes: 4096,
+            ahead_ms: 600_000,
+            idle_ms: 24 * 3_600_000,
+            value_bytes: 8 << 20,
+        }
     }
 }
 
@@ -151,6 +102,8 @@ impl Default for Limits {
 struct Item {
     value: Bytes,
     version: Version,
+    /// When it is there no more.
+    deadline: Option<Stamp>,
 }
 
 /// The keys that share a hash slot, with what protects their versions and their clients' calls.
@@ -165,33 +118,35 @@ struct Slot {
 }
 
 /// The store.
+///
+/// Invariant: `deadlines` has each item with a deadline once.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Store<R = Exact> {
     rules: R,
     limits: Limits,
     slots: BTreeMap<SlotId, Slot>,
     clock: Stamp,
+    deadlines: Deadlines,
+    /// The slot in which the next tick looks for idle clients.
+    sweep: SlotId,
 }
 
 impl<R: Rules> Store<R> {
     /// An empty store.
     pub const fn new(rules: R, limits: Limits) -> Self {
-        Self { rules, limits, slots: BTreeMap::new(), clock: 0 }
+        Self {
+            rules,
+            limits,
+            slots: BTreeMap::new(),
+            clock: 0,
+            deadlines: Deadlines::new(),
+            sweep: SlotId(0),
+        }
     }
 
     /// The group's clock: the largest stamp applied.
     pub const fn clock(&self) -> Stamp {
         self.clock
-    }
-
-    /// How many keys there are.
-    pub fn len(&self) -> usize {
-        self.slots.values().map(|slot| slot.items.len()).sum()
-    }
-
-    /// Whether there is no key.
-    pub fn is_empty(&self) -> bool {
-        self.slots.values().all(|slot| slot.items.is_empty())
     }
 
     /// By slot, the largest client id whose records were dropped.
@@ -201,214 +156,61 @@ impl<R: Rules> Store<R> {
 
     /// The value of a key and its version.
     pub fn get(&self, key: &Bytes) -> Option<(&Bytes, Version)> {
-        let item = self.slots.get(&key.slot())?.items.get(key)?;
+        let item = self.view(key.slot()).item(key)?;
         Some((&item.value, item.version))
     }
 
-    /// Applies a command. KV-ONCE-1, KV-ONCE-2: what a record answers is not executed, and a reply is kept in the
-    /// same step in which its command is executed.
+    /// The reply to an operation that only reads, without a place in the log; None if it may write.
+    pub fn read(&self, key: &Bytes, op: &Op) -> Option<Reply> {
+        let slot = key.slot();
+        if op.writes() {
+            None
+        } else if op.others().any(|other| other.slot() != slot) {
+            Some(Reply::Fault(Fault::CrossSlot))
+        } else {
+            self.view(slot).read(key, op)
+        }
+    }
+
+    /// Applies a command.
     pub fn apply(&mut self, stamp: Stamp, command: &Command) -> Reply {
-        self.clock = self.clock.max(stamp);
-        let (rules, limits, clock) = (self.rules, self.limits, self.clock);
         let Command { key, op, once } = command;
-        let slot = self.slots.entry(key.slot()).or_default();
-        let Some(once) = once.filter(|_| op.writes() && rules.records(op)) else {
-            return slot.execute(rules, key, op);
-        };
-        match slot.records.find(rules, &limits, clock, once, command.print()) {
-            Found::Answer(reply) => reply,
-            Found::New => {
-                let reply = slot.execute(rules, key, op);
-                let long = reply.len() > limits.reply_bytes;
-                let kept = if long { Reply::NotKept } else { reply.clone() };
-                slot.records.keep(once, command.print(), kept);
-                reply
+        let once = once.filter(|_| op.writes() && self.rules.records(op));
+        let print = || command.print();
+        self.execute(stamp, key.slot(), once, print, |edit| edit.apply(key, op))
+    }
+
+    fn view(&self, slot: SlotId) -> View<'_> {
+        View { items: self.slots.get(&slot).map(|slot| &slot.items), clock: self.clock }
+    }
+
+    /// KV-ONCE-1, KV-ONCE-2: what a record answers is not executed, and a reply is kept in the same step in which its
+    /// command is executed.
+    fn execute(
+        &mut self,
+        stamp: Stamp,
+        slot: SlotId,
+        once: Option<Once>,
+        print: impl Fn() -> u64,
+        run: impl FnOnce(&mut Edit<'_, R>) -> Reply,
+    ) -> Reply {
+        self.clock = self.clock.max(stamp);
+        let Self { rules, limits, slots, clock, deadlines, .. } = self;
+        let (rules, clock) = (*rules, *clock);
+        let slot = slots.entry(slot).or_default();
+        if let Some(once) = once {
+            match slot.records.find(rules, limits, clock, once, print()) {
+                Found::Answer(reply) => return reply,
+                Found::New => {}
             }
         }
-    }
-}
-
-impl Slot {
-    /// KV-PUT-1: a Put or Delete that expects another version changes nothing.
-    fn execute<R: Rules>(&mut self, rules: R, key: &Bytes, op: &Op) -> Reply {
-        let old = self.items.get(key);
-        let version = old.map_or(0, |item| item.version);
-        match op {
-            Op::Get => match old {
-                Some(Item { value, version }) => {
-                    Reply::Value { value: value.clone(), version: *version }
-                }
-                None => Reply::NoKey,
-            },
-            Op::Delete { .. } if old.is_none() => Reply::NoKey,
-            Op::Put { expected, .. } | Op::Delete { expected }
-                if !rules.may_write(version, *expected) =>
-            {
-                if old.is_none() {
-                    Reply::NoKey
-                } else {
-                    Reply::VersionMismatch
-                }
-            }
-            Op::Put { value, .. } | Op::Set { value } => {
-                Reply::Written { version: self.write(rules, key, value.clone()) }
-            }
-            Op::Append { value } => {
-                let old = old.map_or_else(Bytes::default, |item| item.value.clone());
-                let version = self.write(rules, key, old.followed_by(value));
-                Reply::Appended { old, version }
-            }
-            Op::Delete { .. } => {
-                self.items.remove(key);
-                self.floor = rules.floor_after(self.floor, version);
-                Reply::Written { version }
-            }
+        let reply = run(&mut Edit { rules, limits, clock, slot: &mut *slot, deadlines });
+        if let Some(once) = once {
+            let long = reply.len() > limits.reply_bytes;
+            let kept = if long { Reply::NotKept } else { reply.clone() };
+            slot.records.keep(once, print(), kept);
         }
-    }
-
-    /// KV-VERSION-1: the version is greater than any that the key had.
-    fn write<R: Rules>(&mut self, rules: R, key: &Bytes, value: Bytes) -> Version {
-        let old = self.items.get(key).map(|item| item.version);
-        let version = rules.next_version(old, self.floor);
-        self.items.insert(key.clone(), Item { value, version });
-        version
-    }
-}
-
-impl Op {
-    /// Whether it can change anything.
-    pub const fn writes(&self) -> bool {
-        !matches!(self, Self::Get)
-    }
-}
-
-impl Command {
-    /// A fingerprint of what is to be done (FNV-1a), so that a number used twice is noticed.
-    fn print(&self) -> u64 {
-        let (tag, value, expected): (u8, &[u8], Version) = match &self.op {
-            Op::Get => (0, &[], 0),
-            Op::Put { value, expected } => (1, value.as_ref(), *expected),
-            Op::Set { value } => (2, value.as_ref(), 0),
-            Op::Append { value } => (3, value.as_ref(), 0),
-            Op::Delete { expected } => (4, &[], *expected),
-        };
-        let length = (self.key.as_ref().len() as u64).to_le_bytes();
-        let expected = expected.to_le_bytes();
-        let parts = [&[tag], &length[..], self.key.as_ref(), &expected[..], value];
-        let bytes = parts.into_iter().flatten();
-        bytes.fold(0xcbf2_9ce4_8422_2325, |print, &byte| {
-            (print ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        })
-    }
-}
-
-impl Reply {
-    /// The bytes that keeping it takes, values only.
-    fn len(&self) -> usize {
-        match self {
-            Self::Value { value, .. } | Self::Appended { old: value, .. } => value.as_ref().len(),
-            _ => 0,
-        }
-    }
-
-    /// Whether it is a refusal that another copy of the command may not get: it hangs on what the store has of the
-    /// client now, and is not recorded.
-    pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::SessionExpired | Self::ClientAhead | Self::TooManyUnacknowledged)
-    }
-
-    /// Whether it says that the command changed nothing and that this very copy of it never will.
-    pub const fn is_refusal(&self) -> bool {
-        matches!(
-            self,
-            Self::NoKey
-                | Self::VersionMismatch
-                | Self::SessionExpired
-                | Self::SeqReused
-                | Self::ClientAhead
-                | Self::TooManyUnacknowledged
-        )
-    }
-}
-
-impl Bytes {
-    /// The slot of a key: CRC-16 (XMODEM) of the key, or of what stands between its first `{` and the next `}` if that
-    /// is not empty, modulo [`SLOTS`] (Redis Cluster's rule).
-    pub fn slot(&self) -> SlotId {
-        let key = self.as_ref();
-        let tag = key.iter().position(|&byte| byte == b'{').and_then(|open| {
-            let rest = &key[open + 1..];
-            let close = rest.iter().position(|&byte| byte == b'}')?;
-            (close > 0).then(|| &rest[..close])
-        });
-        let crc = tag.unwrap_or(key).iter().fold(0u16, |crc, &byte| {
-            (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
-                if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
-            })
-        });
-        SlotId(crc % SLOTS)
-    }
-
-    fn followed_by(&self, more: &Self) -> Self {
-        let mut both = Vec::with_capacity(self.0.len() + more.0.len());
-        both.extend_from_slice(&self.0);
-        both.extend_from_slice(&more.0);
-        Self(both.into())
-    }
-}
-
-impl Default for Bytes {
-    fn default() -> Self {
-        Self(Arc::from([]))
-    }
-}
-
-impl AsRef<[u8]> for Bytes {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl From<&[u8]> for Bytes {
-    fn from(bytes: &[u8]) -> Self {
-        Self(bytes.into())
-    }
-}
-
-impl From<&str> for Bytes {
-    fn from(text: &str) -> Self {
-        Self(text.as_bytes().into())
-    }
-}
-
-impl From<Vec<u8>> for Bytes {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes.into())
-    }
-}
-
-impl From<Bytes> for Vec<u8> {
-    fn from(bytes: Bytes) -> Self {
-        bytes.0.to_vec()
-    }
-}
-
-/// As text, what is not ASCII escaped.
-impl fmt::Debug for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", self.0.escape_ascii())
-    }
-}
-
-impl fmt::Debug for Op {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Get => write!(f, "Get"),
-            Self::Put { value, expected } => write!(f, "Put {value:?} over version {expected}"),
-            Self::Set { value } => write!(f, "Set {value:?}"),
-            Self::Append { value } => write!(f, "Append {value:?}"),
-            Self::Delete { expected } => write!(f, "Delete version {expected}"),
-        }
+        reply
     }
 }
 
@@ -420,32 +222,15 @@ impl fmt::Debug for Command {
     }
 }
 
-impl fmt::Debug for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Value { value, version } => write!(f, "{value:?} version {version}"),
-            Self::NoKey => write!(f, "NoKey"),
-            Self::Written { version } => write!(f, "Written version {version}"),
-            Self::Appended { old, version } => write!(f, "Appended to {old:?} version {version}"),
-            Self::VersionMismatch => write!(f, "VersionMismatch"),
-            Self::NotKept => write!(f, "NotKept"),
-            Self::SessionExpired => write!(f, "SessionExpired"),
-            Self::Acknowledged => write!(f, "Acknowledged"),
-            Self::SeqReused => write!(f, "SeqReused"),
-            Self::ClientAhead => write!(f, "ClientAhead"),
-            Self::TooManyUnacknowledged => write!(f, "TooManyUnacknowledged"),
-        }
-    }
-}
-
 /// The keys that are there, with value and version, and who has records.
 impl<R> fmt::Debug for Store<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut first = true;
         for slot in self.slots.values() {
-            for (key, Item { value, version }) in &slot.items {
+            for (key, Item { value, version, deadline }) in &slot.items {
                 let space = if first { "" } else { ", " };
                 write!(f, "{space}{key:?} = {value:?} version {version}")?;
+                deadline.map_or(Ok(()), |deadline| write!(f, " until {deadline}"))?;
                 first = false;
             }
             if slot.floor > 0 {

@@ -62,6 +62,7 @@ impl SequentialSpec for Twin {
                 let new = [old.as_ref(), value.as_ref()].concat();
                 Reply::Appended { version: self.write(key, new.into()), old }
             }
+            Op::String(_) | Op::Key(_) => unreachable!("the scenes have the labs' operations only"),
             Op::Delete { .. } => match self.keys.remove(key) {
                 None => Reply::NoKey,
                 Some((_, version)) => {

@@ -103,7 +103,7 @@ impl Corners {
                 Reply::SessionExpired => self.reach(Corner::SessionExpired),
                 Reply::SeqReused => self.reach(Corner::SeqReused),
                 Reply::ClientAhead => self.reach(Corner::ClientAhead),
-                Reply::Value { .. } | Reply::NotKept | Reply::TooManyUnacknowledged => {}
+                _ => {}
             },
             Event::Acquired { looked, .. } => {
                 self.reach(Corner::Acquired);

@@ -9,8 +9,14 @@ use protocol::kv::Limits;
 /// A named exploration of the store.
 pub type Scene = Run<Bounds, Corner>;
 
-pub(super) const LIMITS: Limits =
-    Limits { clients: 8, unacknowledged: 4, reply_bytes: 64, ahead_ms: 1_000 };
+pub(super) const LIMITS: Limits = Limits {
+    clients: 8,
+    unacknowledged: 4,
+    reply_bytes: 64,
+    ahead_ms: 1_000,
+    idle_ms: u64::MAX,
+    value_bytes: 1 << 20,
+};
 
 const fn bounds(programs: [Program; 3]) -> Bounds {
     Bounds {

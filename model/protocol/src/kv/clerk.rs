@@ -155,7 +155,7 @@ impl<R: Rules> Clerk<R> {
             Op::Get => false,
             Op::Put { expected: 0, .. } => self.config.record_puts || self.rules.records_creation(),
             Op::Put { .. } | Op::Delete { .. } => self.config.record_puts,
-            Op::Set { .. } | Op::Append { .. } => true,
+            Op::Set { .. } | Op::Append { .. } | Op::String(_) | Op::Key(_) => op.writes(),
         };
         // One call at a time: this one acknowledges all before it.
         let once = Once { client: self.config.client, seq: self.seq, acknowledged: self.seq - 1 };

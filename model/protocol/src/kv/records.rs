@@ -8,6 +8,8 @@
 //! ever dropped: a client that is not known and not above the floor may have been here, and is refused. No
 //! client has to open a session, and no two replicas' clocks are compared.
 
+use super::code::{DecodeError, Decoded, Reader, put_number};
+use super::whole::TICK_CLIENTS;
 use super::{Limits, Reply, Rules, Stamp};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -90,6 +92,7 @@ impl Records {
         print: u64,
     ) -> Found {
         let Once { client, seq, acknowledged } = once;
+        self.drop_idle(rules, limits, clock);
         if !self.sessions.contains_key(&client) {
             // KV-ONCE-7, KV-ONCE-4.
             if rules.is_ahead(client, clock, limits.ahead_ms) {
@@ -129,16 +132,70 @@ impl Records {
     /// KV-ONCE-5. Drops the clients that were idle longest until there is room for another.
     fn make_room<R: Rules>(&mut self, rules: R, room: usize) {
         while self.sessions.len() >= room.max(1) {
-            let Some((_, client)) = self.by_use.pop_first() else { return };
-            self.sessions.remove(&client);
-            self.floor = rules.client_floor_after(self.floor, client);
+            self.drop_first(rules);
         }
+    }
+
+    /// KV-ONCE-5. Drops some of the clients that made no call for too long.
+    pub(super) fn drop_idle<R: Rules>(&mut self, rules: R, limits: &Limits, clock: Stamp) {
+        for _ in 0..TICK_CLIENTS {
+            match self.by_use.first() {
+                Some((used, _)) if used.saturating_add(limits.idle_ms) < clock => {}
+                _ => return,
+            }
+            self.drop_first(rules);
+        }
+    }
+
+    fn drop_first<R: Rules>(&mut self, rules: R) {
+        let Some((_, client)) = self.by_use.pop_first() else { return };
+        self.sessions.remove(&client);
+        self.floor = rules.client_floor_after(self.floor, client);
     }
 
     /// Keeps the reply to a call that was found to be new.
     pub(super) fn keep(&mut self, once: Once, print: u64, reply: Reply) {
         let session = self.sessions.get_mut(&once.client).expect("a new call's client is known");
         session.records.push(Record { seq: once.seq, print, reply });
+    }
+
+    /// Appends the records' bytes to those of their slot.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        let Self { sessions, by_use: _, floor } = self;
+        put_number(out, floor.0);
+        put_number(out, sessions.len() as u64);
+        for (client, Session { used, acknowledged, records }) in sessions {
+            put_number(out, client.0);
+            put_number(out, *used);
+            put_number(out, *acknowledged);
+            put_number(out, records.len() as u64);
+            for Record { seq, print, reply } in records {
+                put_number(out, *seq);
+                put_number(out, *print);
+                reply.encode(out);
+            }
+        }
+    }
+
+    /// Reads the records of a slot.
+    pub(super) fn decode(from: &mut Reader<'_>, clock: Stamp) -> Decoded<Self> {
+        let mut read = Self { floor: ClientId(from.number()?), ..Self::default() };
+        for _ in 0..from.number()? {
+            let client = ClientId(from.number()?);
+            let (used, acknowledged) = (from.number()?, from.number()?);
+            let in_order = read.sessions.last_key_value().is_none_or(|(last, _)| *last < client);
+            if !in_order || used > clock {
+                return Err(DecodeError::Invalid("a client"));
+            }
+            let mut records = Vec::new();
+            for _ in 0..from.number()? {
+                let (seq, print) = (from.number()?, from.number()?);
+                records.push(Record { seq, print, reply: Reply::decode(from)? });
+            }
+            read.by_use.insert((used, client));
+            read.sessions.insert(client, Session { used, acknowledged, records });
+        }
+        Ok(read)
     }
 }
 

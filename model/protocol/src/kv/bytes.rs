@@ -1,0 +1,89 @@
+//! Keys and values, and the slots of keys.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A key or a value. Copies share it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(from = "Vec<u8>", into = "Vec<u8>"))]
+pub struct Bytes(Arc<[u8]>);
+
+/// One of the [`SLOTS`] parts of the keys.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct SlotId(pub u16);
+
+/// How many slots there are (Redis Cluster's number).
+pub const SLOTS: u16 = 16_384;
+
+impl Bytes {
+    /// The slot of a key: CRC-16 (XMODEM) of the key, or of what stands between its first `{` and the next `}` if that
+    /// is not empty, modulo [`SLOTS`] (Redis Cluster's rule).
+    pub fn slot(&self) -> SlotId {
+        let key = self.as_ref();
+        let tag = key.iter().position(|&byte| byte == b'{').and_then(|open| {
+            let rest = &key[open + 1..];
+            let close = rest.iter().position(|&byte| byte == b'}')?;
+            (close > 0).then(|| &rest[..close])
+        });
+        let crc = tag.unwrap_or(key).iter().fold(0u16, |crc, &byte| {
+            (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
+                if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
+            })
+        });
+        SlotId(crc % SLOTS)
+    }
+
+    /// These bytes and then the others.
+    pub(super) fn followed_by(&self, more: &Self) -> Self {
+        let mut both = Vec::with_capacity(self.0.len() + more.0.len());
+        both.extend_from_slice(&self.0);
+        both.extend_from_slice(&more.0);
+        Self(both.into())
+    }
+}
+
+impl Default for Bytes {
+    fn default() -> Self {
+        Self(Arc::from([]))
+    }
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl From<&str> for Bytes {
+    fn from(text: &str) -> Self {
+        Self(text.as_bytes().into())
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl From<Bytes> for Vec<u8> {
+    fn from(bytes: Bytes) -> Self {
+        bytes.0.to_vec()
+    }
+}
+
+/// As text, what is not ASCII escaped.
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}

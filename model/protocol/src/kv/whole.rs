@@ -1,0 +1,149 @@
+//! What concerns the whole store: its keys in order, the clock's work, and emptying it.
+
+use super::edit::Edit;
+use super::{Bytes, Rules, SLOTS, SlotId, Stamp, Store};
+use alloc::vec::Vec;
+
+/// The most keys that a tick takes out. If more are due, [`Store::nearest_deadline`] is still in the past, and the
+/// next tick follows at once; until then they are there for nobody.
+pub const TICK_KEYS: usize = 1024;
+/// The most slots in which a tick looks for idle clients: it goes round.
+pub const TICK_SLOTS: usize = 64;
+/// The most idle clients that are dropped from a slot at once.
+pub const TICK_CLIENTS: usize = 16;
+
+impl<R: Rules> Store<R> {
+    /// How many keys are there (DBSIZE).
+    pub fn len(&self) -> usize {
+        let items: usize = self.slots.values().map(|slot| slot.items.len()).sum();
+        let due = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= self.clock);
+        items - due.count()
+    }
+
+    /// Whether no key is there.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The nearest deadline of a key that was not taken out yet; in the past if a tick has left some.
+    pub fn nearest_deadline(&self) -> Option<Stamp> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// The keys that are there, slot by slot (KEYS).
+    pub fn keys(&self) -> impl Iterator<Item = &Bytes> {
+        self.slots.keys().flat_map(|&slot| self.keys_of(slot))
+    }
+
+    /// The keys of a slot that are there, in their order (CLUSTER GETKEYSINSLOT).
+    pub fn keys_of(&self, slot: SlotId) -> impl Iterator<Item = &Bytes> {
+        let items = self.slots.get(&slot).into_iter().flat_map(|slot| &slot.items);
+        items.filter(|(_, item)| !item.is_due(self.clock)).map(|(key, _)| key)
+    }
+
+    /// A step of SCAN: keys from the cursor on, about `count` of them, and the cursor of the next step; 0 begins
+    /// and ends.
+    ///
+    /// A key's place is its slot and then a hash of the key, so it does not move when others come and go: a key
+    /// that is there throughout is returned, and returned once. Keys of one hash come together. A slot with many
+    /// keys is looked through in every step; a hash tag that holds millions makes SCAN slow.
+    pub fn scan(&self, cursor: u64, count: usize) -> (u64, Vec<Bytes>) {
+        let mut found = Vec::new();
+        let first = u16::try_from(cursor >> PLACE_BITS).unwrap_or(SLOTS);
+        for (&slot, _) in self.slots.range(SlotId(first)..) {
+            if found.len() >= count.max(1) {
+                // A slot without a key that is there would be a step for nothing.
+                if self.keys_of(slot).next().is_some() {
+                    return (u64::from(slot.0) << PLACE_BITS, found);
+                }
+                continue;
+            }
+            let keys = self.keys_of(slot).map(|key| (place(slot, key), key));
+            let mut keys: Vec<(u64, &Bytes)> = keys.filter(|(at, _)| *at >= cursor).collect();
+            keys.sort_unstable();
+            let mut last = None;
+            for (at, key) in keys {
+                if found.len() >= count.max(1) && last != Some(at) {
+                    return (at, found);
+                }
+                last = Some(at);
+                found.push(key.clone());
+            }
+        }
+        (0, found)
+    }
+
+    /// A key that is there, chosen by the caller's number (RANDOMKEY). Keys behind others that are due but not
+    /// taken out yet are a little more likely.
+    pub fn random_key(&self, number: u64) -> Option<&Bytes> {
+        let items: u64 = self.slots.values().map(|slot| slot.items.len() as u64).sum();
+        let mut index = number.checked_rem(items)?;
+        let mut slots = self.slots.iter();
+        let (&slot, chosen) = slots.find(|(_, slot)| {
+            let items = slot.items.len() as u64;
+            let here = index < items;
+            index -= if here { 0 } else { items };
+            here
+        })?;
+        let rest = chosen.items.iter().skip(usize::try_from(index).ok()?);
+        let rest = rest.filter(|(_, item)| !item.is_due(self.clock)).map(|(key, _)| key);
+        let later = self.slots.range(SlotId(slot.0 + 1)..).flat_map(|(&id, _)| self.keys_of(id));
+        rest.chain(later).chain(self.keys()).next()
+    }
+
+    /// Moves the clock on, takes out the keys that are due, the first ones first and at most [`TICK_KEYS`], and drops
+    /// the records of some clients that were idle too long. Says how many keys went.
+    pub fn tick(&mut self, stamp: Stamp) -> usize {
+        self.clock = self.clock.max(stamp);
+        let mut gone = 0;
+        while gone < TICK_KEYS {
+            let Some((deadline, key)) = self.deadlines.first() else { break };
+            if *deadline > self.clock {
+                break;
+            }
+            let key = key.clone();
+            self.edit(key.slot(), |edit| edit.remove(&key));
+            gone += 1;
+        }
+        let (rules, limits, clock) = (self.rules, self.limits, self.clock);
+        let mut next = None;
+        for (&id, slot) in self.slots.range_mut(self.sweep..).take(TICK_SLOTS) {
+            slot.records.drop_idle(rules, &limits, clock);
+            next = Some(id.0 + 1);
+        }
+        self.sweep = SlotId(next.filter(|next| *next < SLOTS).unwrap_or(0));
+        gone
+    }
+
+    /// Takes out all keys (FLUSHALL). Versions go on above the old ones, and the clients' records stay. The work grows
+    /// with the number of keys.
+    pub fn flush(&mut self, stamp: Stamp) {
+        self.clock = self.clock.max(stamp);
+        let rules = self.rules;
+        for slot in self.slots.values_mut() {
+            for item in slot.items.values() {
+                slot.floor = rules.floor_after(slot.floor, item.version);
+            }
+            slot.items.clear();
+        }
+        self.deadlines.clear();
+    }
+
+    fn edit<T>(&mut self, slot: SlotId, run: impl FnOnce(&mut Edit<'_, R>) -> T) -> T {
+        let Self { rules, limits, slots, clock, deadlines, .. } = self;
+        let slot = slots.entry(slot).or_default();
+        run(&mut Edit { rules: *rules, limits, clock: *clock, slot, deadlines })
+    }
+}
+
+/// Bits of a cursor below those of the slot.
+const PLACE_BITS: u32 = 48;
+
+/// Where a key stands in a scan: its slot, and a hash of it (FNV-1a, its upper bits folded in).
+fn place(slot: SlotId, key: &Bytes) -> u64 {
+    let hash = key.as_ref().iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let hash = (hash ^ (hash >> PLACE_BITS)) & ((1 << PLACE_BITS) - 1);
+    (u64::from(slot.0) << PLACE_BITS) | hash
+}
