@@ -93,17 +93,18 @@ pub const DEEP: &[Run] = &[
     },
     Run {
         name: "raft-snapshot-tail",
-        about: "a snapshot reaches a follower whose log goes beyond it",
+        about: "a snapshot reaches a follower whose log goes beyond it; the rounds of reads bring it",
         bounds: Bounds {
             max_term: 1,
             max_log: 2,
-            heartbeats: true,
+            reads: 2,
+            readers: N0,
             campaigners: N0,
             compactions: 1,
             compactors: N0,
             converge_every: 20_000,
             ..THREE
         },
-        reaches: &[Compacted, SnapshotPace, SnapshotInstalled, SnapshotKeptTail],
+        reaches: &[ReadConfirmed, Compacted, SnapshotInstalled, SnapshotKeptTail],
     },
 ];
