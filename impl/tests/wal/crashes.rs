@@ -1,0 +1,35 @@
+//! Random lives with crashes at any change of the disk: nothing acknowledged is lost, nothing that was
+//! cut off comes back, and no crash is taken for damage.
+
+use super::cases::{Case, Reached, case, live};
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use quorate::wal::{Rules, Sound};
+use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
+
+/// Lives so many cases from a seed. The error is the smallest case that went wrong, and how.
+pub fn explore(rules: impl Rules, cases: u32, seed: u64, shrink: u32) -> Result<Reached, String> {
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(seed),
+        max_shrink_iters: shrink,
+        ..Config::default()
+    };
+    let reached = Cell::new(Reached::default());
+    let one = |case: Case| {
+        let mut now = reached.get();
+        let result = live(rules, &case, &mut now);
+        reached.set(now);
+        result.map_err(TestCaseError::fail)
+    };
+    let result = TestRunner::new(config).run(&case(), one);
+    result.map(|()| reached.get()).map_err(|failure| format!("seed {seed}: {failure}"))
+}
+
+#[test]
+fn no_crash_loses_or_resurrects_anything() {
+    let seed = RandomState::new().hash_one(0);
+    let reached = explore(Sound, 3000, seed, 4096).unwrap_or_else(|failure| panic!("{failure}"));
+    println!("seed {seed}: {reached:?}");
+}
