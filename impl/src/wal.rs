@@ -276,11 +276,8 @@ impl<D: Disk, R: Rules> Wal<D, R> {
     fn sync_current(&mut self) -> Result<(), Error> {
         let current = &mut self.current;
         if current.synced < current.written {
-            // On an error of its own the sync counts for nothing, and for good.
-            let synced = current.file.sync_data();
-            if self.rules.stops_at_error() {
-                synced.map_err(Error::io("sync", current.path.clone()))?;
-            }
+            let synced = self.rules.sync_result(current.file.sync_data());
+            synced.map_err(Error::io("sync", current.path.clone()))?;
             current.synced = current.written;
         }
         Ok(())
@@ -361,7 +358,7 @@ fn open_groups(
     victim: Option<u64>,
     most: u64,
 ) {
-    let mut left = most;
+    let mut left = most.max(1);
     for (&id, group) in groups {
         let mut copied = 0;
         group::open(encoder, id, group, |placed| {

@@ -274,7 +274,8 @@ impl<'a> Sealed<'a> {
         if sum != batch_sum(rules.seed(at.generation), batch) {
             return Err("the batch's checksum is wrong");
         }
-        if !rules.is_of(at.generation, generation) || position != at.position || durable > position {
+        if !rules.is_of(at.generation, generation) || position != at.position || durable > position
+        {
             return Err("the batch belongs elsewhere");
         }
         let end = at.position + whole as u64;

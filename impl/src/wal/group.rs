@@ -110,10 +110,8 @@ fn image<C: Clone>(durable: &Durable<C>) -> impl Iterator<Item = Write> {
         next = first + Index::from(count);
         Some(Write::Append { first, term: terms.term_at(first)?, count })
     });
-    let start = [
-        Write::Snapshot { id: durable.snapshot(), keep: false },
-        Write::HardState(durable.hard),
-    ];
+    let start =
+        [Write::Snapshot { id: durable.snapshot(), keep: false }, Write::HardState(durable.hard)];
     start.into_iter().chain(runs)
 }
 

@@ -34,11 +34,7 @@ pub fn draft_name(segment: &str) -> String {
 }
 
 /// Reads the folder. Nothing in it is changed before everything has been found good.
-pub fn recover<D: Disk, R: Rules>(
-    disk: &D,
-    rules: R,
-    identity: Identity,
-) -> Result<Found, Error> {
+pub fn recover<D: Disk, R: Rules>(disk: &D, rules: R, identity: Identity) -> Result<Found, Error> {
     let names = disk.list().map_err(Error::io("list the folder", disk.path("")))?;
     let segments = row(disk, &names)?;
     let mut replay = Replay { rules, groups: BTreeMap::new() };
@@ -179,7 +175,8 @@ impl<R: Rules> Replay<R> {
     fn segment(&mut self, segment: &Segment, first: bool, last: bool) -> Result<Kept, Error> {
         let start = SECTOR as u64;
         // A segment has its name because its opening was durable.
-        let opening = segment.batch(self.rules, start).map_err(|what| segment.damaged(start, what))?;
+        let opening =
+            segment.batch(self.rules, start).map_err(|what| segment.damaged(start, what))?;
         let records = opening.records();
         let opened = records.and_then(|records| self.open(records, segment.generation, first));
         opened.map_err(|what| segment.damaged(start, what))?;

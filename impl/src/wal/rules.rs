@@ -5,6 +5,7 @@
 //! would notice. `WAL.md` beside this crate says what each id stands for.
 
 use std::fmt::Debug;
+use std::io;
 
 /// The log's rules: small predicates and choices. Positions and marks are byte offsets in a segment.
 pub trait Rules: Copy + Debug + Send + 'static {
@@ -60,6 +61,11 @@ pub trait Rules: Copy + Debug + Send + 'static {
     /// WAL-PIN. Whether a segment of `generation` may go when the oldest live command is in `pinned`.
     fn may_remove(&self, generation: u64, pinned: u64) -> bool {
         generation < pinned
+    }
+
+    /// WAL-SYNC. What a sync is taken to have said: what it said.
+    fn sync_result(&self, said: io::Result<()>) -> io::Result<()> {
+        said
     }
 
     /// WAL-FATAL. Whether the log stops for good at the first error of the disk.

@@ -69,13 +69,10 @@ fn op(groups: u16) -> impl Strategy<Value = Op> {
 }
 
 pub fn case() -> impl Strategy<Value = Case> {
-    let options = (1..6u64, 1..5usize).prop_map(|(sectors, max_segments)| Options {
-        segment_bytes: sectors * 512,
-        max_segments,
-    });
+    let options = (1..6u64, 1..5usize)
+        .prop_map(|(sectors, max_segments)| Options { segment_bytes: sectors * 512, max_segments });
     (options, any::<u64>(), 1..4u16).prop_flat_map(|(options, seed, groups)| {
-        prop::collection::vec(op(groups), 0..120)
-            .prop_map(move |ops| Case { options, seed, ops })
+        prop::collection::vec(op(groups), 0..120).prop_map(move |ops| Case { options, seed, ops })
     })
 }
 
@@ -116,7 +113,8 @@ pub fn resolve(
     let entry = |_| {
         *fresh += 1;
         let size = if let Step::Append { size, .. } = step { size } else { 0 };
-        let command = fresh.to_le_bytes().into_iter().chain(std::iter::repeat_n(*fresh as u8, size));
+        let command =
+            fresh.to_le_bytes().into_iter().chain(std::iter::repeat_n(*fresh as u8, size));
         if *fresh % 5 == 0 { Entry::NoOp } else { Entry::Command(command.collect()) }
     };
     let count = if let Write::Append { count, .. } = write { count } else { 0 };
@@ -137,8 +135,6 @@ pub struct Reached {
     pub lost: u32,
     pub rolls: u32,
     pub removals: u32,
-    /// Segments whose commands an opening has copied.
-    pub copies: u32,
 }
 
 /// A life in progress.
@@ -151,6 +147,8 @@ struct Life<'a, R: Rules> {
     states: Vec<Groups>,
     /// The last of them that is acknowledged.
     synced: usize,
+    /// Whether nothing at all may be gone.
+    whole: bool,
     now: Groups,
     batch: Batch,
     fresh: u64,
@@ -167,6 +165,7 @@ pub fn live<R: Rules>(rules: R, case: &Case, reached: &mut Reached) -> Result<()
         reached,
         states: vec![Groups::new()],
         synced: 0,
+        whole: false,
         now: Groups::new(),
         batch: Batch::new(),
         fresh: 0,
@@ -245,13 +244,15 @@ impl<R: Rules> Life<'_, R> {
             Error::Io { .. } => self.reached.failed_syncs += u32::from(!self.disk.power_is_off()),
             _ => return Err(format!("a fault of the disk is taken for something else: {error}")),
         }
-        if let Some(mut wal) = wal {
-            let again = wal.sync().err().map(|again| again.to_string());
-            if again != Some(error.to_string()) {
-                return Err(format!("a log that failed goes on: {error}, then {again:?}"));
+        let crash = self.disk.power_is_off() || self.fresh % 2 == 0;
+        if let (Some(mut wal), false) = (wal, self.disk.power_is_off()) {
+            match wal.sync() {
+                // What a log says after it has failed is held against it like anything else.
+                Ok(()) => self.synced = self.states.len() - 1,
+                Err(again) if again.to_string() == error.to_string() => {}
+                Err(again) => return Err(format!("a log fails twice: {error}, then {again}")),
             }
         }
-        let crash = self.disk.power_is_off() || self.fresh % 2 == 0;
         self.again(crash)
     }
 
@@ -264,11 +265,11 @@ impl<R: Rules> Life<'_, R> {
         if crash {
             self.reached.crashes += 1;
             self.disk.crash();
+        } else if self.disk.tripped() {
+            self.disk.restart();
         } else {
-            // A fault that waits may strike the start.
-            if self.disk.tripped() {
-                self.disk.restart();
-            }
+            // What a killed process wrote is there, unless a fault that still waits strikes the start.
+            self.whole = true;
         }
         self.start()
     }
@@ -276,16 +277,16 @@ impl<R: Rules> Life<'_, R> {
     /// Opens the log, again if a fault strikes meanwhile, and compares what it finds.
     fn start(&mut self) -> Result<Log<R>, String> {
         loop {
-            let opened =
-                Wal::open(self.disk.clone(), self.rules, IDENTITY, self.case.options);
+            let opened = Wal::open(self.disk.clone(), self.rules, IDENTITY, self.case.options);
             match opened {
                 Ok((wal, recovered)) => {
                     self.compare(recovered)?;
                     return Ok(wal);
                 }
-                Err(error @ (Error::Io { .. } | Error::Full { .. })) if self.disk.tripped() => {
+                Err(Error::Io { .. } | Error::Full { .. }) if self.disk.tripped() => {
                     self.reached.crashes_at_start += u32::from(self.disk.power_is_off());
-                    if matches!(error, Error::Io { .. }) && self.disk.power_is_off() {
+                    if self.disk.power_is_off() {
+                        self.whole = false;
                         self.disk.crash();
                     } else {
                         self.disk.restart();
@@ -307,6 +308,9 @@ impl<R: Rules> Life<'_, R> {
                 &self.states[self.synced + 1..]
             ));
         };
+        if std::mem::take(&mut self.whole) && k + 1 < self.states.len() {
+            return Err(format!("the end of a killed process, found only {found:?}"));
+        }
         self.reached.lucky += (k - self.synced) as u32;
         self.reached.lost += (self.states.len() - 1 - k) as u32;
         self.states = vec![found.clone()];

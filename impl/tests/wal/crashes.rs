@@ -30,6 +30,12 @@ pub fn explore(rules: impl Rules, cases: u32, seed: u64, shrink: u32) -> Result<
 #[test]
 fn no_crash_loses_or_resurrects_anything() {
     let seed = RandomState::new().hash_one(0);
-    let reached = explore(Sound, 3000, seed, 4096).unwrap_or_else(|failure| panic!("{failure}"));
+    let reached = explore(Sound, 12_000, seed, 4096).unwrap_or_else(|failure| panic!("{failure}"));
     println!("seed {seed}: {reached:?}");
+    let Reached { crashes, crashes_at_start, failed_syncs, full, .. } = reached;
+    let Reached { tails_cut, lucky, lost, rolls, removals, .. } = reached;
+    let faults = [crashes, crashes_at_start, failed_syncs, full];
+    for count in faults.into_iter().chain([tails_cut, lucky, lost, rolls, removals]) {
+        assert!(count > 100, "seed {seed}: the cases meet too little: {reached:?}");
+    }
 }

@@ -244,7 +244,8 @@ impl SimDisk {
     /// The files as a process sees them.
     pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let state = self.0.borrow();
-        let content = |(name, &file): (&String, &usize)| (name.clone(), state.files[file].cache.clone());
+        let content =
+            |(name, &file): (&String, &usize)| (name.clone(), state.files[file].cache.clone());
         state.names.iter().map(content).collect()
     }
 

@@ -1,0 +1,166 @@
+//! The tests, tested: logs that are wrong in one rule, and what each dies of.
+
+use super::crashes::explore;
+use super::damage::flip_every_bit;
+use quorate::wal::{Rules, Sound};
+use std::io;
+
+/// A wrong log, and its one wrong rule.
+macro_rules! bug {
+    ($name:ident, $($rule:item)+) => {
+        #[derive(Clone, Copy, Debug)]
+        struct $name;
+
+        impl Rules for $name {
+            $($rule)+
+        }
+    };
+}
+
+bug! {
+    // WAL-SEED: a batch of any generation is taken, if it stands where it stood.
+    ForgetsGeneration,
+    fn seed(&self, _: u64) -> u32 {
+        0
+    }
+    fn is_of(&self, _: u64, _: u64) -> bool {
+        true
+    }
+}
+bug! {
+    // WAL-MARK-1: what is only written is said to be durable.
+    MarksTooMuch,
+    fn durable_mark(&self, _: u64, written: u64) -> u64 {
+        written
+    }
+}
+bug! {
+    // WAL-MARK-1: nothing but the opening is ever said to be durable.
+    MarksNothing,
+    fn durable_mark(&self, _: u64, _: u64) -> u64 {
+        0
+    }
+}
+bug! {
+    // WAL-MARK-2: all bad bytes are a torn tail.
+    TakesDamageForTorn,
+    fn is_damage(&self, _: u64, _: u64) -> bool {
+        false
+    }
+}
+bug! {
+    // WAL-MARK-2: a later batch is proof enough.
+    TakesTornForDamage,
+    fn is_damage(&self, _: u64, _: u64) -> bool {
+        true
+    }
+}
+bug! {
+    // WAL-TAIL-1: a second sync is trusted after the first has failed.
+    TrustsSecondSync,
+    fn rewrites_tail(&self) -> bool {
+        false
+    }
+}
+bug! {
+    // WAL-TAIL-2: what is in the cache counts.
+    TrustsCache,
+    fn syncs_tail(&self) -> bool {
+        false
+    }
+}
+bug! {
+    // WAL-ROLL-1: a segment has its name before it is durable.
+    NamesFirst,
+    fn syncs_before_name(&self) -> bool {
+        false
+    }
+}
+bug! {
+    // WAL-ROLL-2: names are left to luck.
+    ForgetsFolder,
+    fn syncs_folder(&self) -> bool {
+        false
+    }
+}
+bug! {
+    // WAL-ROLL-3: old segments go before the new one, which has the copies, is durable.
+    RemovesFirst,
+    fn removes_last(&self) -> bool {
+        false
+    }
+}
+bug! {
+    // WAL-PIN: old segments go whether they are needed or not.
+    RemovesPinned,
+    fn may_remove(&self, _: u64, _: u64) -> bool {
+        true
+    }
+}
+bug! {
+    // WAL-SYNC: a sync that fails counts.
+    SwallowsErrors,
+    fn sync_result(&self, _: io::Result<()>) -> io::Result<()> {
+        Ok(())
+    }
+}
+bug! {
+    // WAL-FATAL: after an error the log takes a second sync at its word.
+    GoesOn,
+    fn stops_at_error(&self) -> bool {
+        false
+    }
+}
+
+/// Seeds are fixed, so a bug that is found once is found always.
+fn dies_of_crashes(bug: impl Rules, how: &str) {
+    let found = explore(bug, 5000, 1, 0);
+    let death = found.expect_err(&format!("{bug:?} survives"));
+    println!("{bug:?} dies: {}", death.chars().take(300).collect::<String>());
+    assert!(death.contains(how), "{bug:?} dies of something else: {death}");
+}
+
+#[test]
+fn stale_blocks_are_noticed() {
+    dies_of_crashes(ForgetsGeneration, "");
+}
+
+#[test]
+fn false_marks_are_noticed() {
+    dies_of_crashes(MarksTooMuch, "refused");
+    dies_of_crashes(TakesTornForDamage, "refused");
+}
+
+#[test]
+fn an_unsettled_tail_is_noticed() {
+    dies_of_crashes(TrustsSecondSync, "");
+    dies_of_crashes(TrustsCache, "");
+}
+
+#[test]
+fn names_left_to_luck_are_noticed() {
+    dies_of_crashes(NamesFirst, "refused");
+    dies_of_crashes(ForgetsFolder, "");
+}
+
+#[test]
+fn early_removals_are_noticed() {
+    dies_of_crashes(RemovesFirst, "");
+    dies_of_crashes(RemovesPinned, "refused");
+}
+
+#[test]
+fn forgotten_errors_are_noticed() {
+    // It even says in its next batch that what was lost is durable.
+    dies_of_crashes(SwallowsErrors, "refused");
+    dies_of_crashes(GoesOn, "acknowledged was");
+}
+
+#[test]
+fn overlooked_damage_is_noticed() {
+    flip_every_bit(Sound).expect("the right rules overlook nothing");
+    for found in [flip_every_bit(TakesDamageForTorn), flip_every_bit(MarksNothing)] {
+        let death = found.expect_err("the bug survives");
+        assert!(death.contains("was to be refused"), "it dies of something else: {death}");
+    }
+}
