@@ -38,7 +38,7 @@ pub use group::GroupId;
 pub use rules::{Rules, Sound};
 
 use crate::disk::{Disk, DiskFile};
-use format::{Encoder, Header, Place, segment_name};
+use format::{Encoder, End, Header, Place, segment_name};
 use group::{Group, Placed, commands, objection, rebuilt};
 use protocol::log::Durable;
 use std::collections::{BTreeMap, VecDeque};
@@ -122,7 +122,7 @@ struct Current<F> {
     /// Where the opening ends.
     opening_end: u64,
     /// Where the last batch ends.
-    written: u64,
+    end: End,
     /// How far a sync has come.
     synced: u64,
 }
@@ -165,7 +165,7 @@ impl<D: Disk, R: Rules> Wal<D, R> {
             remove_old(&disk, rules, &groups, &mut older, last)?;
         }
         let generation = older.back().map_or(1, |last| last + 1);
-        let next = Next { generation, previous_end: found.end };
+        let next = Next { generation, previous: found.end };
         let current = begin(&disk, rules, identity, options, &mut groups, &mut older, next)?;
         let report = |group: &Group| RecoveredGroup {
             durable: rebuilt(group, |_, placed| placed.bytes.clone().expect("recovery saw it")),
@@ -221,7 +221,7 @@ impl<D: Disk, R: Rules> Wal<D, R> {
     /// Those of the disk.
     pub fn close(mut self) -> Result<(), Error> {
         self.sync()?;
-        if self.current.written > self.current.opening_end {
+        if self.current.end.length > self.current.opening_end {
             self.finally(|wal| wal.append(&mut Batch::new()))?;
         }
         self.sync()
@@ -248,7 +248,7 @@ impl<D: Disk, R: Rules> Wal<D, R> {
         if batch.is_empty() {
             return Ok(());
         }
-        if self.current.written - self.current.opening_end >= self.options.segment_bytes {
+        if self.current.end.length - self.current.opening_end >= self.options.segment_bytes {
             self.roll()?;
         }
         let generation = self.current.generation;
@@ -263,22 +263,23 @@ impl<D: Disk, R: Rules> Wal<D, R> {
     }
 
     fn append(&mut self, batch: &mut Batch) -> Result<(), Error> {
-        let Current { generation, written, synced, .. } = self.current;
-        let at = Place { generation, position: written, opening: false };
-        let bytes = batch.seal(self.rules, at, self.rules.durable_mark(synced, written));
+        let Current { generation, end, synced, .. } = self.current;
+        let at = Place { generation, position: end.length, opening: false };
+        let mark = self.rules.durable_mark(synced, end.length);
+        let bytes = batch.seal(self.rules, at, mark);
         let current = &mut self.current;
         let failed = Error::io("write", current.path.clone());
-        current.file.write_at(written, bytes).map_err(failed)?;
-        current.written += bytes.len() as u64;
+        current.file.write_at(end.length, bytes).map_err(failed)?;
+        current.end.add_sealed(bytes);
         Ok(())
     }
 
     fn sync_current(&mut self) -> Result<(), Error> {
         let current = &mut self.current;
-        if current.synced < current.written {
+        if current.synced < current.end.length {
             let synced = self.rules.sync_result(current.file.sync_data());
             synced.map_err(Error::io("sync", current.path.clone()))?;
-            current.synced = current.written;
+            current.synced = current.end.length;
         }
         Ok(())
     }
@@ -286,8 +287,7 @@ impl<D: Disk, R: Rules> Wal<D, R> {
     /// Goes on in a new segment.
     fn roll(&mut self) -> Result<(), Error> {
         self.sync_current()?;
-        let next =
-            Next { generation: self.current.generation + 1, previous_end: self.current.written };
+        let next = Next { generation: self.current.generation + 1, previous: self.current.end };
         self.older.push_back(self.current.generation);
         self.current = begin(
             &self.disk,
@@ -302,11 +302,11 @@ impl<D: Disk, R: Rules> Wal<D, R> {
     }
 }
 
-/// The segment to begin, and where the one before it ends, in bytes.
+/// The segment to begin, and how the one before it ends.
 #[derive(Clone, Copy)]
 struct Next {
     generation: u64,
-    previous_end: u64,
+    previous: End,
 }
 
 /// Begins a segment when everything in the older ones is durable, and removes those of them that nobody
@@ -320,14 +320,16 @@ fn begin<D: Disk, R: Rules>(
     older: &mut VecDeque<u64>,
     next: Next,
 ) -> Result<Current<D::File>, Error> {
-    let Next { generation, previous_end } = next;
+    let Next { generation, previous } = next;
     let mut encoder = Encoder::default();
     let victim = (older.len() >= options.max_segments.max(1)).then(|| older.front()).flatten();
     open_groups(groups, &mut encoder, generation, victim.copied(), options.segment_bytes);
-    let start = SECTOR as u64;
-    let mut bytes = Header { identity, generation, previous_end }.encode().to_vec();
-    let at = Place { generation, position: start, opening: true };
-    bytes.extend(encoder.seal(rules, at, start));
+    let header = Header { identity, generation, previous };
+    let mut end = header.end();
+    let at = Place { generation, position: end.length, opening: true };
+    let opening = encoder.seal(rules, at, end.length);
+    end.add_sealed(opening);
+    let bytes = [&header.encode()[..], opening].concat();
 
     if !rules.removes_last() {
         remove_old(disk, rules, groups, older, generation)?;
@@ -345,8 +347,7 @@ fn begin<D: Disk, R: Rules>(
         disk.sync().map_err(Error::io("sync the folder of", path.clone()))?;
     }
     remove_old(disk, rules, groups, older, generation)?;
-    let end = bytes.len() as u64;
-    Ok(Current { generation, file, path, opening_end: end, written: end, synced: end })
+    Ok(Current { generation, file, path, opening_end: end.length, end, synced: end.length })
 }
 
 /// Encodes every group's state for an opening. Commands in the segment `victim` are copied, up to about

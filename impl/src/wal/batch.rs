@@ -1,6 +1,6 @@
 //! Writes on their way to the disk. A core's thread encodes; the disk's thread only writes.
 
-use super::format::{BATCH_HEADER, Encoder, Place};
+use super::format::{Encoder, Place};
 use super::group::GroupId;
 use super::rules::Rules;
 use super::{Bytes, Error, MAX_BATCH_BYTES};
@@ -51,11 +51,11 @@ impl Batch {
         entries: impl IntoIterator<Item = &'a Entry<Bytes>>,
     ) -> Result<(), Error> {
         let count = if let Write::Append { count, .. } = *write { count as usize } else { 0 };
-        let before = (self.encoder.len(), self.encoder.records(), self.entries.len());
+        let before = self.entries.len();
         self.entries.extend(entries.into_iter().take(count).cloned());
-        let entries = &self.entries[before.2..];
+        let entries = &self.entries[before..];
         let payload: usize = entries.iter().map(size).sum();
-        let bytes = before.0.saturating_add(payload);
+        let bytes = self.encoder.len().saturating_add(payload);
         let refused = if entries.len() != count {
             let why = "an append has fewer entries than it says";
             Error::Invalid { group, write: *write, why }
@@ -66,13 +66,13 @@ impl Batch {
             self.writes.push((group, *write));
             return Ok(());
         };
-        self.entries.truncate(before.2);
+        self.entries.truncate(before);
         Err(refused)
     }
 
     /// Empties it.
     pub fn clear(&mut self) {
-        self.encoder.cut(BATCH_HEADER, 0);
+        self.encoder.clear();
         self.writes.clear();
         self.entries.clear();
     }

@@ -21,7 +21,7 @@ const BATCH_MAGIC: [u8; 4] = *b"qbat";
 const OPENING_MAGIC: [u8; 4] = *b"qopn";
 
 /// Bytes of a batch in front of its records.
-pub const BATCH_HEADER: usize = 40;
+const BATCH_HEADER: usize = 40;
 
 /// The first sector of a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,8 +30,36 @@ pub struct Header {
     pub identity: Identity,
     /// Its number.
     pub generation: u64,
-    /// The length in bytes of the generation before it, which was finished then; 0 if there was none.
-    pub previous_end: u64,
+    /// How the generation before it ended, which was finished then; zeros if there was none.
+    pub previous: End,
+}
+
+/// How a segment ends, so that the next one can say which it follows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct End {
+    /// Its length in bytes.
+    pub length: u64,
+    /// A checksum of the checksums in it, in order: its header's and its batches'.
+    pub sum: u32,
+}
+
+impl End {
+    /// Behind bytes that begin with a header's sector or a batch.
+    fn add(&mut self, sum: u32, length: u64) {
+        self.sum = crc32c::crc32c_append(self.sum, &sum.to_le_bytes());
+        self.length += length;
+    }
+
+    /// Behind one more batch that was sealed for this place.
+    pub fn add_sealed(&mut self, batch: &[u8]) {
+        let sum = batch.get(4..8).and_then(|sum| sum.first_chunk()).copied();
+        self.add(u32::from_le_bytes(sum.expect("it has a header")), batch.len() as u64);
+    }
+
+    /// Behind one more batch that was read there.
+    pub fn add_read(&mut self, batch: &Sealed<'_>) {
+        self.add(batch.sum, batch.end - self.length);
+    }
 }
 
 /// Why a header can't be used.
@@ -52,7 +80,8 @@ impl Header {
         sector[16..32].copy_from_slice(&self.identity.cluster.to_le_bytes());
         sector[32..40].copy_from_slice(&self.identity.node.to_le_bytes());
         sector[40..48].copy_from_slice(&self.generation.to_le_bytes());
-        sector[48..56].copy_from_slice(&self.previous_end.to_le_bytes());
+        sector[48..56].copy_from_slice(&self.previous.length.to_le_bytes());
+        sector[56..60].copy_from_slice(&self.previous.sum.to_le_bytes());
         let sum = header_sum(&sector);
         sector[12..16].copy_from_slice(&sum.to_le_bytes());
         sector
@@ -78,8 +107,17 @@ impl Header {
         }
         let cluster = u128::from_le_bytes(rest.array().map_err(|_| cut_off)?);
         let mut number = || rest.u64().map_err(|_| cut_off);
-        let (node, generation, previous_end) = (number()?, number()?, number()?);
-        Ok(Self { identity: Identity { cluster, node }, generation, previous_end })
+        let (node, generation, length) = (number()?, number()?, number()?);
+        let sum = u32::from_le_bytes(rest.array().map_err(|_| cut_off)?);
+        let identity = Identity { cluster, node };
+        Ok(Self { identity, generation, previous: End { length, sum } })
+    }
+
+    /// The end of a segment that is nothing but this header.
+    pub fn end(&self) -> End {
+        let mut end = End::default();
+        end.add(header_sum(&self.encode()), SECTOR as u64);
+        end
     }
 }
 
@@ -137,15 +175,10 @@ impl Encoder {
         self.bytes.len()
     }
 
-    /// How many records it holds.
-    pub const fn records(&self) -> u32 {
-        self.records
-    }
-
-    /// Forgets the records behind the first `records`, which ended at `length`.
-    pub fn cut(&mut self, length: usize, records: u32) {
-        self.bytes.truncate(length.max(BATCH_HEADER));
-        self.records = records;
+    /// Forgets the records.
+    pub fn clear(&mut self) {
+        self.bytes.truncate(BATCH_HEADER);
+        self.records = 0;
     }
 
     /// Adds a write. The entries of an append must be as many as it says.
@@ -251,6 +284,7 @@ pub struct Sealed<'a> {
     pub end: u64,
     /// Everything in front of this offset was durable when the batch was written.
     pub durable: u64,
+    sum: u32,
     records: u32,
     body: &'a [u8],
 }
@@ -279,7 +313,7 @@ impl<'a> Sealed<'a> {
             return Err("the batch belongs elsewhere");
         }
         let end = at.position + whole as u64;
-        Ok(Self { end, durable, records, body: &batch[BATCH_HEADER..BATCH_HEADER + length] })
+        Ok(Self { end, durable, sum, records, body: &batch[BATCH_HEADER..BATCH_HEADER + length] })
     }
 
     /// The batch's records. The checksum was right, so one that can't be read was written by a bug or

@@ -7,7 +7,7 @@
 
 use super::error::Error;
 use super::format::{
-    Header, HeaderFault, Place, Record, SECTOR, Sealed, generation_of, segment_name,
+    End, Header, HeaderFault, Place, Record, SECTOR, Sealed, generation_of, segment_name,
 };
 use super::group::{Group, GroupId, commands, follow, reconcile};
 use super::rules::Rules;
@@ -22,8 +22,8 @@ pub struct Found {
     pub groups: BTreeMap<GroupId, Group>,
     /// The generations of the segments, the oldest first, without gaps.
     pub segments: VecDeque<u64>,
-    /// The length of the last segment in bytes; 0 if there is none.
-    pub end: u64,
+    /// How the last segment ends; zeros if there is none.
+    pub end: End,
     /// What was cut off.
     pub cut: Option<Cut>,
 }
@@ -38,7 +38,7 @@ pub fn recover<D: Disk, R: Rules>(disk: &D, rules: R, identity: Identity) -> Res
     let names = disk.list().map_err(Error::io("list the folder", disk.path("")))?;
     let segments = row(disk, &names)?;
     let mut replay = Replay { rules, groups: BTreeMap::new() };
-    let mut end = 0;
+    let mut end = End::default();
     let mut tail = None;
     for (position, &generation) in segments.iter().enumerate() {
         let path = disk.path(&segment_name(generation));
@@ -46,13 +46,14 @@ pub fn recover<D: Disk, R: Rules>(disk: &D, rules: R, identity: Identity) -> Res
         let bytes = file.read().map_err(Error::io("read", path.clone()))?;
         let segment = Segment { generation, path, bytes };
         let header = segment.header(disk, identity)?;
-        if position > 0 && header.previous_end != end {
-            let what = "the next segment says that it ends elsewhere";
+        if position > 0 && header.previous != end {
+            let what = "the next segment follows one that ends otherwise";
             let path = disk.path(&segment_name(generation - 1));
-            return Err(Error::Damaged { path, offset: end.min(header.previous_end), what });
+            let offset = end.length.min(header.previous.length);
+            return Err(Error::Damaged { path, offset, what });
         }
         let last = position + 1 == segments.len();
-        let kept = replay.segment(&segment, position == 0, last)?;
+        let kept = replay.segment(&segment, header.end(), position == 0, last)?;
         end = kept.end;
         tail = last.then_some((file, segment, kept));
     }
@@ -93,18 +94,19 @@ fn settle<R: Rules>(
 ) -> Result<Option<Cut>, Error> {
     let failed = |action| Error::io(action, segment.path.clone());
     let length = segment.bytes.len() as u64;
-    if rules.rewrites_tail() && kept.mark < kept.end {
-        let tail = &segment.bytes[kept.mark as usize..kept.end as usize];
+    let end = kept.end.length;
+    if rules.rewrites_tail() && kept.mark < end {
+        let tail = &segment.bytes[kept.mark as usize..end as usize];
         file.write_at(kept.mark, tail).map_err(failed("write"))?;
     }
-    if kept.end < length {
-        file.set_len(kept.end).map_err(failed("cut the torn end off"))?;
+    if end < length {
+        file.set_len(end).map_err(failed("cut the torn end off"))?;
     }
     if rules.syncs_tail() {
         file.sync_all().map_err(failed("sync"))?;
     }
-    let bytes = length - kept.end;
-    Ok((bytes > 0).then(|| Cut { path: segment.path.clone(), offset: kept.end, bytes }))
+    let bytes = length - end;
+    Ok((bytes > 0).then(|| Cut { path: segment.path.clone(), offset: end, bytes }))
 }
 
 /// Removes segments that were never finished. The sync is for names, too, that a process that was
@@ -124,11 +126,11 @@ struct Segment {
     bytes: Vec<u8>,
 }
 
-/// How much of a segment is good. Offsets in bytes.
+/// How much of a segment is good.
 struct Kept {
     /// Where its last good batch ends.
-    end: u64,
-    /// The last offset that a good batch says to be durable.
+    end: End,
+    /// The last offset, in bytes, that a good batch says to be durable.
     mark: u64,
 }
 
@@ -171,29 +173,38 @@ struct Replay<R> {
 }
 
 impl<R: Rules> Replay<R> {
-    /// Follows a segment to its end, or to where the last one is torn.
-    fn segment(&mut self, segment: &Segment, first: bool, last: bool) -> Result<Kept, Error> {
-        let start = SECTOR as u64;
+    /// Follows a segment from behind its header to its end, or to where the last one is torn.
+    fn segment(
+        &mut self,
+        segment: &Segment,
+        header: End,
+        first: bool,
+        last: bool,
+    ) -> Result<Kept, Error> {
+        let (mut end, start) = (header, header.length);
         // A segment has its name because its opening was durable.
         let opening =
             segment.batch(self.rules, start).map_err(|what| segment.damaged(start, what))?;
         let records = opening.records();
         let opened = records.and_then(|records| self.open(records, segment.generation, first));
         opened.map_err(|what| segment.damaged(start, what))?;
+        end.add_read(&opening);
 
-        let mut kept = Kept { end: opening.end, mark: opening.end };
-        while kept.end < segment.len() {
-            let batch = match segment.batch(self.rules, kept.end) {
+        let mut mark = end.length;
+        while end.length < segment.len() {
+            let at = end.length;
+            let batch = match segment.batch(self.rules, at) {
                 Ok(batch) => batch,
-                Err(_) if last && !self.was_durable(segment, kept.end) => break,
-                Err(what) => return Err(segment.damaged(kept.end, what)),
+                Err(_) if last && !self.was_durable(segment, at) => break,
+                Err(what) => return Err(segment.damaged(at, what)),
             };
             let records = batch.records();
             let applied = records.and_then(|records| self.apply(records, segment.generation));
-            applied.map_err(|what| segment.damaged(kept.end, what))?;
-            kept = Kept { end: batch.end, mark: kept.mark.max(batch.durable) };
+            applied.map_err(|what| segment.damaged(at, what))?;
+            end.add_read(&batch);
+            mark = mark.max(batch.durable);
         }
-        Ok(kept)
+        Ok(Kept { end, mark })
     }
 
     /// Whether a batch behind the bad bytes at `bad` says that they were durable.

@@ -112,6 +112,11 @@ bug! {
     }
 }
 
+/// A crash was taken for damage, or the disk is not what a server may boot from.
+const REFUSED: &str = "refused: ";
+/// Something acknowledged is gone, or something came back.
+const WRONG: &str = "acknowledged was";
+
 /// Seeds are fixed, so a bug that is found once is found always.
 fn dies_of_crashes(bug: impl Rules, how: &str) {
     let found = explore(bug, 5000, 1, 0);
@@ -122,38 +127,38 @@ fn dies_of_crashes(bug: impl Rules, how: &str) {
 
 #[test]
 fn stale_blocks_are_noticed() {
-    dies_of_crashes(ForgetsGeneration, "");
+    dies_of_crashes(ForgetsGeneration, REFUSED);
 }
 
 #[test]
 fn false_marks_are_noticed() {
-    dies_of_crashes(MarksTooMuch, "refused");
-    dies_of_crashes(TakesTornForDamage, "refused");
+    dies_of_crashes(MarksTooMuch, REFUSED);
+    dies_of_crashes(TakesTornForDamage, REFUSED);
 }
 
 #[test]
 fn an_unsettled_tail_is_noticed() {
-    dies_of_crashes(TrustsSecondSync, "");
-    dies_of_crashes(TrustsCache, "");
+    dies_of_crashes(TrustsSecondSync, REFUSED);
+    dies_of_crashes(TrustsCache, REFUSED);
 }
 
 #[test]
 fn names_left_to_luck_are_noticed() {
-    dies_of_crashes(NamesFirst, "refused");
-    dies_of_crashes(ForgetsFolder, "");
+    dies_of_crashes(NamesFirst, REFUSED);
+    dies_of_crashes(ForgetsFolder, WRONG);
 }
 
 #[test]
 fn early_removals_are_noticed() {
-    dies_of_crashes(RemovesFirst, "");
-    dies_of_crashes(RemovesPinned, "refused");
+    dies_of_crashes(RemovesFirst, WRONG);
+    dies_of_crashes(RemovesPinned, REFUSED);
 }
 
 #[test]
 fn forgotten_errors_are_noticed() {
     // It even says in its next batch that what was lost is durable.
-    dies_of_crashes(SwallowsErrors, "refused");
-    dies_of_crashes(GoesOn, "acknowledged was");
+    dies_of_crashes(SwallowsErrors, REFUSED);
+    dies_of_crashes(GoesOn, WRONG);
 }
 
 #[test]

@@ -115,7 +115,7 @@ pub fn resolve(
         let size = if let Step::Append { size, .. } = step { size } else { 0 };
         let command =
             fresh.to_le_bytes().into_iter().chain(std::iter::repeat_n(*fresh as u8, size));
-        if *fresh % 5 == 0 { Entry::NoOp } else { Entry::Command(command.collect()) }
+        if fresh.is_multiple_of(5) { Entry::NoOp } else { Entry::Command(command.collect()) }
     };
     let count = if let Write::Append { count, .. } = write { count } else { 0 };
     (write, (0..count).map(entry).collect())
@@ -244,7 +244,7 @@ impl<R: Rules> Life<'_, R> {
             Error::Io { .. } => self.reached.failed_syncs += u32::from(!self.disk.power_is_off()),
             _ => return Err(format!("a fault of the disk is taken for something else: {error}")),
         }
-        let crash = self.disk.power_is_off() || self.fresh % 2 == 0;
+        let crash = self.disk.power_is_off() || self.fresh.is_multiple_of(2);
         if let (Some(mut wal), false) = (wal, self.disk.power_is_off()) {
             match wal.sync() {
                 // What a log says after it has failed is held against it like anything else.

@@ -8,7 +8,7 @@
 use super::cases::{Groups, IDENTITY, Step, resolve};
 use super::sim::SimDisk;
 use protocol::log::Durable;
-use quorate::wal::{Batch, Error, GroupId, Options, Rules, Sound, Wal};
+use quorate::wal::{Batch, Error, GroupId, Options, Rules, SECTOR, Sound, Wal};
 use std::collections::BTreeMap;
 
 const OPTIONS: Options = Options { segment_bytes: 2048, max_segments: 3 };
@@ -109,27 +109,39 @@ pub fn flip_every_bit(rules: impl Rules) -> Result<usize, String> {
     flip_bits(rules, &recording)
 }
 
+/// Whether a log with bad bytes that begin at an offset of a file is taken for what it is.
+fn judge(
+    rules: impl Rules,
+    recording: &Recording,
+    files: &Files,
+    (name, offset): (&str, usize),
+) -> Result<(), String> {
+    let [.., (last_batch, before), (end, _)] = recording.ends.as_slice() else {
+        panic!("there are two batches")
+    };
+    let found = outcome(rules, files);
+    let place = format!("byte {offset} of {name}");
+    if name != recording.last() || offset < *last_batch {
+        return must_be_refused(found, &place);
+    }
+    // The one excuse: the batch is cut off as a torn one.
+    let cut = (end - last_batch) as u64;
+    match found {
+        Ok((groups, bytes)) if groups == *before && bytes == cut => Ok(()),
+        found => Err(format!("{place}, in the last batch, gave {found:?}")),
+    }
+}
+
 fn flip_bits(rules: impl Rules, recording: &Recording) -> Result<usize, String> {
-    let [.., (last_batch, before), _] = recording.ends.as_slice() else { panic!("two batches") };
     let mut flipped = 0;
     let mut files = recording.files.clone();
     for (name, bytes) in &recording.files {
         for bit in 0..bytes.len() * 8 {
             let offset = bit / 8;
             files.get_mut(name).unwrap()[offset] ^= 1 << (bit % 8);
-            let found = outcome(rules, &files);
+            judge(rules, recording, &files, (name, offset))?;
             files.get_mut(name).unwrap()[offset] = bytes[offset];
             flipped += 1;
-            let place = format!("bit {} of byte {offset} of {name}", bit % 8);
-            if name == recording.last() && offset >= *last_batch {
-                // The one excuse: the batch is cut off as a torn one.
-                let cut = (bytes.len() - last_batch) as u64;
-                if !matches!(&found, Ok((groups, bytes)) if groups == before && *bytes == cut) {
-                    return Err(format!("{place}, in the last batch, gave {found:?}"));
-                }
-            } else {
-                must_be_refused(found, &place)?;
-            }
         }
     }
     Ok(flipped)
@@ -178,4 +190,27 @@ fn a_closed_log_has_no_excuse_for_a_write() {
     let [.., (_, before), (_, after)] = recording.ends.as_slice() else { panic!("two batches") };
     assert_eq!(before, after, "the last batch is empty");
     println!("{} bits", flip_bits(Sound, &recording).unwrap());
+}
+
+/// Writes that went to the wrong place, or nowhere: any sector in any other's place, and zeros.
+#[test]
+fn every_misplaced_sector_is_noticed() {
+    let recording = record(Sound, false);
+    let sectors = recording.files.values().flat_map(|bytes| bytes.chunks(SECTOR));
+    let sectors: Vec<&[u8]> = sectors.chain([&[0; SECTOR][..]]).collect();
+    let mut misplaced = 0;
+    for (name, bytes) in &recording.files {
+        for (number, right) in bytes.chunks(SECTOR).enumerate() {
+            for wrong in sectors.iter().filter(|wrong| **wrong != right) {
+                let mut files = recording.files.clone();
+                let range = number * SECTOR..(number + 1) * SECTOR;
+                files.get_mut(name).unwrap()[range].copy_from_slice(wrong);
+                let found = judge(Sound, &recording, &files, (name, number * SECTOR));
+                let misnamed = found.as_ref().is_err_and(|found| found.contains("renamed"));
+                assert!(found.is_ok() || number == 0 && misnamed, "{found:?}");
+                misplaced += 1;
+            }
+        }
+    }
+    println!("{misplaced} sectors");
 }

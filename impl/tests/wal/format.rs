@@ -37,10 +37,17 @@ impl Bytewise {
     }
 }
 
-fn header(generation: u64, previous_end: u64) -> Vec<u8> {
+fn header(generation: u64, previous: &[Vec<u8>]) -> Vec<u8> {
     let low = Bytewise::default().text(b"quor-wal").u32(1).0;
     let identity = Bytewise::default().u64(0xc105_7e12).u64(0).u64(7);
-    let mut high = identity.u64(generation).u64(previous_end).0;
+    // Header and batches have their checksums at different places.
+    let sum_at = |(number, part): (usize, &Vec<u8>)| {
+        let at = if number == 0 { 12 } else { 4 };
+        part[at..at + 4].to_vec()
+    };
+    let sums: Vec<u8> = previous.iter().enumerate().flat_map(sum_at).collect();
+    let length = previous.concat().len() as u64;
+    let mut high = identity.u64(generation).u64(length).u32(crc32c::crc32c(&sums)).0;
     high.resize(512 - 16, 0);
     let sum = crc32c::crc32c(&[low.clone(), high.clone()].concat());
     [low, sum.to_le_bytes().to_vec(), high].concat()
@@ -94,7 +101,7 @@ fn the_bytes_are_those_of_the_tables() {
     let snapshot = || record(5, 3, 0).u64(9).u64(2).u64(1).0;
     let entries = record(5, 2, 0).u64(10).u64(3).u32(2).u32(0).u32(4).text(b"abc").0;
     let first = [
-        header(1, 0),
+        header(1, &[]),
         batch(b"qopn", 1, 512, 512, &[]),
         batch(b"qbat", 1, 1024, 1024, &[hard(), snapshot(), entries]),
     ];
@@ -102,7 +109,7 @@ fn the_bytes_are_those_of_the_tables() {
     let elsewhere = record(5, 4, 0).u64(11).u64(3).u32(1).0;
     let compaction = record(5, 3, 1).u64(10).u64(3).u64(2).0;
     let second = [
-        header(2, 1536),
+        header(2, &first),
         batch(b"qopn", 2, 512, 512, &[snapshot(), hard(), no_op, elsewhere]),
         batch(b"qbat", 2, 1024, 1024, &[compaction]),
         batch(b"qbat", 2, 1536, 1536, &[]),
