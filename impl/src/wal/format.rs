@@ -2,7 +2,8 @@
 //!
 //! A segment is a header of one sector and then batches, each of whole sectors: no sector that was
 //! durable is ever part of a later write, so a write that fails or tears can spoil only itself. Decoding
-//! never trusts a length, and says in words what it does not like.
+//! says in words what it does not like. It believes no length that the bytes do not bear out, but for the
+//! count of an `elsewhere`, behind which there are none: a right checksum has to do.
 
 use super::group::GroupId;
 use super::rules::Rules;

@@ -64,9 +64,9 @@ pub fn objection<C: Clone>(durable: &Durable<C>, write: &Write) -> Option<&'stat
         Write::Append { first, count, .. } if first.checked_add(count.into()).is_none() => {
             Some("an index overflows")
         }
-        Write::Append { first, term, .. } => {
+        Write::Append { first, term, count } => {
             let falls = durable.terms.term_at(first - 1).is_none_or(|before| term < before);
-            falls.then_some("an entry's term is below the one in front of it")
+            (falls && count > 0).then_some("an entry's term is below the one in front of it")
         }
         Write::Snapshot { id, .. } if id.last.index < base.index => Some("a snapshot goes back"),
         Write::Snapshot { id, .. } if id.last.index == Index::MAX => Some("an index overflows"),
@@ -87,13 +87,12 @@ pub fn follow(group: &mut Group, record: Record, generation: u64) -> Result<(), 
     if let Some(why) = objection(group, &record.write) {
         return Err(why);
     }
-    let placed = |bytes: Option<Bytes>| {
-        let generation = if bytes.is_some() { generation } else { 0 };
-        Entry::Command(Placed { bytes, generation })
-    };
     let entries = record.entries.into_iter().map(|entry| match entry {
         Entry::NoOp => Entry::NoOp,
-        Entry::Command(bytes) => placed(bytes),
+        Entry::Command(bytes) => {
+            let generation = if bytes.is_some() { generation } else { 0 };
+            Entry::Command(Placed { bytes, generation })
+        }
     });
     group.apply(&record.write, entries);
     Ok(())

@@ -44,7 +44,7 @@ pub struct Case {
     pub ops: Vec<Op>,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => (0..2u64, 0..4u8).prop_map(|(rise, vote)| Step::HardState { rise, vote }),
         8 => (0..24usize, 0..3u64, 0..5u32, 0..300usize)

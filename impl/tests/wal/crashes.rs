@@ -27,15 +27,22 @@ pub fn explore(rules: impl Rules, cases: u32, seed: u64, shrink: u32) -> Result<
     result.map(|()| reached.get()).map_err(|failure| format!("seed {seed}: {failure}"))
 }
 
+/// A number that somebody may set: proptest's own variables, so that a failure can be lived again and a long
+/// hunt takes no change of the code.
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
 #[test]
 fn no_crash_loses_or_resurrects_anything() {
-    let seed = RandomState::new().hash_one(0);
-    let reached = explore(Sound, 12_000, seed, 4096).unwrap_or_else(|failure| panic!("{failure}"));
+    let seed = setting("PROPTEST_RNG_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
+    let cases = setting("PROPTEST_CASES").map_or(12_000, |cases| cases as u32);
+    let reached = explore(Sound, cases, seed, 4096).unwrap_or_else(|failure| panic!("{failure}"));
     println!("seed {seed}: {reached:?}");
     let Reached { crashes, crashes_at_start, failed_syncs, full, .. } = reached;
     let Reached { tails_cut, lucky, lost, rolls, removals, .. } = reached;
     let faults = [crashes, crashes_at_start, failed_syncs, full];
     for count in faults.into_iter().chain([tails_cut, lucky, lost, rolls, removals]) {
-        assert!(count > 100, "seed {seed}: the cases meet too little: {reached:?}");
+        assert!(count >= cases / 100, "seed {seed}: the cases meet too little: {reached:?}");
     }
 }

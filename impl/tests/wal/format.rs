@@ -4,7 +4,7 @@ use super::cases::IDENTITY;
 use super::sim::SimDisk;
 use protocol::log::Entry;
 use protocol::{HardState, LogId, NodeId, SnapshotId, Write};
-use quorate::wal::{Batch, Bytes, GroupId, Options, Sound, Wal};
+use quorate::wal::{Batch, Bytes, Error, GroupId, Options, Sound, Wal};
 
 /// Numbers, little-endian, one behind the other.
 #[derive(Default)]
@@ -118,4 +118,37 @@ fn the_bytes_are_those_of_the_tables() {
     assert!(files.keys().eq(["00000000000000000001.wal", "00000000000000000002.wal"]));
     assert_eq!(files["00000000000000000001.wal"], first.concat());
     assert_eq!(files["00000000000000000002.wal"], second.concat());
+}
+
+/// Records with a wrong byte under a right checksum, which only a bug could write: whatever they are, the
+/// start ends with a state or a refusal, and never stops the process.
+#[test]
+fn sealed_nonsense_never_panics() {
+    let records = [
+        record(5, 3, 0).u64(9).u64(2).u64(1).0,
+        record(5, 1, 1).u64(3).u8(2).0,
+        record(5, 2, 0).u64(10).u64(3).u32(2).u32(0).u32(4).text(b"abc").0,
+        record(5, 2, 0).u64(11).u64(4).u32(1).u32(0).0,
+        record(5, 3, 1).u64(10).u64(3).u64(2).0,
+    ];
+    let header = header(1, &[]);
+    let (mut good, mut bad) = (0, 0);
+    for number in 0..records.len() {
+        for (at, wrong) in (0..records[number].len()).flat_map(|at| (0..=255).map(move |b| (at, b)))
+        {
+            let mut records = records.clone();
+            records[number][at] = wrong;
+            let (first, second) = records.split_at(2);
+            let opening = batch(b"qopn", 1, 512, 512, first);
+            let second = batch(b"qbat", 1, 1024, 1024, second);
+            let file = [header.clone(), opening, second].concat();
+            let files = [("00000000000000000001.wal".to_string(), file)].into();
+            match Wal::open(SimDisk::with(&files), Sound, IDENTITY, Options::default()) {
+                Ok(_) => good += 1,
+                Err(Error::Damaged { .. }) => bad += 1,
+                Err(error) => panic!("byte {at} of record {number} as {wrong}: {error}"),
+            }
+        }
+    }
+    assert!(good > 1000 && bad > 1000, "{good} are followed, {bad} refused");
 }

@@ -6,6 +6,7 @@ mod cases;
 mod crashes;
 mod damage;
 mod folder;
+mod follows;
 mod format;
 mod refusals;
 mod segments;
