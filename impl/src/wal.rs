@@ -133,10 +133,7 @@ struct Current<F> {
 /// groups are what replay of all of them would find now; a log that has failed touches no file.
 #[derive(Debug)]
 pub struct Wal<D: Disk, R: Rules = Sound> {
-    disk: D,
-    rules: R,
-    identity: Identity,
-    options: Options,
+    site: Site<D, R>,
     groups: BTreeMap<GroupId, Group>,
     /// The other segments, the oldest first.
     older: VecDeque<u64>,
@@ -159,31 +156,21 @@ impl<D: Disk, R: Rules> Wal<D, R> {
         let lock = disk.lock().map_err(Error::io("lock the folder", disk.path("")))?;
         let lock = lock.ok_or_else(|| Error::Locked { path: disk.path("") })?;
         let found = recover::recover(&disk, rules, identity)?;
-        let mut groups = found.groups;
-        let mut older = found.segments;
+        let site = Site { disk, rules, identity, options };
+        let (mut groups, mut older) = (found.groups, found.segments);
         if let Some(last) = older.back().copied() {
-            remove_old(&disk, rules, &groups, &mut older, last)?;
+            site.remove_old(&groups, &mut older, last)?;
         }
         let generation = older.back().map_or(1, |last| last + 1);
         let next = Next { generation, previous: found.end };
-        let current = begin(&disk, rules, identity, options, &mut groups, &mut older, next)?;
+        let current = site.begin(&mut groups, &mut older, next)?;
         let report = |group: &Group| RecoveredGroup {
             durable: rebuilt(group, |_, placed| placed.bytes.clone().expect("recovery saw it")),
             oldest: commands(group).map(|(_, placed)| placed.generation).min(),
         };
         let groups_found = groups.iter().map(|(&id, group)| (id, report(group))).collect();
         let recovered = Recovered { groups: groups_found, cut: found.cut };
-        let wal = Self {
-            disk,
-            rules,
-            identity,
-            options,
-            groups,
-            older,
-            current,
-            failed: None,
-            _lock: lock,
-        };
+        let wal = Self { site, groups, older, current, failed: None, _lock: lock };
         Ok((wal, recovered))
     }
 
@@ -238,7 +225,7 @@ impl<D: Disk, R: Rules> Wal<D, R> {
             return Err(error.clone());
         }
         let result = act(self);
-        if self.rules.stops_at_error() {
+        if self.site.rules.stops_at_error() {
             self.failed = result.as_ref().err().cloned();
         }
         result
@@ -248,7 +235,7 @@ impl<D: Disk, R: Rules> Wal<D, R> {
         if batch.is_empty() {
             return Ok(());
         }
-        if self.current.end.length - self.current.opening_end >= self.options.segment_bytes {
+        if self.current.end.length - self.current.opening_end >= self.site.options.segment_bytes {
             self.roll()?;
         }
         let generation = self.current.generation;
@@ -265,8 +252,8 @@ impl<D: Disk, R: Rules> Wal<D, R> {
     fn append(&mut self, batch: &mut Batch) -> Result<(), Error> {
         let Current { generation, end, synced, .. } = self.current;
         let at = Place { generation, position: end.length, opening: false };
-        let mark = self.rules.durable_mark(synced, end.length);
-        let bytes = batch.seal(self.rules, at, mark);
+        let mark = self.site.rules.durable_mark(synced, end.length);
+        let bytes = batch.seal(self.site.rules, at, mark);
         let current = &mut self.current;
         let failed = Error::io("write", current.path.clone());
         current.file.write_at(end.length, bytes).map_err(failed)?;
@@ -277,7 +264,7 @@ impl<D: Disk, R: Rules> Wal<D, R> {
     fn sync_current(&mut self) -> Result<(), Error> {
         let current = &mut self.current;
         if current.synced < current.end.length {
-            let synced = self.rules.sync_result(current.file.sync_data());
+            let synced = self.site.rules.sync_result(current.file.sync_data());
             synced.map_err(Error::io("sync", current.path.clone()))?;
             current.synced = current.end.length;
         }
@@ -289,15 +276,7 @@ impl<D: Disk, R: Rules> Wal<D, R> {
         self.sync_current()?;
         let next = Next { generation: self.current.generation + 1, previous: self.current.end };
         self.older.push_back(self.current.generation);
-        self.current = begin(
-            &self.disk,
-            self.rules,
-            self.identity,
-            self.options,
-            &mut self.groups,
-            &mut self.older,
-            next,
-        )?;
+        self.current = self.site.begin(&mut self.groups, &mut self.older, next)?;
         Ok(())
     }
 }
@@ -309,45 +288,80 @@ struct Next {
     previous: End,
 }
 
-/// Begins a segment when everything in the older ones is durable, and removes those of them that nobody
-/// needs any more.
-fn begin<D: Disk, R: Rules>(
-    disk: &D,
+/// What stays the same while the log lives: where it is, and whose.
+#[derive(Debug)]
+struct Site<D, R> {
+    disk: D,
     rules: R,
     identity: Identity,
     options: Options,
-    groups: &mut BTreeMap<GroupId, Group>,
-    older: &mut VecDeque<u64>,
-    next: Next,
-) -> Result<Current<D::File>, Error> {
-    let Next { generation, previous } = next;
-    let mut encoder = Encoder::default();
-    let victim = (older.len() >= options.max_segments.max(1)).then(|| older.front()).flatten();
-    open_groups(groups, &mut encoder, generation, victim.copied(), options.segment_bytes);
-    let header = Header { identity, generation, previous };
-    let mut end = header.end();
-    let at = Place { generation, position: end.length, opening: true };
-    let opening = encoder.seal(rules, at, end.length);
-    end.add_sealed(opening);
-    let bytes = [&header.encode()[..], opening].concat();
+}
 
-    if !rules.removes_last() {
-        remove_old(disk, rules, groups, older, generation)?;
+impl<D: Disk, R: Rules> Site<D, R> {
+    /// Begins a segment when everything in the older ones is durable, and removes those of them that nobody
+    /// needs any more.
+    fn begin(
+        &self,
+        groups: &mut BTreeMap<GroupId, Group>,
+        older: &mut VecDeque<u64>,
+        next: Next,
+    ) -> Result<Current<D::File>, Error> {
+        let Self { disk, rules, identity, options } = self;
+        let Next { generation, previous } = next;
+        let mut encoder = Encoder::default();
+        let victim = (older.len() >= options.max_segments.max(1)).then(|| older.front()).flatten();
+        let most = options.segment_bytes.clamp(1, MAX_BATCH_BYTES as u64);
+        open_groups(groups, &mut encoder, generation, victim.copied(), most);
+        let header = Header { identity: *identity, generation, previous };
+        let mut end = header.end();
+        let at = Place { generation, position: end.length, opening: true };
+        let opening = encoder.seal(*rules, at, end.length);
+        end.add_sealed(opening);
+        let bytes = [&header.encode()[..], opening].concat();
+
+        if !rules.removes_last() {
+            self.remove_old(groups, older, generation)?;
+        }
+        let name = segment_name(generation);
+        let draft = recover::draft_name(&name);
+        let path = disk.path(&name);
+        let mut file = disk.create(&draft).map_err(Error::io("create", disk.path(&draft)))?;
+        file.write_at(0, &bytes).map_err(Error::io("write", disk.path(&draft)))?;
+        if rules.syncs_before_name() {
+            file.sync_all().map_err(Error::io("sync", disk.path(&draft)))?;
+        }
+        disk.rename(&draft, &name).map_err(Error::io("rename", disk.path(&draft)))?;
+        if rules.syncs_folder() {
+            disk.sync().map_err(Error::io("sync the folder of", path.clone()))?;
+        }
+        self.remove_old(groups, older, generation)?;
+        Ok(Current { generation, file, path, opening_end: end.length, end, synced: end.length })
     }
-    let name = segment_name(generation);
-    let draft = recover::draft_name(&name);
-    let path = disk.path(&name);
-    let mut file = disk.create(&draft).map_err(Error::io("create", disk.path(&draft)))?;
-    file.write_at(0, &bytes).map_err(Error::io("write", disk.path(&draft)))?;
-    if rules.syncs_before_name() {
-        file.sync_all().map_err(Error::io("sync", disk.path(&draft)))?;
+
+    /// Removes the oldest segments as long as no live command is in them, but none from `keep` on. Each
+    /// removal is made durable before the next, so a crash leaves no hole in the row.
+    fn remove_old(
+        &self,
+        groups: &BTreeMap<GroupId, Group>,
+        older: &mut VecDeque<u64>,
+        keep: u64,
+    ) -> Result<(), Error> {
+        let Self { disk, rules, .. } = self;
+        let live = groups.values().flat_map(|group| commands(group).map(|(_, placed)| placed));
+        let pinned = live.map(|placed| placed.generation).min().unwrap_or(keep);
+        while let Some(&oldest) = older.front() {
+            if oldest >= keep || !rules.may_remove(oldest, pinned) {
+                break;
+            }
+            let name = segment_name(oldest);
+            disk.remove(&name).map_err(Error::io("remove", disk.path(&name)))?;
+            older.pop_front();
+            if rules.syncs_folder() {
+                disk.sync().map_err(Error::io("sync the folder of", disk.path(&name)))?;
+            }
+        }
+        Ok(())
     }
-    disk.rename(&draft, &name).map_err(Error::io("rename", disk.path(&draft)))?;
-    if rules.syncs_folder() {
-        disk.sync().map_err(Error::io("sync the folder of", path.clone()))?;
-    }
-    remove_old(disk, rules, groups, older, generation)?;
-    Ok(Current { generation, file, path, opening_end: end.length, end, synced: end.length })
 }
 
 /// Encodes every group's state for an opening. Commands in the segment `victim` are copied, up to about
@@ -359,7 +373,7 @@ fn open_groups(
     victim: Option<u64>,
     most: u64,
 ) {
-    let mut left = most.max(1);
+    let mut left = most;
     for (&id, group) in groups {
         let mut copied = 0;
         group::open(encoder, id, group, |placed| {
@@ -380,29 +394,4 @@ fn open_groups(
             });
         }
     }
-}
-
-/// Removes the oldest segments as long as no live command is in them, but none from `keep` on. Each
-/// removal is made durable before the next, so a crash leaves no hole in the row.
-fn remove_old<D: Disk, R: Rules>(
-    disk: &D,
-    rules: R,
-    groups: &BTreeMap<GroupId, Group>,
-    older: &mut VecDeque<u64>,
-    keep: u64,
-) -> Result<(), Error> {
-    let live = groups.values().flat_map(|group| commands(group).map(|(_, placed)| placed));
-    let pinned = live.map(|placed| placed.generation).min().unwrap_or(keep);
-    while let Some(&oldest) = older.front() {
-        if oldest >= keep || !rules.may_remove(oldest, pinned) {
-            break;
-        }
-        let name = segment_name(oldest);
-        disk.remove(&name).map_err(Error::io("remove", disk.path(&name)))?;
-        older.pop_front();
-        if rules.syncs_folder() {
-            disk.sync().map_err(Error::io("sync the folder of", disk.path(&name)))?;
-        }
-    }
-    Ok(())
 }

@@ -21,7 +21,7 @@ pub enum Error {
         "{}: another process holds the write-ahead log. Stop it, or give this server a folder of its own", path.display()
     )]
     Locked {
-        /// The lock's file.
+        /// The folder.
         path: PathBuf,
     },
     /// The folder belongs to another node or cluster.

@@ -3,6 +3,7 @@
 use super::crashes::explore;
 use super::damage::flip_every_bit;
 use quorate::wal::{Rules, Sound};
+use std::collections::BTreeSet;
 use std::io;
 
 /// A wrong log, and its one wrong rule.
@@ -167,5 +168,18 @@ fn overlooked_damage_is_noticed() {
     for found in [flip_every_bit(TakesDamageForTorn), flip_every_bit(MarksNothing)] {
         let death = found.expect_err("the bug survives");
         assert!(death.contains("was to be refused"), "it dies of something else: {death}");
+    }
+}
+
+/// A rule that no bug breaks would be a rule that nothing tests.
+#[test]
+fn every_rule_has_its_bug() {
+    let rules = include_str!("../../src/wal/rules.rs");
+    let ids = rules.split_whitespace().filter(|word| word.starts_with("WAL-"));
+    let ids: BTreeSet<&str> = ids.map(|id| id.trim_end_matches('.')).collect();
+    assert_eq!(ids.len(), 11, "{ids:?}");
+    for id in ids {
+        assert!(include_str!("bugs.rs").contains(&format!("// {id}: ")), "{id} has no bug");
+        assert!(include_str!("../../WAL.md").contains(id), "{id} is not in WAL.md");
     }
 }
