@@ -31,7 +31,7 @@ fn protocol_stands_alone() {
 #[test]
 fn only_checks_depends_on_the_models() {
     assert!(tree("checks").contains(&"model".to_string()), "the test can see a dependency");
-    for package in ["protocol", "benches"] {
+    for package in ["protocol", "quorate", "benches"] {
         let tree = tree(package);
         assert!(!tree.contains(&"model".to_string()), "{package} takes in the mutants: {tree:?}");
         assert!(!tree.contains(&"stateright".to_string()), "{package} takes in stateright");

@@ -1,0 +1,9 @@
+//! The runtime of quorate: what carries out the effects of the machines in `protocol`.
+//!
+//! Nothing here decides anything about the protocol. What a server must still know after a crash goes
+//! through [`wal`], the write-ahead log that all groups of a node share; [`disk`] is what the log needs
+//! of a file system, so that tests can put a worse one in its place.
+#![forbid(unsafe_code)]
+
+pub mod disk;
+pub mod wal;
