@@ -97,10 +97,11 @@ impl Command {
         self.groups.implied_by(self.flags)
     }
 
-    /// Whether it takes so many arguments, the name included.
+    /// Whether it takes so many arguments, the name included. Keys with values come in whole pairs.
     pub fn takes(&self, count: usize) -> bool {
         let arity = usize::from(self.arity.unsigned_abs());
-        if self.arity < 0 { count >= arity } else { count == arity }
+        let enough = if self.arity < 0 { count >= arity } else { count == arity };
+        enough && (self.range.step != 2 || count % 2 == 1)
     }
 
     /// Its subcommands; none for most.
