@@ -286,8 +286,9 @@ mod tests {
                                  right in "[-+]?[0-9]{0,25}\\.?[0-9]{0,20}(e-?[0-9]{1,3})?") {
             if let Ok(sum) = add_floats(left.as_bytes(), right.as_bytes()) {
                 let value = parse_float(sum.as_bytes()).expect("a sum is a float");
-                let parts = left.parse::<f64>().unwrap() + right.parse::<f64>().unwrap();
-                let most = left.parse::<f64>().unwrap().abs().max(parts.abs());
+                let parse = |text: &str| parse_float(text.as_bytes()).expect("it was added");
+                let parts = parse(&left) + parse(&right);
+                let most = parse(&left).abs().max(parts.abs());
                 prop_assert!((value - parts).abs() <= most * 1e-15, "{} {} {}", left, right, sum);
                 prop_assert!(!sum.contains('e'));
             }

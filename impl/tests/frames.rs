@@ -317,9 +317,13 @@ proptest! {
     #[test]
     fn the_other_reader_reads_what_is_written(frame in frame()) {
         let bytes = write(std::slice::from_ref(&frame), Protocol::Resp2);
-        let (theirs, length) = resp2::decode::decode(&bytes).unwrap().unwrap();
-        prop_assert_eq!(length, bytes.len());
-        prop_assert!(same(&from_resp2(theirs), &in_resp2(&frame)));
+        let theirs = resp2::decode::decode(&bytes);
+        if let Ok(Some((theirs, length))) = theirs {
+            prop_assert_eq!(length, bytes.len());
+            prop_assert!(same(&from_resp2(theirs), &in_resp2(&frame)));
+        } else {
+            prop_assert!(false, "{:?} {:?}", theirs, frame);
+        }
         let bytes = write(std::slice::from_ref(&frame), Protocol::Resp3);
         let theirs = resp3::decode::complete::decode(&bytes);
         if let Ok(Some((theirs, length))) = theirs {

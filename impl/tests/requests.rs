@@ -41,8 +41,8 @@ fn feed<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<
                     break;
                 }
                 Err(error) => {
-                    let again = parser.next(b"*1\r\n$4\r\nPING\r\n").unwrap_err();
-                    assert_eq!(again, error, "an error is for good");
+                    let again = parser.next(b"*1\r\n$4\r\nPING\r\n");
+                    assert!(matches!(again, Err(same) if same == error), "an error is for good");
                     out.push(Out::Failed(error));
                     return (out, kept);
                 }

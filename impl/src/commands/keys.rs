@@ -3,21 +3,33 @@
 use super::{Arguments, Command, CommandError, Flags, Id, Tail, resolve};
 use crate::number::parse_i64;
 use crate::slot::slot;
-use std::iter::StepBy;
-use std::ops::Range;
 
 /// The places of a request's keys among its arguments, in order.
 #[derive(Clone, Debug)]
 pub struct Keys {
+    /// The key of a ONCE.
     outer: Option<usize>,
-    rest: StepBy<Range<usize>>,
+    next: usize,
+    end: usize,
+    step: usize,
+}
+
+impl Keys {
+    fn new(next: usize, end: usize, step: usize) -> Self {
+        Self { outer: None, next, end, step }
+    }
 }
 
 impl Iterator for Keys {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
-        self.outer.take().or_else(|| self.rest.next())
+        if self.outer.is_some() {
+            return self.outer.take();
+        }
+        let place = self.next;
+        self.next += self.step;
+        (place < self.end).then_some(place)
     }
 }
 
@@ -44,36 +56,29 @@ impl Command {
                 if row.id == Id::Once {
                     return Err(CommandError::NestedOnce);
                 }
-                let range = row.places(&tail)?;
-                let step = range.1;
-                let range = range.0.start + inner..range.0.end + inner;
-                Ok(Keys { outer: Some(1), rest: range.step_by(step) })
+                let keys = row.places(&tail)?;
+                Ok(Keys { outer: Some(1), next: keys.next + inner, end: keys.end + inner, ..keys })
             }
-            _ => {
-                let (range, step) = self.places(arguments)?;
-                Ok(Keys { outer: None, rest: range.step_by(step) })
-            }
+            _ => self.places(arguments),
         }
     }
 
-    /// The range in which the keys are, and the distance from one to the next.
-    fn places<A: Arguments + ?Sized>(
-        &self,
-        arguments: &A,
-    ) -> Result<(Range<usize>, usize), CommandError> {
+    /// The keys, but for those of a command within.
+    fn places<A: Arguments + ?Sized>(&self, arguments: &A) -> Result<Keys, CommandError> {
         let count = arguments.count();
         if self.flags.contains(Flags::NO_MANDATORY_KEYS) {
             let keys = parse_i64(arguments.argument(2)).and_then(|keys| usize::try_from(keys).ok());
             let keys = keys.filter(|&keys| keys <= count - 3).ok_or(CommandError::KeyCount)?;
-            return Ok((3..3 + keys, 1));
+            return Ok(Keys::new(3, 3 + keys, 1));
         }
         let range = self.range;
         if range.first == 0 {
-            return Ok((0..0, 1));
+            return Ok(Keys::new(0, 0, 1));
         }
         let last = usize::from(range.last.unsigned_abs());
         let end = if range.last < 0 { count + 1 - last } else { last + 1 };
-        Ok((usize::from(range.first.unsigned_abs())..end, usize::from(range.step.unsigned_abs())))
+        let place = |of: i8| usize::from(of.unsigned_abs());
+        Ok(Keys::new(place(range.first), end, place(range.step)))
     }
 
     /// The slot in which all keys of a request lie; `None` if it has none.

@@ -105,7 +105,8 @@ mod tests {
 
     #[track_caller]
     fn gives(line: &[u8], expected: &[&[u8]]) {
-        assert_eq!(arguments(line).unwrap(), expected, "{}", line.escape_ascii());
+        let owned: Vec<Vec<u8>> = expected.iter().map(|argument| argument.to_vec()).collect();
+        assert_eq!(arguments(line).as_deref(), Ok(&owned[..]), "{}", line.escape_ascii());
     }
 
     #[test]

@@ -187,7 +187,7 @@ mod tests {
         for (protocol, expected) in [(Protocol::Resp2, resp2), (Protocol::Resp3, resp3)] {
             let mut out = Vec::new();
             answer(&mut Writer::new(&mut out, protocol));
-            let text = String::from_utf8(out).unwrap();
+            let text = String::from_utf8(out).expect("the answers are texts");
             assert_eq!(text.replace("\r\n", " "), format!("{expected} "), "{protocol:?}");
         }
     }

@@ -200,16 +200,19 @@ impl Parser {
                         return Ok(found);
                     }
                 }
-                Phase::Header => match input.get(self.position) {
-                    None => return Ok(Found::More),
-                    Some(b'$') => {
-                        let Some(length) = self.header(input, &BULK)? else {
-                            return Ok(Found::More);
-                        };
-                        self.measure(length)?;
+                Phase::Header => {
+                    if self.take_whole(input) {
+                        self.phase = Phase::Start;
+                        return Ok(Found::Multibulk);
                     }
-                    Some(&other) => return Err(ProtocolError::ExpectedBulk(other)),
-                },
+                    match input.get(self.position) {
+                        None => return Ok(Found::More),
+                        Some(b'$') => {}
+                        Some(&other) => return Err(ProtocolError::ExpectedBulk(other)),
+                    }
+                    let Some(length) = self.header(input, &BULK)? else { return Ok(Found::More) };
+                    self.measure(length)?;
+                }
                 Phase::Bulk { bytes } => {
                     let bytes = self.skip(input, bytes);
                     let end = self.position + bytes + 2;
@@ -260,6 +263,32 @@ impl Parser {
         self.text.shrink_to(KEPT);
     }
 
+    /// Takes arguments that are whole and ordinary, which is nearly all. Whether these were the last ones;
+    /// otherwise the next one is for the way that knows every case.
+    fn take_whole(&mut self, input: &[u8]) -> bool {
+        if self.refusal.is_some() || self.scanned > 0 {
+            return false;
+        }
+        let limits = self.limits;
+        while let Some([b'$', line @ ..]) = input.get(self.position..)
+            && let Some((bytes, header)) = short_number(line)
+            && bytes as usize <= limits.bulk_bytes
+            && let begin = self.position + 1 + header
+            && let end = begin + bytes as usize
+            && end + 2 - self.start <= limits.request_bytes
+            && input.get(end..end + 2) == Some(b"\r\n")
+        {
+            let start = (begin - self.start) as u32;
+            self.spans.push(Span { start, length: bytes as u32 });
+            self.position = end + 2;
+            self.missing -= 1;
+            if self.missing == 0 {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Compares an argument's length with the limits.
     fn measure(&mut self, length: i64) -> Result<(), ProtocolError> {
         let limits = self.limits;
@@ -303,6 +332,12 @@ impl Parser {
             self.position += 1 + length;
             return Ok(Some(value));
         }
+        self.long_header(line, kind)
+    }
+
+    /// The same for a line that is not whole, or wrong, or only unusual.
+    #[cold]
+    fn long_header(&mut self, line: &[u8], kind: &Header) -> Result<Option<i64>, ProtocolError> {
         let Some(end) = self.line_end(line).map_err(|TooLong| kind.too_long)? else {
             return Ok(None);
         };
