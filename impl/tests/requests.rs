@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use quorate::resp::limits::{ProtocolError, Refusal};
 use quorate::resp::reply::write_command;
 use quorate::resp::{Limits, Parser, Step};
+use redis_protocol::resp2::{self, types::OwnedFrame};
 
 /// What came out of some bytes, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -326,6 +327,39 @@ proptest! {
         for limits in [Limits::DEFAULT.with_bulk_bytes(bulk_bytes), Limits::BEFORE_AUTH] {
             let whole = parse_within(limits, &bytes);
             prop_assert_eq!(feed(limits, pieces(&bytes, &lengths)).0, whole);
+        }
+    }
+
+    /// A command is an answer of one kind: an array of strings. Where another reader of answers and the
+    /// parser both accept the first bytes, they find the same strings in as many of them.
+    #[test]
+    fn the_other_reader_agrees(
+        command in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..6), 1..6),
+        change in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        behind in nearly(),
+    ) {
+        let mut bytes = Vec::new();
+        write_command(&mut bytes, &command);
+        if let Some((place, byte)) = change {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        bytes.extend(behind);
+        let mut parser = Parser::new(Limits::DEFAULT);
+        let ours = parser.next(&bytes);
+        let theirs = resp2::decode::decode(&bytes);
+        if let (Ok(Step::Request(ours)), Ok(Some((OwnedFrame::Array(theirs), length)))) = (&ours, theirs) {
+            let strings = |frame| match frame {
+                OwnedFrame::BulkString(bytes) => Some(bytes),
+                _ => None,
+            };
+            let theirs: Option<Vec<_>> = theirs.into_iter().map(strings).collect();
+            // An empty command says nothing, and ours is the one behind it.
+            prop_assume!(theirs.as_ref().is_none_or(|theirs| !theirs.is_empty()));
+            prop_assert_eq!(theirs, Some(ours.iter().map(<[u8]>::to_vec).collect()));
+            prop_assert_eq!(ours.consumed(), length);
+        } else {
+            prop_assert!(change.is_some(), "an unchanged command is accepted by both: {:?}", ours);
         }
     }
 
