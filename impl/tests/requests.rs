@@ -98,6 +98,11 @@ fn values_are_any_bytes() {
 #[test]
 fn what_says_nothing_is_skipped() {
     assert_eq!(parse(b"\r\n\n \t\r\n*-1\r\n*0\r\n*-5\r\nPING\r\n\r\n*0\r\n"), [command(&["PING"])]);
+    let bytes = b"\r\n*-1\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
+    for cut in 0..bytes.len() {
+        let (first, second) = bytes.split_at(cut);
+        assert_eq!(feed(Limits::DEFAULT, [first, second]).0, [command(&["GET", "k"])]);
+    }
     let (out, kept) = feed(Limits::DEFAULT, std::iter::repeat_n(&b"\r\n*-1\r\n"[..], 1000));
     assert_eq!((out, kept), (vec![], 0), "and not kept");
 }
@@ -246,6 +251,7 @@ fn a_command_of_many_large_values_is_refused_too() {
     let refusal = Refusal::Request { limit: 64 * 1024 * 1024 };
     assert_eq!(out, [Out::Refused(refusal), command(&["PING"])]);
     assert!(kept <= 64 * 1024 * 1024 + (1 << 16), "{kept} bytes were kept");
+    assert_eq!(feed(Limits::DEFAULT, [&bytes[..]]).0, out);
     assert_eq!(
         refusal.to_string(),
         "ERR command exceeds maximum allowed size: this server takes 67108864 bytes"
