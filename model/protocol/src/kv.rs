@@ -15,9 +15,11 @@ pub mod clerk;
 pub mod lock;
 pub mod records;
 mod rules;
+pub mod slot;
 
 pub use records::{ClientId, Once, Seq};
 pub use rules::{AfterMaybe, Exact, Rules};
+pub use slot::SLOTS;
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -41,9 +43,6 @@ pub type Stamp = u64;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SlotId(pub u16);
-
-/// How many slots there are (Redis Cluster's number).
-pub const SLOTS: u16 = 16_384;
 
 /// What is to be done with a key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -332,21 +331,9 @@ impl Reply {
 }
 
 impl Bytes {
-    /// The slot of a key: CRC-16 (XMODEM) of the key, or of what stands between its first `{` and the next `}` if that
-    /// is not empty, modulo [`SLOTS`] (Redis Cluster's rule).
+    /// The slot of a key: see [`mod@slot`].
     pub fn slot(&self) -> SlotId {
-        let key = self.as_ref();
-        let tag = key.iter().position(|&byte| byte == b'{').and_then(|open| {
-            let rest = &key[open + 1..];
-            let close = rest.iter().position(|&byte| byte == b'}')?;
-            (close > 0).then(|| &rest[..close])
-        });
-        let crc = tag.unwrap_or(key).iter().fold(0u16, |crc, &byte| {
-            (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
-                if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
-            })
-        });
-        SlotId(crc % SLOTS)
+        SlotId(slot::slot(self.as_ref()))
     }
 
     fn followed_by(&self, more: &Self) -> Self {
