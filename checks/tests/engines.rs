@@ -1,6 +1,6 @@
 //! The engines against each other, and against models whose number of states is known.
 
-use checks::engine::{self, Cut, Limits, Strategy, Verdict};
+use checks::engine::{self, Cut, Limits, Strategy, VerdictOf};
 use checks::paths;
 use model::bounds::{Bounds, Net};
 use model::cluster::Cluster;
@@ -21,7 +21,11 @@ fn cluster(bounds: Bounds) -> Cluster<Paper> {
     Cluster::new(bounds, Paper, DiskFault::None)
 }
 
-fn explore<R: Rules>(cluster: &Cluster<R>, strategy: Strategy, threads: usize) -> Verdict {
+fn explore<R: Rules>(
+    cluster: &Cluster<R>,
+    strategy: Strategy,
+    threads: usize,
+) -> VerdictOf<Cluster<R>> {
     engine::explore(cluster, strategy, threads, NO_LIMITS, |_| {}).expect("no checker panics")
 }
 

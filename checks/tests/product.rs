@@ -31,26 +31,33 @@ fn protocol_stands_alone() {
 #[test]
 fn only_checks_depends_on_the_models() {
     assert!(tree("checks").contains(&"model".to_string()), "the test can see a dependency");
-    for package in ["protocol", "benches"] {
+    for package in ["protocol", "quorate", "benches"] {
         let tree = tree(package);
         assert!(!tree.contains(&"model".to_string()), "{package} takes in the mutants: {tree:?}");
         assert!(!tree.contains(&"stateright".to_string()), "{package} takes in stateright");
     }
 }
 
-/// A corner that no run must reach would say nothing when it is missed.
+/// A corner that no run must reach would say nothing when it is missed. The standard set asks for all but one,
+/// which takes more states than it has; the next test goes there.
 #[test]
 fn every_corner_is_required_somewhere() {
     let reaches = |corner: &Probe| runs::all().any(|run| run.reaches.contains(corner));
     let missing: Vec<_> = Probe::ALL.iter().filter(|corner| !reaches(corner)).collect();
-    assert_eq!(missing, [] as [&Probe; 0]);
+    assert_eq!(missing, [&Probe::SnapshotKeptTail]);
 }
 
-/// The corner that only a deep run reaches, by a path that the run allows.
+/// The corner that no run is required to reach, by a path that the model allows.
 #[test]
 fn a_snapshot_may_leave_entries_behind_it() {
-    let deep = runs::all().find(|run| run.reaches.contains(&Probe::SnapshotKeptTail)).unwrap();
-    let cluster = Cluster::new(deep.bounds, Paper, DiskFault::None);
+    let bounds = Bounds {
+        heartbeats: true,
+        campaigners: NodeSet::first(1),
+        compactions: 1,
+        compactors: NodeSet::first(1),
+        ..Bounds::plain(3)
+    };
+    let cluster = Cluster::new(bounds, Paper, DiskFault::None);
     let path: &[&[&str]] = &[
         &["n0 campaign", "n0 disk", "n0→n1 RequestVote", "n1 disk", "n1→n0 VoteGranted"],
         &["n0 client proposes", "n0 Heartbeat timer", "n0→n1 Heartbeat", "n1→n0 Alive", "n0 disk"],

@@ -43,11 +43,12 @@ pub type Action = ActorModelAction<Message, Stimulus, ()>;
 
 /// Some order of the calls explains all replies, each call taking effect between its begin and its end.
 ///
-/// PROP-LINEARIZABLE; watches KV-PUT-1, KV-ONCE-2, CLERK-MAYBE-1.
+/// PROP-LINEARIZABLE; watches KV-PUT-1, KV-ONCE-2, KV-ONCE-6, CLERK-SEQ-1.
 pub const LINEARIZABLE: &str = "Linearizable";
 /// No call is executed twice.
 ///
-/// PROP-EXACTLY-ONCE; watches KV-ONCE-1, KV-ONCE-2, KV-ONCE-3, KV-ONCE-4, KV-ONCE-5.
+/// PROP-EXACTLY-ONCE; watches KV-ONCE-1, KV-ONCE-2, KV-ONCE-3, KV-ONCE-4, KV-ONCE-5,
+/// CLERK-CREATE-1.
 pub const EXACTLY_ONCE: &str = "Exactly Once";
 /// What its caller was told is refused was not executed before and is not executed later.
 ///
@@ -61,7 +62,7 @@ pub const VERSIONS: &str = "Versions Rise";
 ///
 /// PROP-LOCK; watches LOCK-TOKEN-1, LOCK-TAKE-1, LOCK-MAYBE-1, LOCK-RELEASE-1.
 pub const MUTUAL_EXCLUSION: &str = "Mutual Exclusion";
-/// Maybe is said only of a call that was sent more than once.
+/// Maybe is said only of a write that was sent more than once.
 ///
 /// PROP-MAYBE; watches CLERK-MAYBE-1.
 pub const MAYBE: &str = "Maybe Has A Reason";

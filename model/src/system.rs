@@ -17,6 +17,9 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::atomic::AtomicBool;
 
+/// Takes a state to one that stands for all that differ from it in names only.
+pub type Renaming<S> = fn(&<S as Model>::State) -> <S as Model>::State;
+
 /// A model of some protocol, within bounds.
 pub trait System:
     Model<
@@ -65,7 +68,7 @@ pub trait System:
     fn thorough(&self, property: &str) -> Self;
 
     /// One of all states that differ only in which server is which, if the model has such.
-    fn representative() -> Option<fn(&Self::State) -> Self::State>;
+    fn representative() -> Option<Renaming<Self>>;
 
     /// The only initial state.
     fn start(&self) -> Self::State {
@@ -163,7 +166,7 @@ impl<R: raft::Rules> System for Cluster<R> {
         cluster
     }
 
-    fn representative() -> Option<fn(&Self::State) -> Self::State> {
+    fn representative() -> Option<Renaming<Self>> {
         Some(symmetry::representative)
     }
 
@@ -226,7 +229,7 @@ impl<R: protocol::kv::Rules> System for Shop<R> {
         shop
     }
 
-    fn representative() -> Option<fn(&Self::State) -> Self::State> {
+    fn representative() -> Option<Renaming<Self>> {
         None
     }
 

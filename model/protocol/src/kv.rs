@@ -30,11 +30,12 @@ mod print;
 pub mod records;
 mod reply;
 mod rules;
+pub mod slot;
 mod strings;
 mod transaction;
 mod whole;
 
-pub use bytes::{Bytes, SLOTS, SlotId};
+pub use bytes::{Bytes, SlotId};
 pub use code::DecodeError;
 pub use lcs::MAX_LCS_PAIRS;
 pub use number::Decimal;
@@ -42,6 +43,7 @@ pub use op::{Deadline, ExpireWhen, KeyOp, LcsForm, Op, StringOp, When};
 pub use records::{ClientId, Once, Seq};
 pub use reply::{Fault, Kind, Reply};
 pub use rules::{AfterMaybe, Exact, Rules};
+pub use slot::SLOTS;
 pub use transaction::{Transaction, Work};
 pub use whole::{TICK_CLIENTS, TICK_KEYS, TICK_SLOTS};
 

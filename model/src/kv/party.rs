@@ -60,6 +60,8 @@ pub enum Event {
         outcome: Outcome,
         /// How often it had been sent.
         attempts: u32,
+        /// Whether it could write.
+        writes: bool,
     },
     /// A client sent a call once more.
     SentAgain,
@@ -176,7 +178,7 @@ impl<R: Rules> Client<R> {
         out: &mut Out<Person<R>>,
     ) {
         let retried = input == clerk::Input::Retry;
-        let attempts = self.clerk.attempts();
+        let (attempts, writes) = (self.clerk.attempts(), self.clerk.writes());
         let mut effects = Vec::new();
         self.clerk.step(input, &mut effects);
         if let Some((key, op)) = called {
@@ -192,8 +194,8 @@ impl<R: Rules> Client<R> {
                 }
                 clerk::Effect::Done(outcome) => {
                     let seq = self.clerk.seq();
-                    let outcome_seen = outcome.clone();
-                    self.events.push(Event::Returned { seq, outcome: outcome_seen, attempts });
+                    let told = outcome.clone();
+                    self.events.push(Event::Returned { seq, outcome: told, attempts, writes });
                     self.finished(outcome, out);
                 }
                 clerk::Effect::ArmRetry | clerk::Effect::DisarmRetry => {}

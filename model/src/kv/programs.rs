@@ -64,6 +64,7 @@ programs! {
     PutsNew "Writes x if it is not there, then over what it wrote."
         [Put("x", "a", At(0)), Put("x", "b", Seen)],
     PutsOther "Writes something else to x if it is not there." [Put("x", "c", At(0))],
+    PutsEarly "Writes over the first version of x, which may not be there yet." [Put("x", "e", At(1))],
     GetsPuts "Reads x and writes over what it saw." [Get("x"), Put("x", "d", Seen)],
     PutsDeletes "Writes x if it is not there, deletes it, and writes it anew."
         [Put("x", "a", At(0)), Delete("x", Seen), Put("x", "b", At(0))],

@@ -68,7 +68,7 @@ pub const SCENES: &[Scene] = &[
         name: "kv-appends-three",
         about: "two clients append and one reads, with duplication",
         bounds: Bounds { settle_every: 100, ..three(APPENDS, [AppendsOther, AppendsGets, Gets]) },
-        reaches: &[Corner::SentAgain, Corner::FromRecord, Corner::AfterAcknowledged],
+        reaches: &[Corner::SentAgain, Corner::FromRecord],
     },
     Run {
         name: "kv-lost",
@@ -93,6 +93,12 @@ pub const SCENES: &[Scene] = &[
         about: "as kv-puts, and each call may be sent three times",
         bounds: Bounds { attempts: 3, settle_every: 1000, ..PUTS },
         reaches: &[Corner::MaybeExecuted, Corner::MaybeNotExecuted, Corner::Mismatch],
+    },
+    Run {
+        name: "kv-puts-early",
+        about: "a Put expects a version that comes later: after Maybe, a late copy may be executed yet",
+        bounds: bounds([PutsNew, PutsEarly, Nothing]),
+        reaches: &[Corner::MaybeExecuted, Corner::MaybeNotExecuted, Corner::ExecutedAfterMaybe],
     },
     Run {
         name: "kv-puts-recorded",

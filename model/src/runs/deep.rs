@@ -91,19 +91,4 @@ pub const DEEP: &[Run] = &[
         bounds: Bounds { converge_every: 20_000, ..SNAPSHOTS },
         reaches: &[Compacted, SnapshotPace, SnapshotInstalled, SnapshotOverConflict],
     },
-    Run {
-        name: "raft-snapshot-tail",
-        about: "a snapshot reaches a follower whose log goes beyond it",
-        bounds: Bounds {
-            max_term: 1,
-            max_log: 2,
-            heartbeats: true,
-            campaigners: N0,
-            compactions: 1,
-            compactors: N0,
-            converge_every: 20_000,
-            ..THREE
-        },
-        reaches: &[Compacted, SnapshotPace, SnapshotInstalled, SnapshotKeptTail],
-    },
 ];

@@ -1,5 +1,6 @@
 //! Keys and values, and the slots of keys.
 
+use super::slot;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -10,30 +11,15 @@ use core::fmt;
 #[cfg_attr(feature = "serde", serde(from = "Vec<u8>", into = "Vec<u8>"))]
 pub struct Bytes(Arc<[u8]>);
 
-/// One of the [`SLOTS`] parts of the keys.
+/// One of the [`slot::SLOTS`] parts of the keys.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SlotId(pub u16);
 
-/// How many slots there are (Redis Cluster's number).
-pub const SLOTS: u16 = 16_384;
-
 impl Bytes {
-    /// The slot of a key: CRC-16 (XMODEM) of the key, or of what stands between its first `{` and the next `}` if that
-    /// is not empty, modulo [`SLOTS`] (Redis Cluster's rule).
+    /// The slot of a key: see [`mod@slot`].
     pub fn slot(&self) -> SlotId {
-        let key = self.as_ref();
-        let tag = key.iter().position(|&byte| byte == b'{').and_then(|open| {
-            let rest = &key[open + 1..];
-            let close = rest.iter().position(|&byte| byte == b'}')?;
-            (close > 0).then(|| &rest[..close])
-        });
-        let crc = tag.unwrap_or(key).iter().fold(0u16, |crc, &byte| {
-            (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
-                if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
-            })
-        });
-        SlotId(crc % SLOTS)
+        SlotId(slot::slot(self.as_ref()))
     }
 
     /// These bytes and then the others.

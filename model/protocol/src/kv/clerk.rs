@@ -141,6 +141,11 @@ impl<R: Rules> Clerk<R> {
         self.seq
     }
 
+    /// Whether the call that is under way could write.
+    pub fn writes(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| call.command.op.writes())
+    }
+
     /// How often the call that is under way was sent; 0 if there is none.
     pub fn attempts(&self) -> u32 {
         self.call.as_ref().map_or(0, |call| call.attempt)
@@ -196,7 +201,8 @@ impl<R: Rules> Clerk<R> {
         }
         let Some(call) = &mut self.call else { return };
         let others = call.open.iter().filter(|open| **open != attempt).count();
-        let maybe = rules.is_maybe(&answer, call.command.once.is_some(), others);
+        let recorded = call.command.once.is_some();
+        let maybe = call.command.op.writes() && rules.is_maybe(&answer, recorded, others);
         match answer {
             Answer::NotExecuted { leader } => {
                 call.open.retain(|open| *open != attempt);

@@ -1,0 +1,102 @@
+//! The store's model: its mutants, its reductions, its corners.
+//!
+//! PROP-LINEARIZABLE, PROP-EXACTLY-ONCE, PROP-REFUSED, PROP-VERSIONS, PROP-LOCK, PROP-MAYBE, PROP-FLOOR and
+//! PROP-CALLS-END each kill a mutant here, and none of them falls with the right rules.
+
+use checks::engine::{self, Limits, Strategy};
+use model::kv::{Bounds, Bug, Corner, HUNTS, Hunt, IDS, SCENES, Shop, follow, transcript};
+use model::search::{self, Outcome};
+use model::system::System;
+use protocol::kv::Exact;
+
+const NO_LIMITS: Limits = Limits { states: usize::MAX, memory_mib: u64::MAX };
+
+/// The property by which a hunt's mutant dies, and in how many steps.
+fn died_by(hunt: &Hunt) -> Option<(&'static str, usize)> {
+    let shop = hunt.shop();
+    match search::shortest(&shop, shop.start(), 200_000, &|| false).outcome {
+        Outcome::Violated { property, path, .. } => Some((property, path.len())),
+        Outcome::Exhausted | Outcome::CutOff => None,
+    }
+}
+
+fn scene(name: &str) -> Bounds {
+    SCENES.iter().find(|scene| scene.name == name).expect("there is such a scene").bounds
+}
+
+fn states(bounds: Bounds) -> usize {
+    let shop = Shop::new(bounds, Exact);
+    let verdict = engine::explore(&shop, Strategy::Dfs, 2, NO_LIMITS, |_| {});
+    let verdict = verdict.expect("no checker panics");
+    assert!(verdict.exhausted(), "{:?} of {bounds:?}", verdict.violation);
+    verdict.states
+}
+
+/// Every property of the store has a mutant that dies by it.
+#[test]
+fn every_property_kills() {
+    for (id, property) in IDS {
+        let hunts: Vec<_> = HUNTS.iter().filter(|hunt| hunt.property == property).collect();
+        assert!(!hunts.is_empty(), "nothing dies by {id}");
+        for hunt in hunts {
+            let found = died_by(hunt).map(|(property, _)| property);
+            assert_eq!(found, Some(property), "{} of {id}", hunt.id);
+            assert_ne!(hunt.bug, Bug::None, "{}", hunt.id);
+        }
+    }
+}
+
+/// RED-ANSWER: with and without, the right rules pass and mutants die by the same property after as many steps.
+#[test]
+fn void_answers_of_the_store() {
+    for name in ["kv-sets", "kv-sessions", "kv-puts"] {
+        let with = scene(name);
+        let fewer = states(with);
+        let all = states(Bounds { drop_void: false, ..with });
+        assert!(fewer < all, "{name}: {fewer} states with, {all} without");
+    }
+    let cheap = |hunt: &&Hunt| !["LK1", "LK2", "QK7"].contains(&hunt.id);
+    for hunt in HUNTS.iter().filter(cheap) {
+        let without = Hunt { bounds: Bounds { drop_void: false, ..hunt.bounds }, ..*hunt };
+        assert_eq!(died_by(hunt), died_by(&without), "{}", hunt.id);
+    }
+}
+
+/// RED-HISTORY: without the order of calls the same states of clients and server are visited, and every mutant that
+/// dies by another property dies by it still.
+#[test]
+fn order_of_calls() {
+    let with = scene("kv-deletes");
+    let fewer = states(Bounds { linearizable: false, settle_every: 0, ..with });
+    assert!(fewer < states(Bounds { settle_every: 0, ..with }));
+    let by_order = IDS.iter().find(|(id, _)| *id == "PROP-LINEARIZABLE").expect("it has one").1;
+    let cheap = |hunt: &&Hunt| hunt.property != by_order && !["LK1", "LK2"].contains(&hunt.id);
+    for hunt in HUNTS.iter().filter(cheap) {
+        let kept = |linearizable| Hunt { bounds: Bounds { linearizable, ..hunt.bounds }, ..*hunt };
+        assert_eq!(died_by(&kept(false)), died_by(&kept(true)), "{}", hunt.id);
+    }
+}
+
+/// A corner that no scene must reach would say nothing when it is missed.
+#[test]
+fn every_corner_of_the_store_is_required() {
+    let reaches = |corner: &Corner| SCENES.iter().any(|scene| scene.reaches.contains(corner));
+    let missing: Vec<_> = Corner::ALL.iter().filter(|corner| !reaches(corner)).collect();
+    assert_eq!(missing, [] as [&Corner; 0]);
+}
+
+/// A counterexample is told step by step, and can be followed again.
+#[test]
+fn counterexamples_are_told() {
+    let hunt = HUNTS.iter().find(|hunt| hunt.id == "K1").expect("the zoo's first row");
+    let shop = hunt.shop();
+    let report = search::shortest(&shop, shop.start(), 10_000, &|| false);
+    let Outcome::Violated { path, .. } = report.outcome else { panic!("K1 dies") };
+    let told = transcript(&shop, &path);
+    assert!(told.contains("history: ExecutedTwice"), "{told}");
+    assert!(follow(&shop, &path).is_ok());
+    let right = hunt.control().shop();
+    let other = follow(&right, &path[1..]).expect_err("the first step is missing");
+    assert!(other.starts_with("step 1 is not possible"), "{other}");
+    assert!(shop.picture(&path).trim_end().ends_with("</svg>"));
+}

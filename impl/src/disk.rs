@@ -1,0 +1,164 @@
+//! What the write-ahead log needs of a file system: one folder, flat, of files written at offsets.
+//!
+//! The trait promises as little as POSIX does. What was written is in the cache until it was synced; a
+//! file's name, its removal and its new name are in the cache until the *folder* was synced; after a
+//! crash any part of what was not synced may be there and any part may not. [`Folder`] is the real
+//! thing. The tests' disk loses what it may lose.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// A folder.
+pub trait Disk {
+    /// An open file of the folder.
+    type File: DiskFile;
+    /// Keeps others out of the folder until it is dropped.
+    type Lock;
+
+    /// Where a file is, for people.
+    fn path(&self, name: &str) -> PathBuf;
+
+    /// Takes the folder for this process; none if somebody has it.
+    fn lock(&self) -> io::Result<Option<Self::Lock>>;
+
+    /// The names of the files, in any order.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Opens a file that exists, for reading and writing.
+    fn open(&self, name: &str) -> io::Result<Self::File>;
+
+    /// Makes an empty file. It is an error if the name is taken.
+    fn create(&self, name: &str) -> io::Result<Self::File>;
+
+    /// Gives a file another name, in one step.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes names, new names and removals durable.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// An open file.
+pub trait DiskFile {
+    /// Everything in the file.
+    fn read(&mut self) -> io::Result<Vec<u8>>;
+
+    /// Writes all of `bytes` at `offset` (in bytes) and makes the file longer if need be.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Cuts the file to `length` bytes.
+    fn set_len(&mut self, length: u64) -> io::Result<()>;
+
+    /// Makes the content durable, and as much of the length as reading the content needs.
+    fn sync_data(&mut self) -> io::Result<()>;
+
+    /// Makes the content and the length durable.
+    fn sync_all(&mut self) -> io::Result<()>;
+}
+
+/// A folder of the operating system's.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// The name of the file that is locked. It stays when the lock is gone.
+    pub const LOCK: &'static str = "LOCK";
+
+    /// The folder at `path`, which is made if it does not exist.
+    ///
+    /// # Errors
+    /// What the operating system says when it can't be made, or made durable.
+    pub fn new(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let path = path.into();
+        let new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.is_dir();
+        let made = path.ancestors().take_while(new).count();
+        fs::create_dir_all(&path)?;
+        // A name is durable when the folder above it is.
+        for above in path.ancestors().skip(1).take(made) {
+            sync_folder(above)?;
+        }
+        Ok(Self { path })
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    File::open(path)?.sync_all()
+}
+
+impl Disk for Folder {
+    type File = File;
+    type Lock = File;
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    fn lock(&self) -> io::Result<Option<File>> {
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false).open(self.path(Self::LOCK))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let name = |entry: io::Result<fs::DirEntry>| {
+            entry.map(|entry| entry.file_name().to_string_lossy().into_owned())
+        };
+        fs::read_dir(&self.path)?.map(name).collect()
+    }
+
+    fn open(&self, name: &str) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).open(self.path(name))
+    }
+
+    fn create(&self, name: &str) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).create_new(true).open(self.path(name))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(from), self.path(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path(name))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        sync_folder(&self.path)
+    }
+}
+
+impl DiskFile for File {
+    fn read(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.seek(SeekFrom::Start(0))?;
+        self.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.seek(SeekFrom::Start(offset))?;
+        self.write_all(bytes)
+    }
+
+    fn set_len(&mut self, length: u64) -> io::Result<()> {
+        File::set_len(self, length)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        File::sync_data(self)
+    }
+
+    fn sync_all(&mut self) -> io::Result<()> {
+        File::sync_all(self)
+    }
+}

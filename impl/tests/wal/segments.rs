@@ -1,0 +1,124 @@
+//! Which segments stay.
+
+use super::cases::IDENTITY;
+use super::sim::SimDisk;
+use protocol::log::{Durable, Entry};
+use protocol::{HardState, LogId, SnapshotId, Write};
+use quorate::wal::{Batch, Bytes, GroupId, Options, Recovered, Sound, Wal};
+
+const OPTIONS: Options = Options { segment_bytes: 1024, max_segments: 4 };
+const QUIET: GroupId = GroupId(0);
+const BUSY: GroupId = GroupId(1);
+
+fn open(disk: &SimDisk, options: Options) -> (Wal<SimDisk>, Recovered) {
+    Wal::open(disk.clone(), Sound, IDENTITY, options).unwrap()
+}
+
+fn append(wal: &mut Wal<SimDisk>, group: GroupId, index: u64, bytes: usize) {
+    let mut batch = Batch::new();
+    let command: Bytes = vec![index as u8; bytes].into();
+    let write = Write::Append { first: index, term: 1, count: 1 };
+    batch.push(group, &write, &[Entry::Command(command)]).unwrap();
+    wal.commit(&mut batch).unwrap();
+}
+
+fn compact(wal: &mut Wal<SimDisk>, group: GroupId, index: u64) {
+    let mut batch = Batch::new();
+    let id = SnapshotId { last: LogId::new(1, index), runs: 1 };
+    batch.push(group, &Write::Snapshot { id, keep: true }, []).unwrap();
+    wal.commit(&mut batch).unwrap();
+}
+
+/// With a bound that is never met, a segment stays exactly as long as it has a live command.
+#[test]
+fn a_live_command_pins_its_segment() {
+    let never = Options { max_segments: usize::MAX, ..OPTIONS };
+    let disk = SimDisk::new(0);
+    let (mut wal, _) = open(&disk, never);
+    append(&mut wal, QUIET, 1, 10);
+    for index in 1..=20 {
+        append(&mut wal, BUSY, index, 400);
+        compact(&mut wal, BUSY, index);
+    }
+    assert_eq!(wal.generations().next(), Some(1), "the quiet group pins the first");
+    drop(wal);
+    let (mut wal, recovered) = open(&disk, never);
+    assert_eq!(recovered.groups[&QUIET].oldest, Some(1));
+    assert_eq!(recovered.groups[&BUSY].oldest, None);
+    compact(&mut wal, QUIET, 1);
+    append(&mut wal, BUSY, 21, 1000);
+    append(&mut wal, BUSY, 22, 10);
+    assert_eq!(wal.generations().count(), 2, "nobody needs the others");
+    drop(wal);
+    let (_, recovered) = open(&disk, never);
+    assert_eq!(recovered.groups[&QUIET].durable.snapshot().last.index, 1);
+    assert_eq!(recovered.groups[&BUSY].durable.log.last(), 22);
+}
+
+/// A command may be gone with its segment when the log ends without it, and be in the opening's list.
+#[test]
+fn what_was_forgotten_later_may_be_missing() {
+    let disk = SimDisk::new(0);
+    let (mut wal, _) = open(&disk, OPTIONS);
+    append(&mut wal, QUIET, 1, 400);
+    append(&mut wal, QUIET, 2, 1000);
+    // The second segment opens with entries 1 and 2 in the first.
+    append(&mut wal, QUIET, 3, 1000);
+    // They are overwritten, and what overwrote them is compacted.
+    append(&mut wal, QUIET, 1, 10);
+    compact(&mut wal, QUIET, 1);
+    append(&mut wal, BUSY, 1, 10);
+    append(&mut wal, BUSY, 2, 10);
+    assert!(!wal.generations().any(|generation| generation == 1), "the first is gone");
+    drop(wal);
+    let (_, recovered) = open(&disk, OPTIONS);
+    let durable = &recovered.groups[&QUIET].durable;
+    assert_eq!((durable.terms.base().index, durable.log.last()), (1, 1));
+}
+
+/// Beyond the bound the quiet group's commands are copied, again and again.
+#[test]
+fn the_oldest_segments_commands_are_copied() {
+    let disk = SimDisk::new(0);
+    let (mut wal, _) = open(&disk, OPTIONS);
+    let (mut quiet, mut batch) = (Durable::<Bytes>::default(), Batch::new());
+    let hard = Write::HardState(HardState { term: 3, vote: None });
+    let entries: Vec<Entry<Bytes>> = (0..6u8)
+        .map(|n| if n == 3 { Entry::NoOp } else { Entry::Command(vec![n; 300].into()) })
+        .collect();
+    for (write, entries) in
+        [(hard, &entries[..0]), (Write::Append { first: 1, term: 2, count: 6 }, &entries[..])]
+    {
+        batch.push(QUIET, &write, entries).unwrap();
+        quiet.apply(&write, entries.iter().cloned());
+    }
+    wal.commit(&mut batch).unwrap();
+    let mut most = 0;
+    for index in 1..=200 {
+        append(&mut wal, BUSY, index, 400);
+        compact(&mut wal, BUSY, index);
+        most = most.max(wal.generations().count());
+        if index % 50 == 0 {
+            drop(wal);
+            let (again, recovered) = open(&disk, OPTIONS);
+            assert_eq!(recovered.groups[&QUIET].durable, quiet);
+            wal = again;
+        }
+    }
+    assert!(wal.generations().next() > Some(50), "old segments went");
+    // A segment with more than an opening may copy takes two openings to empty.
+    assert!(most <= OPTIONS.max_segments + 2, "{most} segments");
+}
+
+/// A start needs no bytes of commands: it begins a generation, and leaves them where they are.
+#[test]
+fn every_start_begins_a_generation() {
+    let disk = SimDisk::new(0);
+    for life in 1..=3 {
+        let (mut wal, _) = open(&disk, OPTIONS);
+        assert_eq!(wal.generations().last(), Some(life));
+        append(&mut wal, BUSY, life, 200);
+    }
+    let opened = |bytes: &Vec<u8>| u32::from_le_bytes(bytes[520..524].try_into().unwrap());
+    assert!(disk.files().values().all(|bytes| opened(bytes) < 200), "no command was copied");
+}
