@@ -87,16 +87,21 @@ pub struct Limits {
     pub value_bytes: usize,
 }
 
+impl Limits {
+    /// The bounds of a server that was told nothing else.
+    pub const DEFAULT: Self = Self {
+        clients: 4096,
+        unacknowledged: 1024,
+        reply_bytes: 4096,
+        ahead_ms: 600_000,
+        idle_ms: 24 * 3_600_000,
+        value_bytes: 8 << 20,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            clients: 4096,
-            unacknowledged: 1024,
-            reply_bytes: 4096,
-            ahead_ms: 600_000,
-            idle_ms: 24 * 3_600_000,
-            value_bytes: 8 << 20,
-        }
+        Self::DEFAULT
     }
 }
 

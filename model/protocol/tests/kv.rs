@@ -5,7 +5,8 @@ use protocol::kv::lock::{self, Lock};
 use protocol::kv::{Bytes, ClientId, Command, Exact, Limits, Once, Op, Reply, Store, Version};
 use protocol::{Machine, NodeId};
 
-const LIMITS: Limits = Limits { clients: 2, unacknowledged: 2, reply_bytes: 4, ahead_ms: 1_000 };
+const LIMITS: Limits =
+    Limits { clients: 2, unacknowledged: 2, reply_bytes: 4, ahead_ms: 1_000, ..Limits::DEFAULT };
 
 fn store() -> Store {
     Store::new(Exact, LIMITS)
