@@ -102,6 +102,9 @@ fn getdel_and_getex_reply_the_value() {
     assert_eq!(b.left_ms("k"), Reply::Int(5_000));
     assert_eq!(b.string("k", StringOp::GetEx { deadline: Deadline::Never }), bulk("v"));
     assert_eq!(b.left_ms("k"), Reply::Int(-1));
+    let version = b.version("k");
+    assert_eq!(b.string("k", StringOp::GetEx { deadline: Deadline::Never }), bulk("v"));
+    assert_eq!(b.version("k"), version, "what changes nothing has no version");
     assert_eq!(b.string("k", StringOp::GetEx { deadline: Deadline::At(1) }), bulk("v"));
     assert_eq!(b.get("k"), Reply::Nil, "a deadline in the past takes it away");
     b.put("k", "w");
