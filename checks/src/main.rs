@@ -252,7 +252,7 @@ fn standard(common: &Common, pin: bool) -> Outcome {
 fn mutant<K: Kind>(id: &str) -> Result<&'static K::Hunt, Failure> {
     K::HUNTS.iter().find(|hunt| K::prey(hunt).id.eq_ignore_ascii_case(id)).ok_or_else(|| {
         let ids: Vec<_> = K::HUNTS.iter().map(|hunt| K::prey(hunt).id).collect();
-        Usage(format!("there is no such mutant `{id}`; there are {}", ids.join(" ")))
+        Usage(format!("`{id}` is no mutant of this run's protocol, which has {}", ids.join(" ")))
     })
 }
 

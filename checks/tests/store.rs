@@ -1,7 +1,7 @@
 //! The store's model: its mutants, its reductions, its corners.
 //!
 //! PROP-LINEARIZABLE, PROP-EXACTLY-ONCE, PROP-REFUSED, PROP-VERSIONS, PROP-LOCK, PROP-MAYBE, PROP-FLOOR and
-//! PROP-CALLS-END each kill a mutant here, and none of them falls with the right rules.
+//! PROP-CALLS-END each kill a mutant here; that the right rules pass the same hunts is `checks mutants`' business.
 
 use checks::engine::{self, Limits, Strategy};
 use model::kv::{Bounds, Bug, Corner, HUNTS, Hunt, IDS, SCENES, Shop, follow, transcript};
@@ -62,8 +62,8 @@ fn void_answers_of_the_store() {
     }
 }
 
-/// RED-HISTORY: without the order of calls the same states of clients and server are visited, and every mutant that
-/// dies by another property dies by it still.
+/// RED-HISTORY: without the order of calls there are fewer states, and every mutant that dies by another property
+/// dies by it still, after as many steps.
 #[test]
 fn order_of_calls() {
     let with = scene("kv-deletes");
