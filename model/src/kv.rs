@@ -5,6 +5,7 @@
 //! kept in a history outside of them, and compared with what the callers were told.
 
 use crate::bounds::Net;
+use crate::search::fingerprint;
 use protocol::kv::clerk;
 use protocol::kv::{ClientId, Limits, Rules, Version};
 use scenes::LIMITS;
@@ -13,7 +14,6 @@ use stateright::actor::{
     ActorModel, ActorModelAction, ActorModelState, Envelope, Id, LossyNetwork, Network,
 };
 use stateright::{Model, Path, Property};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -211,11 +211,7 @@ impl<R: Rules> Shop<R> {
             0 => false,
             _ if state.history.violation.is_some() => false,
             1 => true,
-            every => {
-                let mut hasher = DefaultHasher::new();
-                state.hash(&mut hasher);
-                hasher.finish().is_multiple_of(every)
-            }
+            every => fingerprint(state).is_multiple_of(every),
         }
     }
 
