@@ -144,6 +144,15 @@ impl Kind for Kv {
     }
 }
 
+/// The mutant of this kind with this id, in capitals or not. The error lists them.
+pub fn mutant<K: Kind>(id: &str) -> Result<&'static K::Hunt, String> {
+    K::HUNTS.iter().find(|hunt| K::prey(hunt).id.eq_ignore_ascii_case(id)).ok_or_else(|| {
+        let ids: Vec<_> = K::HUNTS.iter().map(|hunt| K::prey(hunt).id).collect();
+        let name = K::Right::NAME;
+        format!("there is no mutant `{id}` of {name}; there are {}", ids.join(" "))
+    })
+}
+
 /// A named run of one of the systems.
 #[derive(Clone, Copy, Debug)]
 pub enum Named {

@@ -189,6 +189,10 @@ fn main() -> ExitCode {
 }
 
 fn run_of<K: Kind>(run: &RunOf<K::Right>, args: &RunArgs, common: &Common) -> Outcome {
+    if args.strategy == Strategy::Symmetry && K::Right::representative().is_none() {
+        let name = K::Right::NAME;
+        return Err(Usage(format!("no two actors of {name} are alike: choose another --strategy")));
+    }
     match &args.mutant {
         _ if args.strategy == Strategy::Walk => walk_run::<K>(run, args, common),
         Some(id) => run_mutant::<K>(run, args.strategy, &args.settings, id, common),
@@ -248,14 +252,6 @@ fn standard(common: &Common, pin: bool) -> Outcome {
     Ok(if whole { code } else { ExitCode::from(2) })
 }
 
-/// The mutant of this kind with this id.
-fn mutant<K: Kind>(id: &str) -> Result<&'static K::Hunt, Failure> {
-    K::HUNTS.iter().find(|hunt| K::prey(hunt).id.eq_ignore_ascii_case(id)).ok_or_else(|| {
-        let ids: Vec<_> = K::HUNTS.iter().map(|hunt| K::prey(hunt).id).collect();
-        Usage(format!("there is no such mutant `{id}`; there are {}", ids.join(" ")))
-    })
-}
-
 fn run_one<K: Kind>(
     run: &RunOf<K::Right>,
     strategy: Strategy,
@@ -281,7 +277,8 @@ fn run_mutant<K: Kind>(
 ) -> Outcome {
     let bounds = settings::apply::<K::Right>(run.bounds, set)?;
     let settings = shared(common, strategy, false, usize::MAX);
-    let row = runner::run_mutant::<K>(run, bounds, mutant::<K>(id)?, &settings).map_err(Broken)?;
+    let row = runner::run_mutant::<K>(run, bounds, catalog::mutant::<K>(id)?, &settings)
+        .map_err(Broken)?;
     finish(&[row], common)
 }
 
@@ -358,7 +355,7 @@ fn list(common: &Common) -> Outcome {
 
 fn explore<K: Kind>(run: &RunOf<K::Right>, port: u16, id: Option<&str>, set: &[String]) -> Outcome {
     let bounds = settings::apply::<K::Right>(run.bounds, set)?;
-    let hunt = id.map(mutant::<K>).transpose()?;
+    let hunt = id.map(catalog::mutant::<K>).transpose()?;
     let address = format!("127.0.0.1:{port}");
     if let Err(error) = std::net::TcpListener::bind(&address) {
         return Err(Usage(format!("can't listen on {address}: {error}; choose another --port")));

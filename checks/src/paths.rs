@@ -176,8 +176,7 @@ fn replay_of<K: Kind>(text: &str, file: &Path) -> Result<Replayed, String> {
     match &saved.mutant {
         None => replay_in(&saved, &K::right(saved.bounds)),
         Some(id) => {
-            let hunt = K::HUNTS.iter().find(|hunt| K::prey(hunt).id.eq_ignore_ascii_case(id));
-            let hunt = hunt.ok_or_else(|| format!("there is no mutant `{id}`"))?;
+            let hunt = catalog::mutant::<K>(id)?;
             replay_in(&saved, &K::wrong(hunt, saved.bounds))
         }
     }

@@ -1,7 +1,7 @@
 //! The store's model: its mutants, its reductions, its corners.
 //!
 //! PROP-LINEARIZABLE, PROP-EXACTLY-ONCE, PROP-REFUSED, PROP-VERSIONS, PROP-LOCK, PROP-MAYBE, PROP-FLOOR and
-//! PROP-CALLS-END each kill a mutant here, and none of them falls with the right rules.
+//! PROP-CALLS-END each kill a mutant here; that the right rules pass the same hunts is `checks mutants`' business.
 
 use checks::engine::{self, Limits, Strategy};
 use model::kv::{Bounds, Bug, Corner, HUNTS, Hunt, IDS, SCENES, Shop, follow, transcript};
@@ -55,22 +55,25 @@ fn void_answers_of_the_store() {
         let all = states(Bounds { drop_void: false, ..with });
         assert!(fewer < all, "{name}: {fewer} states with, {all} without");
     }
-    let cheap = |hunt: &&Hunt| !["LK1", "LK2", "QK7"].contains(&hunt.id);
+    // The others take too many states without the reduction.
+    let cheap = |hunt: &&Hunt| !["LK1", "LK2", "QK7", "QK14"].contains(&hunt.id);
     for hunt in HUNTS.iter().filter(cheap) {
         let without = Hunt { bounds: Bounds { drop_void: false, ..hunt.bounds }, ..*hunt };
         assert_eq!(died_by(hunt), died_by(&without), "{}", hunt.id);
     }
 }
 
-/// RED-HISTORY: without the order of calls the same states of clients and server are visited, and every mutant that
-/// dies by another property dies by it still.
+/// RED-HISTORY: without the order of calls there are fewer states, and every mutant that dies by another property
+/// dies by it still, after as many steps.
 #[test]
 fn order_of_calls() {
     let with = scene("kv-deletes");
     let fewer = states(Bounds { linearizable: false, settle_every: 0, ..with });
     assert!(fewer < states(Bounds { settle_every: 0, ..with }));
     let by_order = IDS.iter().find(|(id, _)| *id == "PROP-LINEARIZABLE").expect("it has one").1;
-    let cheap = |hunt: &&Hunt| hunt.property != by_order && !["LK1", "LK2"].contains(&hunt.id);
+    // The others take too many states without the reduction.
+    let cheap =
+        |hunt: &&Hunt| hunt.property != by_order && !["LK1", "LK2", "QK14"].contains(&hunt.id);
     for hunt in HUNTS.iter().filter(cheap) {
         let kept = |linearizable| Hunt { bounds: Bounds { linearizable, ..hunt.bounds }, ..*hunt };
         assert_eq!(died_by(&kept(false)), died_by(&kept(true)), "{}", hunt.id);

@@ -5,15 +5,15 @@
 //! kept in a history outside of them, and compared with what the callers were told.
 
 use crate::bounds::Net;
+use crate::search::fingerprint;
 use protocol::kv::clerk;
-use protocol::kv::{ClientId, Limits, Rules};
+use protocol::kv::{ClientId, Limits, Rules, Version};
 use scenes::LIMITS;
 use serde::{Deserialize, Serialize};
 use stateright::actor::{
     ActorModel, ActorModelAction, ActorModelState, Envelope, Id, LossyNetwork, Network,
 };
 use stateright::{Model, Path, Property};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -58,15 +58,17 @@ pub const REFUSED: &str = "Refused Is Not Executed";
 ///
 /// PROP-VERSIONS; watches KV-VERSION-1, KV-VERSION-2.
 pub const VERSIONS: &str = "Versions Rise";
-/// At most one holds the lock, and each with a greater fencing version than all before.
+/// At most one holds the lock, each with a greater fencing version than all before, and the lock stays at that
+/// version while it is held.
 ///
 /// PROP-LOCK; watches LOCK-TOKEN-1, LOCK-TAKE-1, LOCK-MAYBE-1, LOCK-RELEASE-1.
 pub const MUTUAL_EXCLUSION: &str = "Mutual Exclusion";
-/// Maybe is said only of a write that was sent more than once.
+/// Maybe is said only of a write that was sent more than once and whose refusal is not recorded.
 ///
 /// PROP-MAYBE; watches CLERK-MAYBE-1.
 pub const MAYBE: &str = "Maybe Has A Reason";
-/// No client can expire those that come after it: what a slot has dropped is not far ahead of its clock.
+/// No client can expire those that come after it for longer than `ahead_ms`: what a slot has dropped is not farther
+/// ahead of its clock.
 ///
 /// PROP-FLOOR; watches KV-ONCE-7.
 pub const FLOOR: &str = "Floors Stay Behind";
@@ -115,6 +117,14 @@ pub struct Bounds {
     pub drop_void: bool,
     /// From every so many states, the fair schedule must bring all programs to their ends; 0 for none.
     pub settle_every: u64,
+}
+
+impl Bounds {
+    /// Whether some client makes a conditional write that is not recorded.
+    pub fn has_unrecorded_puts(&self) -> bool {
+        let conditional = |program: &Program| program.is_conditional();
+        !self.record_puts && self.programs.iter().any(conditional)
+    }
 }
 
 /// The model of a scene.
@@ -201,11 +211,7 @@ impl<R: Rules> Shop<R> {
             0 => false,
             _ if state.history.violation.is_some() => false,
             1 => true,
-            every => {
-                let mut hasher = DefaultHasher::new();
-                state.hash(&mut hasher);
-                hasher.finish().is_multiple_of(every)
-            }
+            every => fingerprint(state).is_multiple_of(every),
         }
     }
 
@@ -219,6 +225,12 @@ impl<R: Rules> Shop<R> {
         }
         ended
     }
+}
+
+/// The version at which the store has the lock.
+fn lock_version<R: Rules>(state: &State<R>) -> Option<Version> {
+    let store = state.actor_states.iter().find_map(|party| party.store())?;
+    store.get(&party::lock_key()).map(|(_, version)| version)
 }
 
 /// Whether no client id among the dropped ones is farther ahead of the clock than the store allows.
@@ -289,8 +301,9 @@ impl<R: Rules> Model for Shop<R> {
                 free_of(Violation::VersionFell, &state.history.violation)
             }),
             Property::always(MUTUAL_EXCLUSION, |_, state: &State<R>| {
-                let holders = state.actor_states.iter().filter(|party| party.held().is_some());
-                holders.count() <= 1 && free_of(Violation::FenceFell, &state.history.violation)
+                let held: Vec<_> = state.actor_states.iter().filter_map(|one| one.held()).collect();
+                let stays = held.iter().all(|&version| lock_version(state) == Some(version));
+                held.len() <= 1 && stays && free_of(Violation::FenceFell, &state.history.violation)
             }),
             Property::always(MAYBE, |_, state: &State<R>| {
                 free_of(Violation::MaybeForNothing, &state.history.violation)

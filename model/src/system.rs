@@ -202,7 +202,18 @@ impl<R: protocol::kv::Rules> System for Shop<R> {
 
     fn validate(bounds: &kv::Bounds) -> Result<(), String> {
         within("attempts", bounds.attempts.into(), 1, 100)?;
-        within("clients_kept", bounds.clients_kept as u64, 1, 1000)
+        within("clients_kept", bounds.clients_kept as u64, 1, 1000)?;
+        let clients = bounds.programs.iter().filter(|program| !program.steps().is_empty()).count();
+        let turned_away = bounds.clients_kept < clients || bounds.first_from_future;
+        if bounds.net == bounds::Net::Duplicate && (turned_away || bounds.has_unrecorded_puts()) {
+            return Err(
+                "a network that doubles messages is for recorded writes of clients that are \
+                        kept: leave out net=Duplicate, or set record_puts=true, clients_kept and \
+                        first_from_future (SPEC.md, The store with one server)"
+                    .into(),
+            );
+        }
+        Ok(())
     }
 
     fn stop(&self) -> &AtomicBool {

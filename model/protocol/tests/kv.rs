@@ -266,3 +266,42 @@ fn the_default_clerk() {
     let expected = Config { client: ClientId(1), servers: 1, record_puts: false };
     assert_eq!(Config::default(), expected);
 }
+
+/// More copies than are told apart: that the tracked ones were not executed says nothing of the others.
+#[test]
+fn untracked_copies_are_about() {
+    let mut clerk: Clerk = Clerk::new(Exact, Config { servers: 2, ..Config::default() });
+    steps(&mut clerk, Input::Call { key: "k".into(), op: put("v", 7).op });
+    for _ in 0..65 {
+        steps(&mut clerk, Input::Retry);
+    }
+    for attempt in 1..=64 {
+        steps(&mut clerk, answer(1, attempt, Answer::NotExecuted { leader: None }));
+    }
+    let refused = answer(1, 66, Answer::Reply(Reply::VersionMismatch));
+    let expected = [Effect::DisarmRetry, Effect::Done(Outcome::Maybe)];
+    assert_eq!(steps(&mut clerk, refused), expected);
+}
+
+/// A lock's user whose client is turned away is told, and knows what it has.
+#[test]
+fn a_lock_whose_client_expired() {
+    let mut lock: Lock = Lock::new(Exact, ClientId(1));
+    let mut step = |input| {
+        let mut effects = Vec::new();
+        lock.step(input, &mut effects);
+        (effects, lock.held())
+    };
+    let reply = |reply| lock::Input::Outcome(Outcome::Reply(reply));
+    let failed = || vec![lock::Effect::Failed(Reply::SessionExpired)];
+    step(lock::Input::Acquire);
+    step(reply(Reply::NoKey));
+    assert_eq!(step(reply(Reply::SessionExpired)), (failed(), None));
+    step(lock::Input::Acquire);
+    step(reply(Reply::NoKey));
+    assert_eq!(step(reply(Reply::Written { version: 1 })).1, Some(1));
+    step(lock::Input::Release);
+    assert_eq!(step(reply(Reply::SessionExpired)), (failed(), Some(1)));
+    step(lock::Input::Release);
+    assert_eq!(step(reply(Reply::Written { version: 2 })), (vec![lock::Effect::Released], None));
+}

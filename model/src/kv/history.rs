@@ -20,7 +20,7 @@ pub enum Violation {
     VersionFell,
     /// An acquirer got a fencing version that is not above all before.
     FenceFell,
-    /// A caller was told Maybe whose call was sent only once, or writes nothing.
+    /// A caller was told Maybe without a reason.
     MaybeForNothing,
     /// No order of the calls explains the replies.
     NotLinearizable,
@@ -148,8 +148,8 @@ impl History {
                     begun.expect("every call has its own number");
                 }
             }
-            Event::Returned { seq, outcome, attempts, writes } => {
-                if *outcome == Outcome::Maybe && (*attempts < 2 || !writes) {
+            Event::Returned { seq, outcome, may_be_maybe } => {
+                if *outcome == Outcome::Maybe && !may_be_maybe {
                     self.violate(Violation::MaybeForNothing);
                 }
                 self.note_return((actor, *seq), outcome);

@@ -37,10 +37,12 @@ bugs! {
     AnyCommandFits "a number that is used for another command gets the old command's reply",
     FutureWelcome "a client's id from the far future is taken, and expires everyone when it is dropped",
     VersionUnchecked "a Put is executed whatever version it expects",
+    VersionStays "a write leaves its key's version as it was",
     VersionRestarts "a key that comes back begins at version 1",
     FloorNotRaised "a deletion leaves no floor under its slot's versions",
     CreationNotRecorded "a Put over version 0 is not recorded: a late copy creates the key again after a deletion",
     MismatchIsFinal "a Put that was sent again and is refused is told as refused",
+    MaybeThoughRecorded "a recorded write that was sent again and refused is told as Maybe",
     AlwaysMaybe "every refused Put is told as Maybe",
     LateAnswerTaken "an answer to an earlier call is taken for one to this call",
     NeverSentAgain "a call that is not answered is not sent again",
@@ -48,7 +50,8 @@ bugs! {
     MaybeForgets "an acquirer that is told Maybe begins anew with another token",
     OneToken "all acquirers write the same token",
     HeldLooksFree "a lock is taken whoever holds it",
-    ReleasesNewest "a holder frees the lock over version 0, not over the version that it holds by",
+    ReleasesZero "a holder frees the lock over version 0, not over the version that it holds by",
+    ReleasesWhatItSees "a holder that was told Maybe frees the lock at whatever version it sees",
 }
 
 /// The rules with one thing wrong.
@@ -95,6 +98,9 @@ impl Rules for Wrong {
     }
 
     fn next_version(&self, old: Option<Version>, floor: Version) -> Version {
+        if let (Bug::VersionStays, Some(version)) = (self.0, old) {
+            return version;
+        }
         let floor = if self.is(Bug::VersionRestarts) { 0 } else { floor };
         Exact.next_version(old, floor)
     }
@@ -118,6 +124,7 @@ impl Rules for Wrong {
     fn is_maybe(&self, answer: &Answer, recorded: bool, others: usize) -> bool {
         match (self.0, answer) {
             (Bug::MismatchIsFinal, _) => false,
+            (Bug::MaybeThoughRecorded, _) => Exact.is_maybe(answer, false, others),
             (Bug::AlwaysMaybe, Answer::Reply(reply)) => reply.is_refusal(),
             _ => Exact.is_maybe(answer, recorded, others),
         }
@@ -142,8 +149,12 @@ impl Rules for Wrong {
         self.is(Bug::HeldLooksFree) || Exact.is_free(value)
     }
 
+    fn still_held(&self, held: Version, now: Version) -> Option<Version> {
+        if self.is(Bug::ReleasesWhatItSees) { Some(now) } else { Exact.still_held(held, now) }
+    }
+
     fn released_version(&self, held: Version) -> Version {
-        if self.is(Bug::ReleasesNewest) { 0 } else { held }
+        if self.is(Bug::ReleasesZero) { 0 } else { held }
     }
 }
 
@@ -201,16 +212,19 @@ pub const HUNTS: &[Hunt] = &[
     hunt("QK2", "KV-ONCE-6", Bug::AnyCommandFits, scenes::IMPOSTOR, LINEARIZABLE),
     hunt("QK3", "KV-ONCE-7", Bug::FutureWelcome, scenes::FUTURE, FLOOR),
     hunt("QK4", "KV-PUT-1", Bug::VersionUnchecked, ONCE, LINEARIZABLE),
+    hunt("QK12", "KV-VERSION-1", Bug::VersionStays, scenes::SETS, VERSIONS),
     hunt("K17", "KV-VERSION-1", Bug::VersionRestarts, scenes::DELETES, VERSIONS),
     hunt("QK5", "KV-VERSION-2", Bug::FloorNotRaised, scenes::DELETES, VERSIONS),
     hunt("QK11", "CLERK-CREATE-1", Bug::CreationNotRecorded, scenes::DELETES, EXACTLY_ONCE),
     hunt("K10", "CLERK-MAYBE-1", Bug::MismatchIsFinal, scenes::PUTS, REFUSED),
     hunt("QK6", "CLERK-MAYBE-1", Bug::AlwaysMaybe, RECORDED, MAYBE),
+    hunt("QK13", "CLERK-MAYBE-1", Bug::MaybeThoughRecorded, RECORDED, MAYBE),
     hunt("QK7", "CLERK-SEQ-1", Bug::LateAnswerTaken, LATE, LINEARIZABLE),
     hunt("QK8", "CLERK-RETRY-1", Bug::NeverSentAgain, scenes::LOST, CALLS_END),
-    hunt("LK1", "LOCK-MAYBE-1", Bug::MaybeHolds, scenes::LOCK, MUTUAL_EXCLUSION),
+    hunt("LK1", "LOCK-MAYBE-1", Bug::MaybeHolds, scenes::RACE, MUTUAL_EXCLUSION),
     hunt("LK2", "LOCK-MAYBE-1", Bug::MaybeForgets, scenes::LOCK, CALLS_END),
     hunt("LK3", "LOCK-TOKEN-1", Bug::OneToken, scenes::LOCK, MUTUAL_EXCLUSION),
     hunt("QK9", "LOCK-TAKE-1", Bug::HeldLooksFree, scenes::LOCK, MUTUAL_EXCLUSION),
-    hunt("QK10", "LOCK-RELEASE-1", Bug::ReleasesNewest, scenes::LOCK, CALLS_END),
+    hunt("QK14", "LOCK-RELEASE-1", Bug::ReleasesWhatItSees, scenes::LOCK, MUTUAL_EXCLUSION),
+    hunt("QK10", "LOCK-RELEASE-1", Bug::ReleasesZero, scenes::LOCK, CALLS_END),
 ];

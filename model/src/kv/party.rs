@@ -58,10 +58,9 @@ pub enum Event {
         seq: Seq,
         /// With this.
         outcome: Outcome,
-        /// How often it had been sent.
-        attempts: u32,
-        /// Whether it could write.
-        writes: bool,
+        /// Whether there would be a reason for Maybe: it writes, it was sent more than once, and it is not recorded
+        /// or its refusal is not.
+        may_be_maybe: bool,
     },
     /// A client sent a call once more.
     SentAgain,
@@ -178,7 +177,10 @@ impl<R: Rules> Client<R> {
         out: &mut Out<Person<R>>,
     ) {
         let retried = input == clerk::Input::Retry;
-        let (attempts, writes) = (self.clerk.attempts(), self.clerk.writes());
+        let passing = matches!(&input, clerk::Input::Answer { answer: Answer::Reply(reply), .. }
+            if reply.is_passing());
+        let sent_again = self.clerk.writes() && self.clerk.attempts() > 1;
+        let may_be_maybe = sent_again && (passing || !self.clerk.is_recorded());
         let mut effects = Vec::new();
         self.clerk.step(input, &mut effects);
         if let Some((key, op)) = called {
@@ -195,7 +197,7 @@ impl<R: Rules> Client<R> {
                 clerk::Effect::Done(outcome) => {
                     let seq = self.clerk.seq();
                     let told = outcome.clone();
-                    self.events.push(Event::Returned { seq, outcome: told, attempts, writes });
+                    self.events.push(Event::Returned { seq, outcome: told, may_be_maybe });
                     self.finished(outcome, out);
                 }
                 clerk::Effect::ArmRetry | clerk::Effect::DisarmRetry => {}
@@ -228,6 +230,8 @@ impl<R: Rules> Client<R> {
                     self.events.push(Event::Acquired { version, looked });
                 }
                 lock::Effect::Released => self.events.push(Event::Released),
+                // Its user would make a new client; here its program is over.
+                lock::Effect::Failed(_) => self.begun = self.program.steps().len(),
                 lock::Effect::ArmRetry => self.events.push(Event::Waits),
                 lock::Effect::Ignored => panic!("a program acquires and releases in turn"),
             }
@@ -359,13 +363,16 @@ impl<R: Rules> Actor for Person<R> {
             (Party::Server { store, events }, Message::Request(request)) => {
                 let Request { seq, attempt, command } = request;
                 let key = command.key.clone();
-                let version = |store: &Store<R>| store.get(&key).map(|(_, version)| version);
-                let before = version(store);
+                let there = |store: &Store<R>| {
+                    store.get(&key).map(|(value, version)| (value.clone(), version))
+                };
+                let before = there(store);
                 let reply = store.apply(NOW, &command);
-                let after = version(store);
+                let after = there(store);
                 if before != after {
                     let client = usize::from(from);
                     let key = command.key;
+                    let after = after.map(|(_, version)| version);
                     events.push(Event::Executed { client, seq, key, version: after });
                 } else if command.op.writes() {
                     events.push(Event::Unchanged { reply: reply.clone() });

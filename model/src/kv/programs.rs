@@ -46,6 +46,14 @@ macro_rules! programs {
                 use Do::*;
                 match self { $(Self::$name => &[$($step),*],)* }
             }
+
+            /// Whether it makes writes that expect a version, by itself or through the lock.
+            pub fn is_conditional(self) -> bool {
+                let conditional = |step: &Do| {
+                    matches!(step, Do::Put(..) | Do::Delete(..) | Do::Acquire | Do::Release)
+                };
+                self.steps().iter().any(conditional)
+            }
         }
     };
 }
@@ -55,7 +63,6 @@ use Expect::{Seen, Version as At};
 programs! {
     Nothing "Does nothing." [],
     Gets "Reads x." [Get("x")],
-    GetsTwice "Reads x twice." [Get("x"), Get("x")],
     Appends "Appends a letter to x, then another." [Append("x", "a"), Append("x", "b")],
     AppendsOther "Appends to x a letter that nobody else appends." [Append("x", "c")],
     AppendsGets "Appends to x and reads it." [Append("x", "d"), Get("x")],
@@ -63,13 +70,10 @@ programs! {
     SetsOther "Writes something else to x." [Set("x", "b")],
     PutsNew "Writes x if it is not there, then over what it wrote."
         [Put("x", "a", At(0)), Put("x", "b", Seen)],
-    PutsOther "Writes something else to x if it is not there." [Put("x", "c", At(0))],
     PutsEarly "Writes over the first version of x, which may not be there yet." [Put("x", "e", At(1))],
     GetsPuts "Reads x and writes over what it saw." [Get("x"), Put("x", "d", Seen)],
     PutsDeletes "Writes x if it is not there, deletes it, and writes it anew."
         [Put("x", "a", At(0)), Delete("x", Seen), Put("x", "b", At(0))],
-    Deletes "Deletes the first version of x." [Delete("x", At(1))],
+    Frees "Makes the lock, free." [Put("lock", "", At(0))],
     Locks "Acquires the lock and releases it." [Acquire, Release],
-    LocksTwice "Acquires the lock and releases it, twice." [Acquire, Release, Acquire, Release],
-    LocksKeeps "Acquires the lock and never comes back." [Acquire],
 }

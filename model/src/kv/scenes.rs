@@ -49,6 +49,8 @@ pub(super) const FUTURE: Bounds =
     Bounds { clients_kept: 1, first_from_future: true, ..bounds([Appends, AppendsOther, Nothing]) };
 pub(super) const LOCK: Bounds =
     Bounds { linearizable: false, looks: 0, settle_every: 100, ..bounds([Locks, Locks, Nothing]) };
+/// A lock that is there: two race for it over one version.
+pub(super) const RACE: Bounds = three(LOCK, [Frees, Locks, Locks]);
 pub(super) const LOST: Bounds =
     Bounds { losses: 2, settle_every: 100, ..bounds([AppendsGets, SetsGets, Nothing]) };
 
@@ -145,7 +147,7 @@ pub const SCENES: &[Scene] = &[
     },
     Run {
         name: "kv-lock",
-        about: "two clients want one lock, made of Get and Put, over a network that loses and repeats",
+        about: "two clients want one lock, made of Get and Put; answers are late and each call is sent up to twice",
         bounds: LOCK,
         reaches: &[
             Corner::Acquired,

@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 /// Within how many rounds every program must end.
 pub const ROUNDS: usize = 60;
 
+/// How many messages one round may deliver. More is a conversation without end.
+const DELIVERIES: usize = 500;
+
 /// Runs the schedule. The error says who did not come to an end.
 pub fn settles<R: Rules>(shop: &Shop<R>, state: &State<R>) -> Result<(), String> {
     let fair = Bounds { attempts: u32::MAX, looks: u8::MAX, ..shop.bounds };
@@ -25,6 +28,11 @@ pub fn settles<R: Rules>(shop: &Shop<R>, state: &State<R>) -> Result<(), String>
             mail.retain(|envelope| delivered.insert(envelope.clone()));
             if mail.is_empty() {
                 break;
+            }
+            if delivered.len() > DELIVERIES {
+                return Err(format!(
+                    "a conversation of more than {DELIVERIES} messages without a timer"
+                ));
             }
             for Envelope { src, dst, msg } in mail {
                 let arrives = ActorModelAction::Deliver { src, dst, msg };

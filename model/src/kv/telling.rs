@@ -1,5 +1,6 @@
 //! A path in words and as a picture.
 
+use super::programs::Do;
 use super::{Action, Party, Shop, State};
 use crate::bounds::Net;
 use protocol::kv::Rules;
@@ -26,6 +27,10 @@ pub fn bounds_text(bounds: &super::Bounds) -> String {
     for (_, word) in words.iter().filter(|(on, _)| *on) {
         text.push(' ');
         text.push_str(word);
+    }
+    let locks = bounds.programs.iter().any(|program| program.steps().contains(&Do::Acquire));
+    if locks && bounds.looks > 0 {
+        text += &format!(" looks={}", bounds.looks);
     }
     if bounds.clients_kept < super::scenes::LIMITS.clients {
         text += &format!(" keep={}", bounds.clients_kept);

@@ -98,11 +98,12 @@ pub struct Config {
     pub client: ClientId,
     /// How many servers there are, numbered from 0.
     pub servers: u8,
-    /// Whether Put and Delete are recorded as Set and Append always are: then they are never Maybe.
+    /// Whether Put and Delete are recorded as Set and Append always are: then they end in Maybe only if the client's
+    /// records are dropped meanwhile.
     pub record_puts: bool,
 }
 
-/// Copies of a call beyond this are not told apart: then there is always another one.
+/// Copies of a call beyond this are not told apart: then there is another one, until the call is over.
 const MAX_OPEN: usize = 64;
 
 /// A call that is not answered yet.
@@ -112,6 +113,8 @@ struct Call {
     attempt: u32,
     /// The copies that may have been executed or may yet be.
     open: Vec<u32>,
+    /// Whether more were sent than are told apart.
+    untracked: bool,
 }
 
 /// The clerk.
@@ -141,6 +144,11 @@ impl<R: Rules> Clerk<R> {
         self.seq
     }
 
+    /// Whether the call that is under way is recorded.
+    pub fn is_recorded(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| call.command.once.is_some())
+    }
+
     /// Whether the call that is under way could write.
     pub fn writes(&self) -> bool {
         self.call.as_ref().is_some_and(|call| call.command.op.writes())
@@ -165,7 +173,7 @@ impl<R: Rules> Clerk<R> {
         // One call at a time: this one acknowledges all before it.
         let once = Once { client: self.config.client, seq: self.seq, acknowledged: self.seq - 1 };
         let command = Command { key, op, once: recorded.then_some(once) };
-        self.call = Some(Call { command, attempt: 0, open: Vec::new() });
+        self.call = Some(Call { command, attempt: 0, open: Vec::new(), untracked: false });
         self.send(out);
     }
 
@@ -174,6 +182,8 @@ impl<R: Rules> Clerk<R> {
         call.attempt = call.attempt.saturating_add(1);
         if call.open.len() < MAX_OPEN {
             call.open.push(call.attempt);
+        } else {
+            call.untracked = true;
         }
         let request =
             Request { seq: self.seq, attempt: call.attempt, command: call.command.clone() };
@@ -201,6 +211,7 @@ impl<R: Rules> Clerk<R> {
         }
         let Some(call) = &mut self.call else { return };
         let others = call.open.iter().filter(|open| **open != attempt).count();
+        let others = others + usize::from(call.untracked);
         let recorded = call.command.once.is_some();
         let maybe = call.command.op.writes() && rules.is_maybe(&answer, recorded, others);
         match answer {
@@ -272,7 +283,7 @@ impl<R> fmt::Debug for Clerk<R> {
         write!(f, "{:?}", self.config.client)?;
         match &self.call {
             None => write!(f, " idle after #{}", self.seq),
-            Some(Call { command, attempt, open }) => {
+            Some(Call { command, attempt, open, .. }) => {
                 write!(f, " #{}.{attempt} {command:?} open {open:?}", self.seq)
             }
         }

@@ -39,6 +39,9 @@ pub enum Effect {
     },
     /// The lock is no longer held.
     Released,
+    /// The call was turned away for what the store has of its client, and nothing was written: an acquirer does not
+    /// have the lock, a holder has it still. Its user makes a new client and begins anew.
+    Failed(Reply),
     /// Start the `Retry` timer: another holds the lock.
     ArmRetry,
     /// What was asked for makes no sense now.
@@ -55,7 +58,10 @@ pub enum State {
     /// Another holds it; the timer runs.
     Waiting,
     /// The token was put.
-    Taking,
+    Taking {
+        /// Over this version.
+        expected: Version,
+    },
     /// Held.
     Held {
         /// The fencing version.
@@ -111,7 +117,7 @@ impl<R: Rules> Lock<R> {
     }
 
     fn take(&mut self, expected: Version, out: &mut Vec<Effect>) {
-        self.state = State::Taking;
+        self.state = State::Taking { expected };
         out.push(Effect::Call(Op::Put { value: self.token(), expected }));
     }
 
@@ -149,32 +155,49 @@ impl<R: Rules> Lock<R> {
         }
     }
 
-    fn on_taken(&mut self, outcome: &Outcome, out: &mut Vec<Effect>) {
+    fn on_taken(&mut self, expected: Version, outcome: &Outcome, out: &mut Vec<Effect>) {
         match (outcome, self.rules.after_maybe()) {
             (Outcome::Reply(Reply::Written { version }), _) => self.hold(*version, out),
-            (Outcome::Maybe, AfterMaybe::Hold) => self.hold(0, out),
+            (Outcome::Maybe, AfterMaybe::Hold) => self.hold(expected + 1, out),
             (Outcome::Maybe, AfterMaybe::Forget) => {
                 self.acquires += 1;
                 self.look(out);
+            }
+            (Outcome::Reply(reply), _) if !is_about_version(reply) => {
+                self.state = State::Idle;
+                out.push(Effect::Failed(reply.clone()));
             }
             _ => self.look(out),
         }
     }
 
     fn on_released(&mut self, version: Version, outcome: &Outcome, out: &mut Vec<Effect>) {
-        if *outcome == Outcome::Maybe {
-            self.state = State::Checking { version };
-            out.push(Effect::Call(Op::Get));
-        } else {
-            self.state = State::Idle;
-            out.push(Effect::Released);
+        match outcome {
+            Outcome::Maybe => {
+                self.state = State::Checking { version };
+                out.push(Effect::Call(Op::Get));
+            }
+            Outcome::Reply(reply) if reply.is_refusal() && !is_about_version(reply) => {
+                self.state = State::Held { version };
+                out.push(Effect::Failed(reply.clone()));
+            }
+            Outcome::Reply(_) => {
+                self.state = State::Idle;
+                out.push(Effect::Released);
+            }
         }
     }
 
     fn on_checked(&mut self, version: Version, outcome: &Outcome, out: &mut Vec<Effect>) {
         match outcome {
-            Outcome::Reply(Reply::Value { version: now, .. }) if *now == version => {
-                self.release(version, out);
+            Outcome::Reply(Reply::Value { version: now, .. }) => {
+                match self.rules.still_held(version, *now) {
+                    Some(held) => self.release(held, out),
+                    None => {
+                        self.state = State::Idle;
+                        out.push(Effect::Released);
+                    }
+                }
             }
             _ => {
                 self.state = State::Idle;
@@ -182,6 +205,11 @@ impl<R: Rules> Lock<R> {
             }
         }
     }
+}
+
+/// Whether a refusal says that the lock has another version than was expected.
+const fn is_about_version(reply: &Reply) -> bool {
+    matches!(reply, Reply::VersionMismatch | Reply::NoKey)
 }
 
 impl<R: Rules> Machine for Lock<R> {
@@ -200,7 +228,9 @@ impl<R: Rules> Machine for Lock<R> {
             (Input::Release, State::Held { version }) => self.release(version, out),
             (Input::Retry, State::Waiting) => self.look(out),
             (Input::Outcome(outcome), State::Looking) => self.on_looked(outcome, out),
-            (Input::Outcome(outcome), State::Taking) => self.on_taken(&outcome, out),
+            (Input::Outcome(outcome), State::Taking { expected }) => {
+                self.on_taken(expected, &outcome, out);
+            }
             (Input::Outcome(outcome), State::Releasing { version }) => {
                 self.on_released(version, &outcome, out);
             }

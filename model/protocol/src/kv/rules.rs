@@ -97,6 +97,11 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         value.as_ref().is_empty()
     }
 
+    /// LOCK-RELEASE-1. The version to be freed by a holder that was told Maybe and sees the lock at version `now`.
+    fn still_held(&self, held: Version, now: Version) -> Option<Version> {
+        (now == held).then_some(held)
+    }
+
     /// LOCK-RELEASE-1. The version over which a holder puts the empty value: the one that it holds by.
     fn released_version(&self, held: Version) -> Version {
         held
