@@ -27,6 +27,7 @@ pub mod queue;
 pub mod quorum;
 pub mod raft;
 pub mod replica;
+pub mod rsm;
 pub mod terms;
 pub mod types;
 
