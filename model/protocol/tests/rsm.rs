@@ -1,11 +1,12 @@
 //! Who is told what, against an oracle that knows what is committed in the end.
 
 use proptest::prelude::*;
-use protocol::rsm::{Decided, Effect, Input, Ticket, Verdict, Waiters};
+use protocol::rsm::waiters::{Effect, Input, Verdict, Waiters};
+use protocol::rsm::{Decided, Ticket};
 use protocol::{LogId, Machine, SnapshotId};
 use std::collections::BTreeMap;
 
-fn step(waiters: &mut Waiters, input: Input) -> Vec<(Ticket, Verdict)> {
+fn step(waiters: &mut Waiters<Decided>, input: Input) -> Vec<(Ticket, Verdict)> {
     let mut effects = Vec::new();
     waiters.step(input, &mut effects);
     effects.into_iter().map(|Effect::Tell { ticket, verdict }| (ticket, verdict)).collect()
@@ -18,7 +19,7 @@ fn snapshot(term: u64, index: u64) -> Input {
 /// The zoo's K4: another entry at the same index is not this one.
 #[test]
 fn an_index_is_not_enough() {
-    let mut waiters = Waiters::new(Decided, 4);
+    let mut waiters = Waiters::new(Decided, LogId::new(1, 4));
     step(&mut waiters, Input::Proposed { ticket: 1, id: LogId::new(2, 5) });
     let told = step(&mut waiters, Input::Applied { id: LogId::new(3, 5) });
     assert_eq!(told, [(1, Verdict::NotExecuted)]);
@@ -27,7 +28,7 @@ fn an_index_is_not_enough() {
 /// The zoo's K14: the new log is shorter, so nobody waits for the index.
 #[test]
 fn a_later_term_in_front_decides() {
-    let mut waiters = Waiters::new(Decided, 4);
+    let mut waiters = Waiters::new(Decided, LogId::new(1, 4));
     step(&mut waiters, Input::Proposed { ticket: 1, id: LogId::new(2, 9) });
     assert_eq!(step(&mut waiters, Input::Applied { id: LogId::new(2, 5) }), []);
     assert_eq!(
@@ -40,7 +41,7 @@ fn a_later_term_in_front_decides() {
 /// What a snapshot covers is unknown, but for its last entry; what is behind it in an older term is over.
 #[test]
 fn a_snapshot_hides() {
-    let mut waiters = Waiters::new(Decided, 4);
+    let mut waiters = Waiters::new(Decided, LogId::new(1, 4));
     for (ticket, index) in [(1, 5), (2, 6), (3, 7)] {
         step(&mut waiters, Input::Proposed { ticket, id: LogId::new(2, index) });
     }
@@ -53,10 +54,10 @@ fn a_snapshot_hides() {
 /// A deadline tells what is known: nothing. A second one, or one of somebody who was told, tells nobody.
 #[test]
 fn a_deadline_is_told_once() {
-    let mut waiters = Waiters::new(Decided, 0);
+    let mut waiters = Waiters::new(Decided, LogId::ZERO);
     step(&mut waiters, Input::Proposed { ticket: 7, id: LogId::new(1, 2) });
-    assert_eq!(step(&mut waiters, Input::Deadline { ticket: 7 }), [(7, Verdict::Unknown)]);
-    assert_eq!(step(&mut waiters, Input::Deadline { ticket: 7 }), []);
+    assert_eq!(step(&mut waiters, Input::Deadline { below: 8 }), [(7, Verdict::Unknown)]);
+    assert_eq!(step(&mut waiters, Input::Deadline { below: 8 }), []);
 }
 
 proptest! {
@@ -73,7 +74,7 @@ proptest! {
             term += rise;
             LogId::new(term, index)
         }).collect();
-        let mut waiters = Waiters::new(Decided, 0);
+        let mut waiters = Waiters::new(Decided, LogId::ZERO);
         let mut known = BTreeMap::new();
         for (&(index, term), ticket) in proposals.iter().zip(1..) {
             let id = LogId::new(term, index);
