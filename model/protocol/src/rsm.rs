@@ -37,7 +37,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use waiters::{Verdict, Waiters};
 
-/// Names a caller who waits. The driver gives it, greater than all that it gave before.
+/// Names a caller who waits. The driver gives it, greater than all that it gave before; a caller who was told
+/// [`Outcome::NotExecuted`] may be submitted again under the same.
 pub type Ticket = u64;
 
 /// The most callers that wait on one server, for a command or a read. Above it they are told [`Outcome::Busy`].

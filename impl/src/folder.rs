@@ -1,0 +1,175 @@
+//! Whose a folder is: a small file that says which node of which cluster, and in which format.
+//!
+//! It is written once, when the folder is new, and read at every start, so that a folder that was swapped, copied or
+//! written by another release is refused before anything in it is touched.
+
+use crate::config::Config;
+use crate::disk::{Disk, DiskFile, Folder};
+use crate::wal::Identity;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const NAME: &str = "identity.toml";
+/// The format of the folder that this build writes and reads.
+pub const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    format: u32,
+    cluster: String,
+    node: u8,
+    nodes: Vec<String>,
+}
+
+/// Why a folder is not this node's. Each message says what to do.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The disk said no.
+    #[error("can't {what} {}: {error}. Choose a folder that this user may write, on a disk with room", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What it said.
+        error: Arc<io::Error>,
+    },
+    /// Another process has it.
+    #[error("{}: another server has this folder. Stop it, or choose another with --dir", .0.display())]
+    InUse(PathBuf),
+    /// The file can't be read.
+    #[error(
+        "{}: {why}. Restore the file from a copy, or choose another folder", path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// Another release wrote it.
+    #[error(
+        "{}: the folder has format {found}, and this program reads format {FORMAT}. \
+        Start the release that wrote it, or choose another folder", path.display()
+    )]
+    Format {
+        /// The folder.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// It is another node's.
+    #[error(
+        "{}: the folder belongs to node {node} of the cluster of {nodes}, and this is node {me} of that of {mine}. \
+        Start it with the listen and nodes that belong to it, or choose another folder with --dir", path.display()
+    )]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// Whose it is.
+        node: u8,
+        /// The nodes of its cluster.
+        nodes: String,
+        /// Who asks.
+        me: u8,
+        /// The nodes of the cluster that asks.
+        mine: String,
+    },
+}
+
+fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |error| Error::Io { what, path, error: error.into() }
+}
+
+/// A cluster of several nodes is known by its name and its nodes, so that all of them come to the same number without
+/// talking. One node alone takes a number of its own: no two such clusters are one.
+fn cluster(config: &Config, nodes: &[String]) -> u128 {
+    let mut hash = Sha256::new();
+    hash.update(config.cluster.as_bytes());
+    if nodes.len() == 1 {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let random = std::hash::RandomState::new();
+        let random = std::hash::BuildHasher::hash_one(&random, std::process::id());
+        hash.update(now.unwrap_or_default().as_nanos().to_le_bytes());
+        hash.update(random.to_le_bytes());
+    } else {
+        nodes.iter().for_each(|node| hash.update(format!("\0{node}")));
+    }
+    let bytes: [u8; 32] = hash.finalize().into();
+    u128::from_be_bytes(bytes[..16].try_into().expect("sixteen of them"))
+}
+
+/// Takes the node's folder: makes it if it is new, and says whose it is.
+///
+/// # Errors
+/// If it can't be used, is somebody else's, or is in use.
+pub fn take(config: &Config) -> Result<(Identity, std::fs::File), Error> {
+    let dir = &config.dir;
+    let folder = Folder::new(dir).map_err(io("make the folder", dir))?;
+    let lock = folder.lock().map_err(io("lock the folder", dir))?;
+    let lock = lock.ok_or_else(|| Error::InUse(dir.clone()))?;
+    let nodes: Vec<String> = config.nodes.iter().map(|node| node.with(node.plain)).collect();
+    let path = dir.join(NAME);
+    let file = match std::fs::read_to_string(&path) {
+        Ok(text) => parse(&path, &text)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let number = format!("{:032x}", cluster(config, &nodes));
+            let file = File { format: FORMAT, cluster: number, node: config.me.0, nodes: nodes.clone() };
+            write(&folder, &file)?;
+            file
+        }
+        Err(error) => return Err(io("read", &path)(error)),
+    };
+    let damaged = |why: &str| Error::Damaged { path: path.clone(), why: why.into() };
+    let number = u128::from_str_radix(&file.cluster, 16)
+        .map_err(|_| damaged("the cluster's number is no hexadecimal number"))?;
+    // One node alone may change its address; its log goes with its folder.
+    let alone = file.nodes.len() == 1 && nodes.len() == 1;
+    if !alone && (file.node != config.me.0 || file.nodes != nodes) {
+        return Err(Error::Foreign {
+            path: dir.clone(),
+            node: file.node,
+            nodes: file.nodes.join(", "),
+            me: config.me.0,
+            mine: nodes.join(", "),
+        });
+    }
+    if !alone && number != cluster(config, &nodes) {
+        return Err(damaged("it is of a cluster with another name; give the same --cluster"));
+    }
+    Ok((Identity { cluster: number, node: config.me.0.into() }, lock))
+}
+
+fn parse(path: &Path, text: &str) -> Result<File, Error> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let damaged = |error: toml::de::Error| Error::Damaged {
+        path: path.to_owned(),
+        why: error.message().into(),
+    };
+    let Format { format } = toml::from_str(text).map_err(damaged)?;
+    if format != FORMAT {
+        let folder = path.parent().unwrap_or(path);
+        return Err(Error::Format { path: folder.to_owned(), found: format });
+    }
+    toml::from_str(text).map_err(damaged)
+}
+
+fn write(folder: &Folder, file: &File) -> Result<(), Error> {
+    let text = toml::to_string(file).expect("plain fields can be written");
+    let draft = format!("{NAME}.draft");
+    let path = folder.path(NAME);
+    let _ = std::fs::remove_file(folder.path(&draft));
+    let mut made = folder.create(&draft).map_err(io("create", &path))?;
+    made.write_at(0, text.as_bytes()).map_err(io("write", &path))?;
+    made.sync_all().map_err(io("sync", &path))?;
+    folder.rename(&draft, NAME).map_err(io("rename", &path))?;
+    folder.sync().map_err(io("sync the folder of", &path))
+}

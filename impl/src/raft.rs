@@ -1,0 +1,411 @@
+//! A server of a group as it runs: its threads, its disk, and how callers reach it.
+//!
+//! What it does is decided by [`protocol::rsm::Rsm`], the machine that the models check. One *core* thread owns it,
+//! with no lock around it. Beside it: the *disk* thread, which makes durable what has come through the gate; the
+//! *snapshot* thread, which writes and reads snapshot files; the *timer* thread; and the transport's threads for each
+//! other server. They talk by mailboxes.
+//!
+//! A node's folder holds `wal/` (the log) and `snapshots/`. The log's record says which snapshot counts.
+
+mod core;
+mod disk;
+mod files;
+mod options;
+mod status;
+mod waiting;
+
+pub use files::Error as SnapshotError;
+pub use options::Options;
+pub use status::{Shared, Status};
+
+use crate::disk::Folder;
+use crate::gate::Gate;
+use crate::mailbox::{Mailbox, Refusal};
+use crate::peer::{self, Peers, Received};
+use crate::rsm::{Coded, StateMachine};
+use crate::timer::{TimerThread, Timers};
+use crate::wal::{self, Batch, GroupId, Identity, Wal};
+use core::{Core, State};
+use disk::{DiskThread, SnapshotThread};
+use files::Files;
+use protocol::log::{Durable, Entry};
+use protocol::raft::{Config, Message, Paper};
+use protocol::rsm::{Decided, Rsm};
+use protocol::{Machine as _, NodeId, SnapshotId, Write};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+/// The only group of a node, for now.
+const GROUP: GroupId = GroupId(0);
+/// How many timers a core has.
+const SLOTS: usize = 7;
+/// The most posts that wait for the core. A post can hold many requests.
+const MAX_MAIL: usize = 1 << 16;
+
+/// What a caller is told: see [`protocol::rsm::Outcome`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Outcome<Y> {
+    /// It was executed, and this is the reply.
+    Done(Y),
+    /// It was not executed and never will be. Who leads, if this server knows.
+    NotExecuted {
+        /// The leader.
+        leader: Option<NodeId>,
+    },
+    /// It was not executed and never will be: too many wait already.
+    Busy,
+    /// Nobody knows whether it was executed or will be.
+    Unknown,
+}
+
+impl<Y> From<protocol::rsm::Outcome<Y>> for Outcome<Y> {
+    fn from(outcome: protocol::rsm::Outcome<Y>) -> Self {
+        match outcome {
+            protocol::rsm::Outcome::Done(reply) => Self::Done(reply),
+            protocol::rsm::Outcome::NotExecuted { leader } => Self::NotExecuted { leader },
+            protocol::rsm::Outcome::Busy => Self::Busy,
+            protocol::rsm::Outcome::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// Those who ask a server, as it answers them: in its core's thread.
+pub trait Callers<Y>: Send + 'static {
+    /// One of them.
+    type Caller: Send + 'static;
+
+    /// Tells one. Must not block.
+    fn tell(&mut self, caller: Self::Caller, outcome: Outcome<Y>);
+
+    /// The round is over: what was told may be sent off.
+    fn flush(&mut self);
+}
+
+/// What a caller asks.
+#[derive(Debug)]
+pub struct Request<Q, C> {
+    /// Who asks.
+    pub caller: C,
+    /// What.
+    pub what: What<Q>,
+    /// Whether a server that does not lead may pass it on to the leader. Reads need not be passed on: any server
+    /// answers them once the leader has confirmed.
+    pub forwards: bool,
+}
+
+/// A command or a query.
+#[derive(Debug)]
+pub enum What<Q> {
+    /// A command, as [`crate::rsm::encode`] writes it.
+    Command(Vec<u8>),
+    /// A query.
+    Query(Q),
+}
+
+/// A core's mail.
+enum Mail<S: StateMachine, C> {
+    Requests(Vec<Request<S::Query, C>>),
+    Peer(Received),
+    Timer { slot: usize, generation: u64 },
+    Durable { writes: usize },
+    /// The snapshot that was asked for is durable; none if it failed.
+    Snapshot { id: Option<SnapshotId> },
+    Install { from: NodeId, message: Message, state: Box<Coded<S>> },
+    Stop,
+}
+
+/// What the snapshot thread does.
+enum Job<S> {
+    Take { id: SnapshotId, state: Coded<S> },
+    Adopt { from: NodeId, message: Message, path: std::path::PathBuf },
+    /// The record of this snapshot is durable: older ones may go.
+    Keep(SnapshotId),
+}
+
+/// What waits for the disk.
+#[derive(Default)]
+struct Filled {
+    batches: Vec<Batch>,
+    writes: usize,
+    snapshot: Option<SnapshotId>,
+}
+
+impl Filled {
+    fn push<'a>(
+        &mut self,
+        write: &Write,
+        entries: impl Iterator<Item = &'a Entry<wal::Bytes>> + Clone,
+    ) -> Result<(), wal::Error> {
+        if self.batches.is_empty() {
+            self.batches.push(Batch::new());
+        }
+        let last = self.batches.last_mut().expect("there is one");
+        if let Err(error) = last.push(GROUP, write, entries.clone()) {
+            if last.is_empty() {
+                return Err(error);
+            }
+            let mut next = Batch::new();
+            next.push(GROUP, write, entries)?;
+            self.batches.push(next);
+        }
+        self.writes += 1;
+        if let Write::Snapshot { id, .. } = *write {
+            self.snapshot = Some(id);
+        }
+        Ok(())
+    }
+}
+
+/// Why a server can't start or go on. Each message ends with what to do.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The log.
+    #[error(transparent)]
+    Wal(#[from] wal::Error),
+    /// A snapshot.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The transport.
+    #[error("{0}")]
+    Peer(Arc<peer::Error>),
+    /// The folder.
+    #[error("can't make {path}: {error}. Choose a folder that can be written")]
+    Folder {
+        /// Which.
+        path: String,
+        /// What the system said.
+        error: Arc<std::io::Error>,
+    },
+    /// A command in the log.
+    #[error(
+        "the log has a command at index {index} that this program does not know: {why}. \
+        Start the release that wrote it"
+    )]
+    Command {
+        /// Where.
+        index: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// The snapshot thread, or the core, has come to an unexpected end.
+    #[error("a thread of the server has panicked; its message is above. What was acknowledged is on the disk: start again")]
+    Panicked,
+}
+
+/// A running server of a replicated service.
+pub struct Server<S: StateMachine, K: Callers<S::Reply>> {
+    mail: Mailbox<Mail<S, K::Caller>>,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<Result<(), Error>>>,
+    timer: Option<TimerThread>,
+}
+
+/// Sends requests to a server. Cheap to clone.
+pub struct Handle<S: StateMachine, C>(Mailbox<Mail<S, C>>);
+
+impl<S: StateMachine, C> Clone for Handle<S, C> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<S: StateMachine, C: Send + 'static> Handle<S, C> {
+    /// Posts requests, in order.
+    ///
+    /// # Errors
+    /// The requests, if the server is behind or stops. They were not and will not be executed.
+    pub fn post(
+        &self,
+        requests: Vec<Request<S::Query, C>>,
+    ) -> Result<(), (Vec<Request<S::Query, C>>, Refusal)> {
+        self.0.post(Mail::Requests(requests)).map_err(|refused| match refused.mail {
+            Mail::Requests(requests) => (requests, refused.why),
+            _ => unreachable!("what was posted comes back"),
+        })
+    }
+}
+
+/// How a server reaches the others.
+pub struct Network {
+    /// See [`peer::Options`]; the identity, the server's number and the folder are put in here.
+    pub options: peer::Options,
+}
+
+impl<S: StateMachine, K: Callers<S::Reply>> Server<S, K> {
+    /// Starts a server from what its folder has; an empty folder is a server that has never run. `empty` is the service
+    /// before the first command.
+    ///
+    /// # Errors
+    /// If the folder can't be used, is damaged, or belongs to somebody else, or a port can't be had.
+    pub fn start(
+        folder: &Path,
+        identity: Identity,
+        options: Options,
+        network: Option<peer::Options>,
+        empty: S,
+        callers: K,
+    ) -> Result<Self, Error> {
+        let started = Instant::now();
+        let segment_bytes = (options.snapshot_bytes / 4).clamp(256 << 10, 64 << 20);
+        let wal_options = wal::Options { segment_bytes, ..wal::Options::default() };
+        let folder_of = |name: &str| folder.join(name);
+        let disk = Folder::new(folder_of("wal")).map_err(|error| Error::Folder {
+            path: folder_of("wal").display().to_string(),
+            error: error.into(),
+        })?;
+        let (wal, recovered) = Wal::open(disk, wal::Sound, identity, wal_options)?;
+        if let Some(cut) = &recovered.cut {
+            tracing::warn!(?cut, "a torn tail was cut off the log: writes that nobody was told of");
+        }
+        let first_read = wal.generations().last().unwrap_or(0) << 32;
+        let durable = recovered.groups.get(&GROUP).map(|group| group.durable.clone());
+        let durable = durable.unwrap_or_default();
+        check_commands::<S>(&durable)?;
+        let files = Files::new(&folder_of("snapshots"))?;
+        let id = durable.snapshot();
+        let service = match id.last.index {
+            0 => Coded::new(empty),
+            _ => files.load(id)?,
+        };
+        files.keep_only(id)?;
+        let config = Config {
+            me: options.me,
+            voters: options.voters,
+            max_batch: options.max_batch,
+            window: options.window,
+        };
+        let rsm = Rsm::new((Paper, Decided), config, durable, service, first_read);
+        Self::start_threads(Parts { wal, rsm, files, options, network, callers, started })
+    }
+}
+
+/// What was recovered and what threads are made of.
+struct Parts<S: StateMachine, K> {
+    wal: Wal<Folder>,
+    rsm: Rsm<Coded<S>>,
+    files: Files,
+    options: Options,
+    network: Option<peer::Options>,
+    callers: K,
+    started: Instant,
+}
+
+/// What is in the log was checked when it came; a file of another release may have other commands.
+fn check_commands<S: StateMachine>(durable: &Durable<wal::Bytes>) -> Result<(), Error> {
+    let first = durable.snapshot().last.index + 1;
+    for index in first..=durable.log.last() {
+        if let Some(Entry::Command(payload)) = durable.log.get(index) {
+            Coded::<S>::check(payload)
+                .map_err(|error| Error::Command { index, why: error.to_string() })?;
+        }
+    }
+    Ok(())
+}
+
+impl<S: StateMachine, K: Callers<S::Reply>> Server<S, K> {
+    fn start_threads(parts: Parts<S, K>) -> Result<Self, Error> {
+        let Parts { wal, rsm, files, options, network, callers, started } = parts;
+        let mail: Mailbox<Mail<S, K::Caller>> = Mailbox::new(MAX_MAIL);
+        let gate = Gate::new(Filled::default());
+        let jobs = Mailbox::new(MAX_MAIL);
+        let timers = Arc::new(Timers::new());
+        let shared = Arc::new(Shared::new(options.me));
+        let peers = match network {
+            Some(network) => {
+                let post = mail.clone();
+                let sink = move |received: Received| {
+                    if let Some(received) = checked::<S>(received) {
+                        // A full mailbox drops messages, as a network does; Raft sends again.
+                        let _ = post.post(Mail::Peer(received));
+                    }
+                };
+                let peers = Peers::start(network, sink).map_err(|error| Error::Peer(error.into()))?;
+                Some(peers)
+            }
+            None => None,
+        };
+        let timer = {
+            let post = mail.clone();
+            TimerThread::start(Arc::clone(&timers), started, move |slot, generation| {
+                let _ = post.post_always(Mail::Timer { slot, generation });
+            })
+        };
+        let seed = options.me.0.into();
+        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), &seed as &u64);
+        let state = State::new(&rsm, seed);
+        let disk = DiskThread { wal, gate: gate.clone(), mail: mail.clone(), jobs: jobs.clone() };
+        let snapshots =
+            SnapshotThread { files: files.clone(), jobs: jobs.clone(), mail: mail.clone() };
+        let core = Core {
+            options,
+            rsm,
+            mail: mail.clone(),
+            gate,
+            timers,
+            peers,
+            jobs,
+            files,
+            shared: Arc::clone(&shared),
+            callers,
+            started,
+            state,
+        };
+        let spawn = |name: &str, run: Box<dyn FnOnce() -> Result<(), Error> + Send>| {
+            thread::Builder::new().name(name.into()).spawn(run).expect("a thread can be had")
+        };
+        let threads = vec![
+            spawn("core", Box::new(|| Ok(core.run()))),
+            spawn("disk", Box::new(|| disk.run())),
+            spawn("snapshots", Box::new(|| snapshots.run())),
+        ];
+        Ok(Self { mail, shared, threads, timer: Some(timer) })
+    }
+
+    /// Sends requests to it.
+    pub fn handle(&self) -> Handle<S, K::Caller> {
+        Handle(self.mail.clone())
+    }
+
+    /// What it shows of itself.
+    pub fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// Tells it to stop; [`Server::wait`] sees the end. What was acknowledged is durable; those who wait are told that
+    /// nobody knows.
+    pub fn stop(&self) {
+        let _ = self.mail.post_always(Mail::Stop);
+    }
+
+    /// Waits until it has stopped.
+    ///
+    /// # Errors
+    /// Why, if nobody told it to.
+    pub fn wait(mut self) -> Result<(), Error> {
+        let mut result = Ok(());
+        for thread in self.threads.drain(..) {
+            let ended = thread.join().unwrap_or(Err(Error::Panicked));
+            result = result.and(ended);
+        }
+        drop(self.timer.take());
+        result
+    }
+}
+
+/// Drops what another server sent that is no command of this service: bad bytes never reach the machine.
+fn checked<S: StateMachine>(received: Received) -> Option<Received> {
+    if let Received::Message { from, entries, .. } = &received {
+        for entry in entries {
+            if let Entry::Command(payload) = entry
+                && let Err(error) = Coded::<S>::check(payload)
+            {
+                tracing::error!(?from, %error, "a message with a command that this program does not know");
+                return None;
+            }
+        }
+    }
+    Some(received)
+}

@@ -1,0 +1,422 @@
+//! The core: the one thread that owns a server's machine, takes its mail, and carries out its effects.
+//!
+//! It takes all the mail there is, steps, and answers; so batches fall out of load, and nothing waits for one. What
+//! leaves at once leaves while it steps; writes go into the gate, from which the disk's thread takes them.
+
+mod round;
+
+use super::files::Files;
+use super::options::Options;
+use super::status::{Shared, Status};
+use super::waiting::{Origin, Slot, Waiting};
+use super::{Callers, Filled, GROUP, Job, Mail, Outcome, Request, SLOTS, What};
+use crate::gate::Gate;
+use crate::mailbox::Mailbox;
+use crate::peer::{Peers, Received};
+use crate::rsm::{Coded, StateMachine, decode, encode, stamped};
+use crate::timer::Timers;
+use protocol::clock::Estimate;
+use protocol::kv::Stamp;
+use protocol::log::Entry;
+use protocol::raft::{self, Body, Message, RoleName, Timer};
+use protocol::rsm::{self as machine, Input, Rsm, Ticket};
+use protocol::{Index, Machine, NodeId, Write, replica};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The slots of the timers: Raft's four, and these.
+const SWEEP: usize = 4;
+const TICK: usize = 5;
+const RETRY: usize = 6;
+/// How often those who wait are looked through for who has waited long enough.
+const SWEEP_EVERY: Duration = Duration::from_millis(50);
+/// How long a request that found no leader there waits until it is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+/// No timer is set further ahead: the clock that it stands for may be steered.
+const LONGEST_TICK_MS: u64 = 1000;
+
+/// What a core works with.
+pub struct Core<S: StateMachine, K: Callers<S::Reply>> {
+    pub options: Options,
+    pub rsm: Rsm<Coded<S>>,
+    pub mail: Mailbox<Mail<S, K::Caller>>,
+    pub gate: Gate<Filled>,
+    pub timers: Arc<Timers<SLOTS>>,
+    pub peers: Option<Peers>,
+    pub jobs: Mailbox<Job<S>>,
+    pub files: Files,
+    pub shared: Arc<Shared>,
+    pub callers: K,
+    pub started: Instant,
+    pub state: State<S, K::Caller>,
+}
+
+/// What a core keeps in mind.
+pub struct State<S: StateMachine, C> {
+    waiting: Waiting<C>,
+    commands: Vec<Request<S::Query, C>>,
+    reads: Vec<Request<S::Query, C>>,
+    /// Reads that wait for a tick with this stamp.
+    held: Vec<Request<S::Query, C>>,
+    held_until: Stamp,
+    /// Passed on, refused, and to be tried again.
+    again: Vec<Ticket>,
+    generations: [u64; SLOTS],
+    estimate: Estimate,
+    seen: Stamp,
+    /// The tick that is under way.
+    ticking: Option<Ticket>,
+    /// The deadline for which the timer is set.
+    tick_at: Option<Stamp>,
+    sweeping: bool,
+    /// The lengths of the entries behind the snapshot, in bytes.
+    sizes: VecDeque<u32>,
+    /// The last index that the snapshot covers.
+    sizes_after: Index,
+    log_bytes: u64,
+    snapshotting: bool,
+    seed: u64,
+    effects: Vec<machine::Effect<S::Reply>>,
+}
+
+impl<S: StateMachine, C> State<S, C> {
+    /// As a server starts with this machine.
+    pub fn new(rsm: &Rsm<Coded<S>>, seed: u64) -> Self {
+        let log = rsm.replica().log();
+        let first = rsm.replica().raft().terms().base().index + 1;
+        let entries = (first..=log.last()).filter_map(|index| log.get(index));
+        let sizes: VecDeque<u32> = entries.clone().map(size).collect();
+        let stamps = entries.filter_map(|entry| match entry {
+            Entry::Command(payload) => crate::rsm::unstamped(payload).ok(),
+            Entry::NoOp => None,
+        });
+        let last = stamps.map(|(stamp, _)| stamp).max().unwrap_or(0).max(rsm.service().clock);
+        Self {
+            waiting: Waiting::default(),
+            commands: Vec::new(),
+            reads: Vec::new(),
+            held: Vec::new(),
+            held_until: 0,
+            again: Vec::new(),
+            generations: [0; SLOTS],
+            estimate: Estimate::new(last, wall_ms(), 0),
+            seen: rsm.service().clock,
+            ticking: None,
+            tick_at: None,
+            sweeping: false,
+            log_bytes: sizes.iter().copied().map(u64::from).sum(),
+            sizes,
+            sizes_after: first - 1,
+            snapshotting: false,
+            seed,
+            effects: Vec::new(),
+        }
+    }
+
+    /// A number below `bound`: SplitMix64, for jitter only.
+    fn random(&mut self, bound: u64) -> u64 {
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.seed ^ (self.seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound.max(1)
+    }
+}
+
+fn size(entry: &Entry<crate::wal::Bytes>) -> u32 {
+    let bytes = if let Entry::Command(payload) = entry { payload.len() } else { 0 };
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl<S: StateMachine, K: Callers<S::Reply>> Core<S, K> {
+    /// Runs until it is told to stop.
+    pub fn run(mut self) {
+        self.step(Input::Replica(replica::Input::Raft(raft::Input::Start)));
+        let mut mail = Vec::new();
+        let mut goes_on = true;
+        while goes_on && self.mail.take(&mut mail) {
+            for item in mail.drain(..) {
+                goes_on &= self.receive(item);
+            }
+            self.finish_round();
+        }
+        self.mail.close();
+        self.gate.close();
+        self.jobs.close();
+    }
+
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn leads(&self) -> bool {
+        self.rsm.replica().raft().leads()
+    }
+
+    fn receive(&mut self, mail: Mail<S, K::Caller>) -> bool {
+        match mail {
+            Mail::Requests(requests) => {
+                for request in requests {
+                    match request.what {
+                        What::Command(_) => self.state.commands.push(request),
+                        What::Query(_) => self.state.reads.push(request),
+                    }
+                }
+            }
+            Mail::Peer(received) => self.receive_from_peer(received),
+            Mail::Timer { slot, generation } => self.timer(slot, generation),
+            Mail::Durable { writes } => {
+                self.step(Input::Replica(replica::Input::Durable { writes }));
+            }
+            Mail::Snapshot { id } => {
+                self.state.snapshotting = false;
+                if let Some(id) = id {
+                    let input = raft::Input::Compact { through: id.last.index };
+                    self.step(Input::Replica(replica::Input::Raft(input)));
+                }
+            }
+            Mail::Install { from, message, state } => {
+                self.step(Input::Install { from, message, state: &state });
+            }
+            Mail::Stop => return false,
+        }
+        true
+    }
+
+    fn receive_from_peer(&mut self, received: Received) {
+        match received {
+            Received::Message { from, message, entries } => {
+                self.step(Input::Replica(replica::Input::Message {
+                    from,
+                    message,
+                    entries: &entries,
+                }));
+            }
+            Received::Snapshot { from, message, path } => {
+                if self.rsm.needs_state(&message) {
+                    // Closed only when the node stops.
+                    let _ = self.jobs.post_always(Job::Adopt { from, message, path });
+                } else {
+                    let input = raft::Input::Message { from, message };
+                    self.step(Input::Replica(replica::Input::Raft(input)));
+                }
+            }
+            Received::Forward { from, ticket, call } => {
+                let origin = Origin::Peer(from, ticket);
+                if Coded::<S>::check_command(&call).is_ok() {
+                    self.submit(vec![(origin, call, false)]);
+                } else {
+                    self.answer(origin, Outcome::NotExecuted { leader: None });
+                }
+            }
+            Received::Answer { from, ticket, outcome } => self.take_answer(from, ticket, &outcome),
+            Received::Up { .. } => {}
+            Received::Down { node } => {
+                let lost: Vec<Ticket> =
+                    self.state.waiting.passed(Ticket::MAX, |to| to == node).collect();
+                lost.into_iter().for_each(|ticket| self.tell(ticket, Outcome::Unknown));
+            }
+        }
+    }
+
+    /// What another server says of a command that was passed on to it.
+    fn take_answer(&mut self, from: NodeId, ticket: Ticket, outcome: &[u8]) {
+        let Some(slot) = self.state.waiting.get_mut(ticket) else { return };
+        if slot.passed != Some(from) {
+            return;
+        }
+        match decode(outcome) {
+            Ok(Outcome::NotExecuted { .. }) => {
+                slot.passed = None;
+                self.state.again.push(ticket);
+                self.set_timer(RETRY, RETRY_AFTER);
+            }
+            Ok(outcome) => self.tell(ticket, outcome),
+            Err(_) => self.tell(ticket, Outcome::Unknown),
+        }
+    }
+
+    fn timer(&mut self, slot: usize, generation: u64) {
+        if self.state.generations[slot] != generation {
+            return;
+        }
+        self.state.generations[slot] += 1;
+        match slot {
+            SWEEP => self.sweep(),
+            // The round's end looks after the clock.
+            TICK => self.state.tick_at = None,
+            RETRY => self.try_again(),
+            _ => {
+                let timers = [Timer::Election, Timer::Contact, Timer::Heartbeat, Timer::Quorum];
+                let input = raft::Input::Timer(timers[slot]);
+                self.step(Input::Replica(replica::Input::Raft(input)));
+            }
+        }
+    }
+
+    fn set_timer(&mut self, slot: usize, after: Duration) {
+        self.state.generations[slot] += 1;
+        let after = u64::try_from(after.as_micros()).unwrap_or(u64::MAX / 2);
+        self.timers.arm(slot, self.now_us() + after, self.state.generations[slot]);
+    }
+
+    fn step(&mut self, input: Input<'_, Coded<S>>) {
+        let mut effects = std::mem::take(&mut self.state.effects);
+        self.rsm.step(input, &mut effects);
+        for effect in effects.drain(..) {
+            match effect {
+                machine::Effect::Raft(effect) => self.carry_out(effect),
+                machine::Effect::Tell { ticket, outcome } => self.told(ticket, outcome.into()),
+            }
+        }
+        self.state.effects = effects;
+    }
+
+    fn carry_out(&mut self, effect: raft::Effect) {
+        match effect {
+            raft::Effect::Send { to, message } => self.send(to, &message),
+            raft::Effect::Write(write) => self.write(&write),
+            raft::Effect::Arm(timer) => {
+                let (least, most) = self.options.election;
+                let after = match timer {
+                    Timer::Election => {
+                        let spread = most.saturating_sub(least).as_micros();
+                        let spread = u64::try_from(spread).unwrap_or(u64::MAX);
+                        least + Duration::from_micros(self.state.random(spread + 1))
+                    }
+                    Timer::Contact => least,
+                    Timer::Heartbeat => self.options.heartbeat,
+                    Timer::Quorum => most,
+                };
+                self.set_timer(timer as usize, after);
+            }
+            raft::Effect::Disarm(timer) => {
+                self.state.generations[timer as usize] += 1;
+                self.timers.disarm(timer as usize);
+            }
+            raft::Effect::Role { role, term, leader } => {
+                tracing::info!(?role, term, ?leader, "role");
+                if role == RoleName::Follower && leader.is_some() {
+                    self.set_timer(RETRY, Duration::ZERO);
+                }
+            }
+            raft::Effect::Refused(refusal) => tracing::debug!(?refusal, "refused"),
+            other => unreachable!("the replicated state machine keeps {other:?} to itself"),
+        }
+    }
+
+    fn send(&mut self, to: NodeId, message: &Message) {
+        let Some(peers) = &self.peers else { return };
+        if let Body::InstallSnapshot { id } = message.body {
+            peers.send_snapshot(to, *message, self.files.path(id));
+        } else {
+            peers.send(to, message, self.rsm.replica().entries_of(message));
+        }
+    }
+
+    fn write(&mut self, write: &Write) {
+        let entries = self.rsm.replica().entries_of_write(write);
+        let state = &mut self.state;
+        match *write {
+            Write::HardState(_) => {}
+            Write::Append { first, .. } => {
+                let kept = (first - 1 - state.sizes_after) as usize;
+                let dropped: u64 = state.sizes.drain(kept..).map(u64::from).sum();
+                state.log_bytes -= dropped;
+                for size in self.rsm.replica().entries_of_write(write).map(size) {
+                    state.sizes.push_back(size);
+                    state.log_bytes += u64::from(size);
+                }
+            }
+            Write::Snapshot { id, keep } => {
+                let covered = (id.last.index - state.sizes_after) as usize;
+                let gone = if keep { covered } else { state.sizes.len() };
+                let dropped: u64 = state.sizes.drain(..gone).map(u64::from).sum();
+                state.log_bytes -= dropped;
+                state.sizes_after = id.last.index;
+            }
+        }
+        // A closed gate means that the node stops; what it had not promised may be lost.
+        let filled = self.gate.fill(|filled| filled.push(write, entries));
+        if let Ok(Err(error)) = filled {
+            panic!("a write that the log can't take: {error}");
+        }
+    }
+
+    /// Passes on what was not executed here, or tells its caller.
+    fn told(&mut self, ticket: Ticket, outcome: Outcome<S::Reply>) {
+        let leader = match outcome {
+            Outcome::NotExecuted { leader } => leader,
+            outcome => return self.tell(ticket, outcome),
+        };
+        let Some(slot) = self.state.waiting.get_mut(ticket) else { return };
+        let (Some(command), Some(leader)) = (&slot.command, leader) else {
+            return self.tell(ticket, Outcome::NotExecuted { leader });
+        };
+        let passed = leader != self.options.me
+            && self.peers.as_ref().is_some_and(|peers| peers.forward(leader, ticket, command));
+        if passed {
+            slot.passed = Some(leader);
+        } else {
+            self.state.again.push(ticket);
+            self.set_timer(RETRY, RETRY_AFTER);
+        }
+    }
+
+    fn tell(&mut self, ticket: Ticket, outcome: Outcome<S::Reply>) {
+        let Some(slot) = self.state.waiting.take(ticket) else { return };
+        if self.state.ticking == Some(ticket) {
+            self.state.ticking = None;
+        }
+        self.answer(slot.origin, outcome);
+    }
+
+    fn answer(&mut self, origin: Origin<K::Caller>, outcome: Outcome<S::Reply>) {
+        match origin {
+            Origin::Caller(caller) => self.callers.tell(caller, outcome),
+            Origin::Peer(node, ticket) => {
+                if let (Some(peers), Ok(bytes)) = (&self.peers, encode(&outcome)) {
+                    peers.answer(node, ticket, &bytes);
+                }
+            }
+            Origin::Nobody => {}
+        }
+    }
+
+    /// Gives each a ticket and submits them: who asks, the command, and whether it may be passed on.
+    fn submit(&mut self, commands: Vec<(Origin<K::Caller>, Vec<u8>, bool)>) {
+        let stamp = self.stamp();
+        let submitted = commands.into_iter().map(|(origin, command, forwards)| {
+            let payload = stamped(stamp, &command);
+            let command = forwards.then_some(command);
+            (self.state.waiting.add(Slot { origin, command, passed: None }), payload)
+        });
+        let submitted = submitted.collect();
+        self.step(Input::Submit(submitted));
+    }
+
+    /// What a command that is taken now is stamped with.
+    fn stamp(&self) -> Stamp {
+        self.state.estimate.now(self.now_us() / 1000).max(self.rsm.service().clock)
+    }
+
+    /// Submits anew what another server had refused.
+    fn try_again(&mut self) {
+        let mut again = std::mem::take(&mut self.state.again);
+        again.sort_unstable();
+        let stamp = self.stamp();
+        let commands = again.into_iter().filter_map(|ticket| {
+            let command = self.state.waiting.get_mut(ticket)?.command.as_ref()?;
+            Some((ticket, stamped(stamp, command)))
+        });
+        let commands: Vec<_> = commands.collect();
+        if !commands.is_empty() {
+            self.step(Input::Submit(commands));
+        }
+    }
+}

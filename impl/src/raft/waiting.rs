@@ -1,0 +1,170 @@
+//! Who waits on this server, and since when: tickets in a row, the oldest in front.
+
+use protocol::NodeId;
+use protocol::rsm::Ticket;
+use std::collections::VecDeque;
+
+/// Whose request it is.
+#[derive(Debug)]
+pub enum Origin<C> {
+    /// A caller of this server.
+    Caller(C),
+    /// Another server that passed it on, and its ticket there.
+    Peer(NodeId, Ticket),
+    /// This server itself.
+    Nobody,
+}
+
+/// One who waits.
+#[derive(Debug)]
+pub struct Slot<C> {
+    /// Whose request it is.
+    pub origin: Origin<C>,
+    /// The command, if it may be passed on to the leader.
+    pub command: Option<Vec<u8>>,
+    /// To whom it was passed on.
+    pub passed: Option<NodeId>,
+}
+
+/// All who wait, by ticket.
+///
+/// Invariant: the first slot, if there is one, is taken.
+#[derive(Debug)]
+pub struct Waiting<C> {
+    slots: VecDeque<Option<Slot<C>>>,
+    first: Ticket,
+    taken: usize,
+    /// At this time, in microseconds, the next ticket was this.
+    marks: VecDeque<(u64, Ticket)>,
+}
+
+impl<C> Default for Waiting<C> {
+    fn default() -> Self {
+        Self { slots: VecDeque::new(), first: 1, taken: 0, marks: VecDeque::new() }
+    }
+}
+
+impl<C> Waiting<C> {
+    /// How many wait.
+    pub const fn len(&self) -> usize {
+        self.taken
+    }
+
+    /// The ticket that is given next.
+    pub fn next(&self) -> Ticket {
+        self.first + self.slots.len() as u64
+    }
+
+    /// Gives a ticket.
+    pub fn add(&mut self, slot: Slot<C>) -> Ticket {
+        let ticket = self.next();
+        self.slots.push_back(Some(slot));
+        self.taken += 1;
+        ticket
+    }
+
+    fn place(&self, ticket: Ticket) -> Option<usize> {
+        usize::try_from(ticket.checked_sub(self.first)?).ok()
+    }
+
+    /// Who has the ticket, if they still wait.
+    pub fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Slot<C>> {
+        let place = self.place(ticket)?;
+        self.slots.get_mut(place)?.as_mut()
+    }
+
+    /// Takes the one with the ticket out.
+    pub fn take(&mut self, ticket: Ticket) -> Option<Slot<C>> {
+        let place = self.place(ticket)?;
+        let slot = self.slots.get_mut(place)?.take()?;
+        self.taken -= 1;
+        while let Some(None) = self.slots.front() {
+            self.slots.pop_front();
+            self.first += 1;
+        }
+        Some(slot)
+    }
+
+    /// The tickets of those who were passed on to a server, below a ticket.
+    pub fn passed(
+        &self,
+        below: Ticket,
+        to: impl Fn(NodeId) -> bool,
+    ) -> impl Iterator<Item = Ticket> {
+        let tickets = self.slots.iter().zip(self.first..below);
+        tickets.filter_map(move |(slot, ticket)| {
+            slot.as_ref()?.passed.filter(|&node| to(node)).map(|_| ticket)
+        })
+    }
+
+    /// Notes the time, in microseconds: tickets from now on are younger.
+    pub fn mark(&mut self, now_us: u64) {
+        let next = self.next();
+        if self.marks.back().is_none_or(|&(_, ticket)| ticket < next) {
+            self.marks.push_back((now_us, next));
+        }
+    }
+
+    /// Tickets below this were given before `then_us`.
+    pub fn below(&self, then_us: u64) -> Ticket {
+        let older = self.marks.iter().take_while(|&&(time, _)| time <= then_us);
+        older.last().map_or(0, |&(_, ticket)| ticket)
+    }
+
+    /// Forgets the marks in front of `then_us` but for the last.
+    pub fn forget(&mut self, then_us: u64) {
+        while self.marks.get(1).is_some_and(|&(time, _)| time <= then_us) {
+            self.marks.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(name: u8) -> Slot<u8> {
+        Slot { origin: Origin::Caller(name), command: None, passed: None }
+    }
+
+    #[test]
+    fn tickets_rise_and_are_taken_once() {
+        let mut waiting = Waiting::default();
+        let tickets: Vec<Ticket> = (0..5).map(|name| waiting.add(slot(name))).collect();
+        assert!(tickets.is_sorted());
+        for ticket in [tickets[1], tickets[0], tickets[4]] {
+            assert!(waiting.take(ticket).is_some());
+            assert!(waiting.take(ticket).is_none());
+        }
+        assert_eq!(waiting.len(), 2);
+        assert!(waiting.get_mut(tickets[2]).is_some());
+        assert!(waiting.add(slot(9)) > tickets[4]);
+    }
+
+    #[test]
+    fn marks_tell_who_is_older() {
+        let mut waiting = Waiting::default();
+        let first = waiting.add(slot(0));
+        waiting.mark(100);
+        let second = waiting.add(slot(1));
+        waiting.mark(200);
+        assert_eq!(waiting.below(99), 0);
+        assert!(first < waiting.below(100) && second >= waiting.below(199));
+        waiting.forget(250);
+        assert!(second < waiting.below(250));
+    }
+
+    #[test]
+    fn those_passed_on_are_found() {
+        let mut waiting = Waiting::default();
+        let tickets: Vec<Ticket> = (0..4).map(|name| waiting.add(slot(name))).collect();
+        for (ticket, node) in [(tickets[1], 1), (tickets[3], 2)] {
+            waiting.get_mut(ticket).expect("it waits").passed = Some(NodeId(node));
+        }
+        let all: Vec<Ticket> = waiting.passed(Ticket::MAX, |_| true).collect();
+        assert_eq!(all, [tickets[1], tickets[3]]);
+        let to_two: Vec<Ticket> = waiting.passed(Ticket::MAX, |node| node == NodeId(2)).collect();
+        assert_eq!(to_two, [tickets[3]]);
+        assert_eq!(waiting.passed(tickets[1], |_| true).count(), 0);
+    }
+}
