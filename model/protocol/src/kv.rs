@@ -26,12 +26,15 @@ mod lcs;
 pub mod lock;
 mod number;
 mod op;
+pub mod pages;
 mod print;
 pub mod records;
 mod reply;
 mod rules;
 pub mod slot;
+mod snapshot;
 mod strings;
+mod totals;
 mod transaction;
 mod whole;
 
@@ -40,17 +43,20 @@ pub use code::DecodeError;
 pub use lcs::MAX_LCS_PAIRS;
 pub use number::Decimal;
 pub use op::{Deadline, ExpireWhen, KeyOp, LcsForm, Op, StringOp, When};
+pub use pages::Pages;
 pub use records::{ClientId, Once, Seq};
 pub use reply::{Fault, Kind, Reply};
 pub use rules::{AfterMaybe, Exact, Rules};
 pub use slot::SLOTS;
+pub use snapshot::{Decoder, PIECE_BYTES};
+pub use totals::{CLIENT_BYTES, DEADLINE_BYTES, KEY_BYTES, REPLY_BYTES};
 pub use transaction::{Transaction, Work};
 pub use whole::{TICK_CLIENTS, TICK_KEYS, TICK_SLOTS};
 
-use alloc::collections::BTreeMap;
 use core::fmt;
 use edit::{Deadlines, Edit, View};
 use records::{Found, Records};
+use totals::Totals;
 
 /// How often a key was written, and more after it was deleted: only ever greater. 0 is a key that is not there.
 pub type Version = u64;
@@ -118,7 +124,7 @@ struct Item {
 /// Invariant: no version in it is above zero and at or below a version that the same key had before.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 struct Slot {
-    items: BTreeMap<Bytes, Item>,
+    items: Pages<Bytes, Item>,
     /// The largest version that went with its key.
     floor: Version,
     records: Records,
@@ -126,16 +132,20 @@ struct Slot {
 
 /// The store.
 ///
-/// Invariant: `deadlines` has each item with a deadline once.
+/// A copy shares all that neither of the two has written since: see [`pages`]. So a snapshot is a copy, written by
+/// another thread while commands go on.
+///
+/// Invariant: `deadlines` has each item with a deadline once, and `totals` are those of all slots.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Store<R = Exact> {
     rules: R,
     limits: Limits,
-    slots: BTreeMap<SlotId, Slot>,
+    slots: Pages<SlotId, Slot>,
     clock: Stamp,
     deadlines: Deadlines,
     /// The slot in which the next tick looks for idle clients.
     sweep: SlotId,
+    totals: Totals,
 }
 
 impl<R: Rules> Store<R> {
@@ -144,10 +154,11 @@ impl<R: Rules> Store<R> {
         Self {
             rules,
             limits,
-            slots: BTreeMap::new(),
+            slots: Pages::new(),
             clock: 0,
             deadlines: Deadlines::new(),
             sweep: SlotId(0),
+            totals: Totals::new(),
         }
     }
 
@@ -202,20 +213,20 @@ impl<R: Rules> Store<R> {
         run: impl FnOnce(&mut Edit<'_, R>) -> Reply,
     ) -> Reply {
         self.clock = self.clock.max(stamp);
-        let Self { rules, limits, slots, clock, deadlines, .. } = self;
+        let Self { rules, limits, slots, clock, deadlines, totals, .. } = self;
         let (rules, clock) = (*rules, *clock);
-        let slot = slots.entry(slot).or_default();
+        let slot = slots.get_or_insert_with(slot, Slot::default);
         if let Some(once) = once {
-            match slot.records.find(rules, limits, clock, once, print()) {
+            match slot.records.find(rules, (limits, clock), once, print(), totals) {
                 Found::Answer(reply) => return reply,
                 Found::New => {}
             }
         }
-        let reply = run(&mut Edit { rules, limits, clock, slot: &mut *slot, deadlines });
+        let reply = run(&mut Edit { rules, limits, clock, slot, deadlines, totals });
         if let Some(once) = once {
             let long = reply.len() > limits.reply_bytes;
             let kept = if long { Reply::NotKept } else { reply.clone() };
-            slot.records.keep(once, print(), kept);
+            slot.records.keep(once, print(), kept, totals);
         }
         reply
     }

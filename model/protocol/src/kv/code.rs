@@ -1,23 +1,13 @@
-//! The store as bytes, for snapshots: everything but the limits and the rules, which its server knows.
-//!
-//! A version byte, the clock, and slot after slot in their order. Numbers are written in groups of seven bits, the
-//! lowest first. There is no checksum: files and messages have theirs. The bytes of equal stores are equal,
-//! and bytes that no store would write are refused.
+//! The alphabet of snapshots: numbers, bytes and replies. What is made of them is in `snapshot.rs`.
 
-use super::edit::Deadlines;
-use super::records::Records;
-use super::{Bytes, Fault, Item, Kind, Limits, Reply, Rules, SLOTS, Slot, SlotId, Store, Version};
-use alloc::collections::BTreeMap;
+use super::{Bytes, Fault, Kind, Reply};
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The first byte. A change of the layout takes the next number.
-const FORMAT: u8 = 1;
+/// The first byte of a store. A change of the layout takes the next number.
+pub(super) const FORMAT: u8 = 1;
 /// Replies inside replies: the parts of LCS's inside a transaction's are the deepest.
 const MAX_DEPTH: u8 = 8;
-
-/// No store lives long enough for a larger version, and a larger one could not be followed by others.
-const MAX_VERSION: Version = Version::MAX >> 1;
 
 /// Why bytes are no store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,12 +50,20 @@ pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-fn put_bytes(out: &mut Vec<u8>, bytes: &Bytes) {
+pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &Bytes) {
     put_number(out, bytes.as_ref().len() as u64);
     out.extend_from_slice(bytes.as_ref());
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     pub(super) fn byte(&mut self) -> Decoded<u8> {
         let (&byte, rest) = self.0.split_first().ok_or(DecodeError::Truncated)?;
         self.0 = rest;
@@ -88,95 +86,12 @@ impl Reader<'_> {
         Err(DecodeError::Invalid("a number"))
     }
 
-    fn bytes(&mut self) -> Decoded<Bytes> {
+    pub(super) fn bytes(&mut self) -> Decoded<Bytes> {
         let length = usize::try_from(self.number()?).map_err(|_| DecodeError::Truncated)?;
         let (bytes, rest) = self.0.split_at_checked(length).ok_or(DecodeError::Truncated)?;
         self.0 = rest;
         Ok(bytes.into())
     }
-}
-
-impl<R: Rules> Store<R> {
-    /// Appends the store's bytes.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        let Self { rules: _, limits: _, slots, clock, deadlines: _, sweep } = self;
-        out.push(FORMAT);
-        put_number(out, *clock);
-        put_number(out, u64::from(sweep.0));
-        put_number(out, slots.len() as u64);
-        for (id, slot) in slots {
-            put_number(out, u64::from(id.0));
-            put_number(out, slot.floor);
-            put_number(out, slot.items.len() as u64);
-            for (key, Item { value, version, deadline }) in &slot.items {
-                put_bytes(out, key);
-                put_bytes(out, value);
-                put_number(out, *version);
-                // 0 is no deadline: one at 0 would be due at once.
-                put_number(out, deadline.unwrap_or(0));
-            }
-            slot.records.encode(out);
-        }
-    }
-
-    /// Reads a store.
-    ///
-    /// # Errors
-    /// [`DecodeError`] if no store has these bytes.
-    pub fn decode(rules: R, limits: Limits, bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut from = Reader(bytes);
-        let found = from.byte()?;
-        if found != FORMAT {
-            return Err(DecodeError::Format { found });
-        }
-        let mut store = Self::new(rules, limits);
-        store.clock = from.number()?;
-        store.sweep = slot_id(&mut from)?;
-        for _ in 0..from.number()? {
-            let id = slot_id(&mut from)?;
-            if store.slots.last_key_value().is_some_and(|(last, _)| *last >= id) {
-                return Err(DecodeError::Invalid("slots are out of order"));
-            }
-            let slot = Slot {
-                floor: version(&mut from)?,
-                items: items(&mut from, id, &mut store.deadlines)?,
-                records: Records::decode(&mut from, store.clock)?,
-            };
-            store.slots.insert(id, slot);
-        }
-        if from.0.is_empty() { Ok(store) } else { Err(DecodeError::Invalid("bytes are left over")) }
-    }
-}
-
-fn slot_id(from: &mut Reader<'_>) -> Decoded<SlotId> {
-    let id = u16::try_from(from.number()?).ok().filter(|id| *id < SLOTS);
-    id.map(SlotId).ok_or(DecodeError::Invalid("a slot's number"))
-}
-
-fn version(from: &mut Reader<'_>) -> Decoded<Version> {
-    Some(from.number()?)
-        .filter(|version| *version <= MAX_VERSION)
-        .ok_or(DecodeError::Invalid("a version"))
-}
-
-fn items(
-    from: &mut Reader<'_>,
-    slot: SlotId,
-    deadlines: &mut Deadlines,
-) -> Decoded<BTreeMap<Bytes, Item>> {
-    let mut items: BTreeMap<Bytes, Item> = BTreeMap::new();
-    for _ in 0..from.number()? {
-        let key = from.bytes()?;
-        let (value, version, deadline) = (from.bytes()?, version(from)?, from.number()?);
-        let in_order = items.last_key_value().is_none_or(|(last, _)| *last < key);
-        if !in_order || key.slot() != slot || version == 0 {
-            return Err(DecodeError::Invalid("a key"));
-        }
-        let deadline = (deadline > 0).then_some(deadline);
-        deadlines.extend(deadline.map(|deadline| (deadline, key.clone())));
-        items.insert(key, Item { value, version, deadline });
-    }
-    Ok(items)
 }
 
 impl Reply {

@@ -2,15 +2,15 @@
 //!
 //! Everything that they do goes through here, so that three things cannot be forgotten: a key whose deadline is
 //! not after the clock is not there; a key that goes leaves its version under the slot's floor; and
-//! the index of deadlines says what the items say.
+//! the index of deadlines and the totals say what the items say.
 
 use super::op::{Deadline, Op};
 use super::reply::{Fault, Reply};
-use super::{Bytes, Item, Limits, Rules, Slot, Stamp, Version, keys, strings};
-use alloc::collections::{BTreeMap, BTreeSet};
+use super::totals::Totals;
+use super::{Bytes, Item, Limits, Pages, Rules, Slot, Stamp, Version, keys, strings};
 
 /// The deadlines of all keys that have one, the nearest first.
-pub(super) type Deadlines = BTreeSet<(Stamp, Bytes)>;
+pub(super) type Deadlines = Pages<(Stamp, Bytes), ()>;
 
 /// The largest deadline: clients get it as a signed number.
 const LAST_DEADLINE: Stamp = i64::MAX.cast_unsigned();
@@ -18,7 +18,7 @@ const LAST_DEADLINE: Stamp = i64::MAX.cast_unsigned();
 /// What readers see.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
-    pub items: Option<&'a BTreeMap<Bytes, Item>>,
+    pub items: Option<&'a Pages<Bytes, Item>>,
     pub clock: Stamp,
 }
 
@@ -52,6 +52,7 @@ pub(super) struct Edit<'a, R> {
     pub clock: Stamp,
     pub slot: &'a mut Slot,
     pub deadlines: &'a mut Deadlines,
+    pub totals: &'a mut Totals,
 }
 
 impl<R: Rules> Edit<'_, R> {
@@ -124,14 +125,18 @@ impl<R: Rules> Edit<'_, R> {
         let version = self.rules.next_version(old.map(|item| item.version), self.slot.floor);
         let item = Item { value, version, deadline };
         let due = item.is_due(self.clock);
+        self.totals.item_comes(key, &item);
         let old = self.slot.items.insert(key.clone(), item);
+        if let Some(old) = &old {
+            self.totals.item_goes(key, old);
+        }
         let old = old.and_then(|item| item.deadline);
         if old != deadline {
             if let Some(old) = old {
                 self.deadlines.remove(&(old, key.clone()));
             }
             if let Some(deadline) = deadline {
-                self.deadlines.insert((deadline, key.clone()));
+                self.deadlines.insert((deadline, key.clone()), ());
             }
         }
         if due {
@@ -143,6 +148,7 @@ impl<R: Rules> Edit<'_, R> {
     /// KV-VERSION-2: what goes raises the floor.
     pub(super) fn remove(&mut self, key: &Bytes) -> Option<Item> {
         let item = self.slot.items.remove(key)?;
+        self.totals.item_goes(key, &item);
         self.slot.floor = self.rules.floor_after(self.slot.floor, item.version);
         if let Some(deadline) = item.deadline {
             self.deadlines.remove(&(deadline, key.clone()));

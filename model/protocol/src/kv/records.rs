@@ -9,9 +9,9 @@
 //! client has to open a session, and no two replicas' clocks are compared.
 
 use super::code::{DecodeError, Decoded, Reader, put_number};
+use super::totals::Totals;
 use super::whole::TICK_CLIENTS;
-use super::{Limits, Reply, Rules, Stamp};
-use alloc::collections::{BTreeMap, BTreeSet};
+use super::{Limits, Pages, Reply, Rules, Stamp};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -38,16 +38,16 @@ pub struct Once {
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Record {
-    seq: Seq,
     print: u64,
     reply: Reply,
 }
 
+/// What is known of one client. A copy of it shares the records.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Session {
+pub(super) struct Session {
     used: Stamp,
     acknowledged: Seq,
-    records: Vec<Record>,
+    records: Pages<Seq, Record>,
 }
 
 /// The records of one slot.
@@ -55,8 +55,8 @@ struct Session {
 /// Invariant: `by_use` has each known client once, at the stamp of its last call.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Records {
-    sessions: BTreeMap<ClientId, Session>,
-    by_use: BTreeSet<(Stamp, ClientId)>,
+    sessions: Pages<ClientId, Session>,
+    by_use: Pages<(Stamp, ClientId), ()>,
     /// The largest client whose records were dropped.
     floor: ClientId,
 }
@@ -82,17 +82,22 @@ impl Records {
         self.floor
     }
 
+    /// By client, what is known of it.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = (ClientId, &Session)> {
+        self.sessions.iter().map(|(client, session)| (*client, session))
+    }
+
     /// Looks a call up, and takes in what it acknowledges.
     pub(super) fn find<R: Rules>(
         &mut self,
         rules: R,
-        limits: &Limits,
-        clock: Stamp,
+        (limits, clock): (&Limits, Stamp),
         once: Once,
         print: u64,
+        totals: &mut Totals,
     ) -> Found {
         let Once { client, seq, acknowledged } = once;
-        self.drop_idle(rules, limits, clock);
+        self.drop_idle(rules, limits, clock, totals);
         if !self.sessions.contains_key(&client) {
             // KV-ONCE-7, KV-ONCE-4.
             if rules.is_ahead(client, clock, limits.ahead_ms) {
@@ -101,26 +106,17 @@ impl Records {
             if !rules.may_begin(client, self.floor) {
                 return Found::Answer(Reply::SessionExpired);
             }
-            self.make_room(rules, limits.clients);
+            self.make_room(rules, limits.clients, totals);
         }
-        let session = self.sessions.entry(client).or_insert_with(|| Session {
-            used: clock,
-            acknowledged: 0,
-            records: Vec::new(),
-        });
-        self.by_use.remove(&(session.used, client));
-        self.by_use.insert((clock, client));
-        session.used = clock;
         let acknowledged = acknowledged.min(seq.saturating_sub(1));
-        session.acknowledged = session.acknowledged.max(acknowledged);
-        let up_to = session.acknowledged;
-        session.records.retain(|record| record.seq > up_to);
-        if let Some(record) = session.records.iter().find(|record| record.seq == seq) {
+        let session = self.used_now(client, clock, totals);
+        session.acknowledge(acknowledged, totals);
+        if let Some(record) = session.records.get(&seq) {
             // KV-ONCE-1, KV-ONCE-6.
             let same = rules.is_same_command(record.print, print);
             return Found::Answer(if same { record.reply.clone() } else { Reply::SeqReused });
         }
-        if rules.is_over(seq, up_to) {
+        if rules.is_over(seq, session.acknowledged) {
             return Found::Answer(Reply::Acknowledged);
         }
         if session.records.len() >= limits.unacknowledged {
@@ -129,73 +125,129 @@ impl Records {
         Found::New
     }
 
-    /// KV-ONCE-5. Drops the clients that were idle longest until there is room for another.
-    fn make_room<R: Rules>(&mut self, rules: R, room: usize) {
-        while self.sessions.len() >= room.max(1) {
-            self.drop_first(rules);
+    fn used_now(&mut self, client: ClientId, clock: Stamp, totals: &mut Totals) -> &mut Session {
+        let by_use = &mut self.by_use;
+        let session = self.sessions.get_or_insert_with(client, || {
+            totals.session_comes();
+            by_use.insert((clock, client), ());
+            Session { used: clock, acknowledged: 0, records: Pages::new() }
+        });
+        if session.used != clock {
+            by_use.remove(&(session.used, client));
+            by_use.insert((clock, client), ());
+            session.used = clock;
         }
+        session
+    }
+
+    /// KV-ONCE-5. Drops the clients that were idle longest until there is room for another.
+    fn make_room<R: Rules>(&mut self, rules: R, room: usize, totals: &mut Totals) {
+        while self.sessions.len() >= room.max(1) {
+            self.drop_first(rules, totals);
+        }
+    }
+
+    /// Whether some client made no call for too long.
+    pub(super) fn has_idle(&self, limits: &Limits, clock: Stamp) -> bool {
+        let oldest = self.by_use.first();
+        oldest.is_some_and(|((used, _), ())| used.saturating_add(limits.idle_ms) < clock)
     }
 
     /// KV-ONCE-5. Drops some of the clients that made no call for too long.
-    pub(super) fn drop_idle<R: Rules>(&mut self, rules: R, limits: &Limits, clock: Stamp) {
+    pub(super) fn drop_idle<R: Rules>(
+        &mut self,
+        rules: R,
+        limits: &Limits,
+        clock: Stamp,
+        totals: &mut Totals,
+    ) {
         for _ in 0..TICK_CLIENTS {
-            match self.by_use.first() {
-                Some((used, _)) if used.saturating_add(limits.idle_ms) < clock => {}
-                _ => return,
+            if !self.has_idle(limits, clock) {
+                return;
             }
-            self.drop_first(rules);
+            self.drop_first(rules, totals);
         }
     }
 
-    fn drop_first<R: Rules>(&mut self, rules: R) {
-        let Some((_, client)) = self.by_use.pop_first() else { return };
-        self.sessions.remove(&client);
+    fn drop_first<R: Rules>(&mut self, rules: R, totals: &mut Totals) {
+        let Some(((_, client), ())) = self.by_use.pop_first() else { return };
+        if let Some(session) = self.sessions.remove(&client) {
+            totals.session_goes();
+            session.records.values().for_each(|record| totals.reply_goes(&record.reply));
+        }
         self.floor = rules.client_floor_after(self.floor, client);
     }
 
     /// Keeps the reply to a call that was found to be new.
-    pub(super) fn keep(&mut self, once: Once, print: u64, reply: Reply) {
+    pub(super) fn keep(&mut self, once: Once, print: u64, reply: Reply, totals: &mut Totals) {
+        totals.reply_comes(&reply);
         let session = self.sessions.get_mut(&once.client).expect("a new call's client is known");
-        session.records.push(Record { seq: once.seq, print, reply });
+        session.records.insert(once.seq, Record { print, reply });
     }
 
-    /// Appends the records' bytes to those of their slot.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        let Self { sessions, by_use: _, floor } = self;
-        put_number(out, floor.0);
-        put_number(out, sessions.len() as u64);
-        for (client, Session { used, acknowledged, records }) in sessions {
-            put_number(out, client.0);
-            put_number(out, *used);
-            put_number(out, *acknowledged);
-            put_number(out, records.len() as u64);
-            for Record { seq, print, reply } in records {
-                put_number(out, *seq);
-                put_number(out, *print);
-                reply.encode(out);
-            }
+    /// Appends what comes in front of the sessions.
+    pub(super) fn encode_head(&self, out: &mut Vec<u8>) {
+        put_number(out, self.floor.0);
+        put_number(out, self.sessions.len() as u64);
+    }
+
+    /// Reads the same: no sessions yet, and how many follow.
+    pub(super) fn decode_head(from: &mut Reader<'_>) -> Decoded<(Self, u64)> {
+        let floor = ClientId(from.number()?);
+        Ok((Self { floor, ..Self::default() }, from.number()?))
+    }
+
+    /// Reads a session, which comes behind those that were read before.
+    pub(super) fn decode_next(
+        &mut self,
+        from: &mut Reader<'_>,
+        clock: Stamp,
+        totals: &mut Totals,
+    ) -> Decoded<()> {
+        let client = ClientId(from.number()?);
+        let in_order = self.sessions.last().is_none_or(|(last, _)| *last < client);
+        let (used, acknowledged) = (from.number()?, from.number()?);
+        if !in_order || used > clock {
+            return Err(DecodeError::Invalid("a client"));
         }
-    }
-
-    /// Reads the records of a slot.
-    pub(super) fn decode(from: &mut Reader<'_>, clock: Stamp) -> Decoded<Self> {
-        let mut read = Self { floor: ClientId(from.number()?), ..Self::default() };
+        let mut records = Pages::new();
         for _ in 0..from.number()? {
-            let client = ClientId(from.number()?);
-            let (used, acknowledged) = (from.number()?, from.number()?);
-            let in_order = read.sessions.last_key_value().is_none_or(|(last, _)| *last < client);
-            if !in_order || used > clock {
-                return Err(DecodeError::Invalid("a client"));
+            let (seq, print) = (from.number()?, from.number()?);
+            if records.last().is_some_and(|(last, _)| *last >= seq) {
+                return Err(DecodeError::Invalid("records are out of order"));
             }
-            let mut records = Vec::new();
-            for _ in 0..from.number()? {
-                let (seq, print) = (from.number()?, from.number()?);
-                records.push(Record { seq, print, reply: Reply::decode(from)? });
-            }
-            read.by_use.insert((used, client));
-            read.sessions.insert(client, Session { used, acknowledged, records });
+            records.insert(seq, Record { print, reply: Reply::decode(from)? });
         }
-        Ok(read)
+        totals.session_comes();
+        records.values().for_each(|record| totals.reply_comes(&record.reply));
+        self.by_use.insert((used, client), ());
+        self.sessions.insert(client, Session { used, acknowledged, records });
+        Ok(())
+    }
+}
+
+impl Session {
+    /// KV-ONCE-3. What has arrived is not kept.
+    fn acknowledge(&mut self, up_to: Seq, totals: &mut Totals) {
+        self.acknowledged = self.acknowledged.max(up_to);
+        while self.records.first().is_some_and(|(seq, _)| *seq <= self.acknowledged) {
+            let record = self.records.pop_first();
+            record.into_iter().for_each(|(_, record)| totals.reply_goes(&record.reply));
+        }
+    }
+
+    /// Appends a client's session.
+    pub(super) fn encode(&self, client: ClientId, out: &mut Vec<u8>) {
+        let Self { used, acknowledged, records } = self;
+        put_number(out, client.0);
+        put_number(out, *used);
+        put_number(out, *acknowledged);
+        put_number(out, records.len() as u64);
+        for (seq, Record { print, reply }) in records {
+            put_number(out, *seq);
+            put_number(out, *print);
+            reply.encode(out);
+        }
     }
 }
 
@@ -222,7 +274,7 @@ impl fmt::Debug for Records {
         }
         for (client, session) in &self.sessions {
             write!(f, " [{client:?} ack {}", session.acknowledged)?;
-            for Record { seq, reply, .. } in &session.records {
+            for (seq, Record { reply, .. }) in &session.records {
                 write!(f, " #{seq} {reply:?}")?;
             }
             f.write_str("]")?;

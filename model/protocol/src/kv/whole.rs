@@ -1,7 +1,7 @@
 //! What concerns the whole store: its keys in order, the clock's work, and emptying it.
 
 use super::edit::Edit;
-use super::{Bytes, Rules, SLOTS, SlotId, Stamp, Store};
+use super::{Bytes, Rules, SLOTS, Slot, SlotId, Stamp, Store};
 use alloc::vec::Vec;
 
 /// The most keys that a tick takes out. If more are due, [`Store::nearest_deadline`] is still in the past, and the
@@ -13,11 +13,20 @@ pub const TICK_SLOTS: usize = 64;
 pub const TICK_CLIENTS: usize = 16;
 
 impl<R: Rules> Store<R> {
-    /// How many keys are there (DBSIZE).
+    /// How many keys are there (DBSIZE). That is known, not counted.
     pub fn len(&self) -> usize {
-        let items: usize = self.slots.values().map(|slot| slot.items.len()).sum();
-        let due = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= self.clock);
-        items - due.count()
+        let due = self.deadlines.partition_point(|(deadline, _)| *deadline <= self.clock);
+        self.totals.keys - due
+    }
+
+    /// About how many bytes of memory the keys and records take, kept up with every change: the bytes of keys and
+    /// values, and of kept replies; for each key, deadline, client and reply what was measured to lie around it
+    /// ([`KEY_BYTES`](super::KEY_BYTES) and its like).
+    ///
+    /// A value that others share, a kept reply for one, counts for each of them. Not counted are what each slot takes
+    /// when it is empty, and the pages that a copy of the store still holds and this one has written since.
+    pub const fn memory_bytes(&self) -> usize {
+        self.totals.bytes
     }
 
     /// Whether no key is there.
@@ -27,7 +36,7 @@ impl<R: Rules> Store<R> {
 
     /// The nearest deadline of a key that was not taken out yet; in the past if a tick has left some.
     pub fn nearest_deadline(&self) -> Option<Stamp> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        self.deadlines.first().map(|((deadline, _), ())| *deadline)
     }
 
     /// The keys that are there, slot by slot (KEYS).
@@ -50,7 +59,7 @@ impl<R: Rules> Store<R> {
     pub fn scan(&self, cursor: u64, count: usize) -> (u64, Vec<Bytes>) {
         let mut found = Vec::new();
         let first = u16::try_from(cursor >> PLACE_BITS).unwrap_or(SLOTS);
-        for (&slot, _) in self.slots.range(SlotId(first)..) {
+        for (&slot, _) in self.slots.range_from(&SlotId(first)) {
             if found.len() >= count.max(1) {
                 // A slot without a key that is there would be a step for nothing.
                 if self.keys_of(slot).next().is_some() {
@@ -76,8 +85,7 @@ impl<R: Rules> Store<R> {
     /// A key that is there, chosen by the caller's number (RANDOMKEY). Keys behind others that are due but not
     /// taken out yet are a little more likely.
     pub fn random_key(&self, number: u64) -> Option<&Bytes> {
-        let items: u64 = self.slots.values().map(|slot| slot.items.len() as u64).sum();
-        let mut index = number.checked_rem(items)?;
+        let mut index = number.checked_rem(self.totals.keys as u64)?;
         let mut slots = self.slots.iter();
         let (&slot, chosen) = slots.find(|(_, slot)| {
             let items = slot.items.len() as u64;
@@ -85,9 +93,10 @@ impl<R: Rules> Store<R> {
             index -= if here { 0 } else { items };
             here
         })?;
-        let rest = chosen.items.iter().skip(usize::try_from(index).ok()?);
+        let rest = chosen.items.iter_at(usize::try_from(index).ok()?);
         let rest = rest.filter(|(_, item)| !item.is_due(self.clock)).map(|(key, _)| key);
-        let later = self.slots.range(SlotId(slot.0 + 1)..).flat_map(|(&id, _)| self.keys_of(id));
+        let later = self.slots.range_from(&SlotId(slot.0 + 1));
+        let later = later.flat_map(|(&id, _)| self.keys_of(id));
         rest.chain(later).chain(self.keys()).next()
     }
 
@@ -97,7 +106,7 @@ impl<R: Rules> Store<R> {
         self.clock = self.clock.max(stamp);
         let mut gone = 0;
         while gone < TICK_KEYS {
-            let Some((deadline, key)) = self.deadlines.first() else { break };
+            let Some(((deadline, key), ())) = self.deadlines.first() else { break };
             if *deadline > self.clock {
                 break;
             }
@@ -105,24 +114,38 @@ impl<R: Rules> Store<R> {
             self.edit(key.slot(), |edit| edit.remove(&key));
             gone += 1;
         }
-        let (rules, limits, clock) = (self.rules, self.limits, self.clock);
-        let mut next = None;
-        for (&id, slot) in self.slots.range_mut(self.sweep..).take(TICK_SLOTS) {
-            slot.records.drop_idle(rules, &limits, clock);
+        self.drop_idle();
+        gone
+    }
+
+    /// Looks for idle clients in the slots whose turn it is. Those without one are not written.
+    fn drop_idle(&mut self) {
+        let Self { rules, limits, slots, clock, totals, .. } = self;
+        let (mut next, mut idle) = (None, Vec::new());
+        for (&id, slot) in slots.range_from(&self.sweep).take(TICK_SLOTS) {
+            idle.extend(slot.records.has_idle(limits, *clock).then_some(id));
             next = Some(id.0 + 1);
         }
+        for id in idle {
+            if let Some(slot) = slots.get_mut(&id) {
+                slot.records.drop_idle(*rules, limits, *clock, totals);
+            }
+        }
         self.sweep = SlotId(next.filter(|next| *next < SLOTS).unwrap_or(0));
-        gone
     }
 
     /// Takes out all keys (FLUSHALL). Versions go on above the old ones, and the clients' records stay. The work grows
     /// with the number of keys.
     pub fn flush(&mut self, stamp: Stamp) {
         self.clock = self.clock.max(stamp);
-        let rules = self.rules;
-        for slot in self.slots.values_mut() {
-            for item in slot.items.values() {
+        let Self { rules, slots, totals, .. } = self;
+        let full = slots.iter().filter(|(_, slot)| !slot.items.is_empty());
+        let full: Vec<SlotId> = full.map(|(id, _)| *id).collect();
+        for id in full {
+            let Some(slot) = slots.get_mut(&id) else { continue };
+            for (key, item) in &slot.items {
                 slot.floor = rules.floor_after(slot.floor, item.version);
+                totals.item_goes(key, item);
             }
             slot.items.clear();
         }
@@ -130,9 +153,9 @@ impl<R: Rules> Store<R> {
     }
 
     fn edit<T>(&mut self, slot: SlotId, run: impl FnOnce(&mut Edit<'_, R>) -> T) -> T {
-        let Self { rules, limits, slots, clock, deadlines, .. } = self;
-        let slot = slots.entry(slot).or_default();
-        run(&mut Edit { rules: *rules, limits, clock: *clock, slot, deadlines })
+        let Self { rules, limits, slots, clock, deadlines, totals, .. } = self;
+        let slot = slots.get_or_insert_with(slot, Slot::default);
+        run(&mut Edit { rules: *rules, limits, clock: *clock, slot, deadlines, totals })
     }
 }
 

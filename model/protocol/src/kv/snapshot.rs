@@ -1,0 +1,258 @@
+//! The store as bytes, for snapshots: everything but the limits and the rules, which its server knows.
+//!
+//! A version byte, the clock, and slot after slot in their order. Numbers are written in groups of seven bits, the
+//! lowest first. There is no checksum: files and messages have theirs. The bytes of equal stores are equal,
+//! and bytes that no store would write are refused.
+//!
+//! They are written and read in pieces, so that a snapshot never lies in memory as a whole. A piece may end
+//! anywhere. What is written or read at once is a *unit*: a key with its value, or a client with its replies.
+
+use super::code::{DecodeError, Decoded, FORMAT, Reader, put_bytes, put_number};
+use super::records::{Records, Session};
+use super::{Bytes, ClientId, Exact, Item, Limits, Rules, SLOTS, Slot, SlotId, Store, Version};
+use alloc::vec::Vec;
+use core::iter;
+use core::mem;
+
+/// A good size of a piece.
+pub const PIECE_BYTES: usize = 256 << 10;
+
+/// No store lives long enough for a larger version, and a larger one could not be followed by others.
+const MAX_VERSION: Version = Version::MAX >> 1;
+
+/// What is written at once.
+enum Unit<'a> {
+    Store { clock: u64, sweep: SlotId, slots: usize },
+    Slot(SlotId, &'a Slot),
+    Item(&'a Bytes, &'a Item),
+    Records(&'a Records),
+    Session(ClientId, &'a Session),
+}
+
+impl Unit<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Store { clock, sweep, slots } => {
+                out.push(FORMAT);
+                put_number(out, *clock);
+                put_number(out, u64::from(sweep.0));
+                put_number(out, *slots as u64);
+            }
+            Self::Slot(id, slot) => {
+                put_number(out, u64::from(id.0));
+                put_number(out, slot.floor);
+                put_number(out, slot.items.len() as u64);
+            }
+            Self::Item(key, Item { value, version, deadline }) => {
+                put_bytes(out, key);
+                put_bytes(out, value);
+                put_number(out, *version);
+                // 0 is no deadline: one at 0 would be due at once.
+                put_number(out, deadline.unwrap_or(0));
+            }
+            Self::Records(records) => records.encode_head(out),
+            Self::Session(client, session) => session.encode(*client, out),
+        }
+    }
+}
+
+impl<R: Rules> Store<R> {
+    /// Appends the store's bytes.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        self.units().for_each(|unit| unit.encode(out));
+    }
+
+    /// The store's bytes in pieces: each has `size` bytes, and up to a unit more; only the last has fewer.
+    pub fn pieces(&self, size: usize) -> impl Iterator<Item = Vec<u8>> + Send {
+        let mut units = self.units();
+        iter::from_fn(move || {
+            let mut piece = Vec::new();
+            while piece.len() < size.max(1) {
+                let Some(unit) = units.next() else { break };
+                unit.encode(&mut piece);
+            }
+            (!piece.is_empty()).then_some(piece)
+        })
+    }
+
+    fn units(&self) -> impl Iterator<Item = Unit<'_>> {
+        let Self { rules: _, limits: _, slots, clock, deadlines: _, sweep, totals: _ } = self;
+        let store = Unit::Store { clock: *clock, sweep: *sweep, slots: slots.len() };
+        iter::once(store).chain(slots.iter().flat_map(|(id, slot)| {
+            let items = slot.items.iter().map(|(key, item)| Unit::Item(key, item));
+            let sessions = slot.records.sessions();
+            let sessions = sessions.map(|(client, session)| Unit::Session(client, session));
+            let records = iter::once(Unit::Records(&slot.records)).chain(sessions);
+            iter::once(Unit::Slot(*id, slot)).chain(items).chain(records)
+        }))
+    }
+
+    /// Reads a store.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if no store has these bytes.
+    pub fn decode(rules: R, limits: Limits, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut decoder = Decoder::new(rules, limits);
+        decoder.push(bytes)?;
+        decoder.finish()
+    }
+}
+
+/// Reads a store piece by piece.
+pub struct Decoder<R = Exact> {
+    store: Store<R>,
+    /// The slot that is being read.
+    slot: (SlotId, Slot),
+    next: Next,
+    /// The beginning of a unit whose end has not come yet.
+    begun: Vec<u8>,
+}
+
+/// The unit that follows, and how many of its kind are still to come.
+#[derive(Clone, Copy)]
+enum Next {
+    Store,
+    Slot { slots: u64 },
+    Item { slots: u64, items: u64 },
+    Records { slots: u64 },
+    Session { slots: u64, sessions: u64 },
+    End,
+}
+
+impl<R: Rules> Decoder<R> {
+    /// Of what it reads, it has nothing yet.
+    pub fn new(rules: R, limits: Limits) -> Self {
+        let store = Store::new(rules, limits);
+        Self { store, slot: Default::default(), next: Next::Store, begun: Vec::new() }
+    }
+
+    /// Reads the next piece, of any length. What it cannot use yet, it keeps: less than a unit.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if no store has bytes that begin so. Nothing more is to be read then.
+    pub fn push(&mut self, piece: &[u8]) -> Result<(), DecodeError> {
+        if self.begun.is_empty() {
+            let rest = self.read(piece)?;
+            self.begun.extend_from_slice(rest);
+        } else {
+            let mut begun = mem::take(&mut self.begun);
+            begun.extend_from_slice(piece);
+            let rest = self.read(&begun)?.len();
+            begun.drain(..begun.len() - rest);
+            self.begun = begun;
+        }
+        Ok(())
+    }
+
+    /// The store, after the last piece.
+    ///
+    /// # Errors
+    /// [`DecodeError::Truncated`] if more should have come.
+    pub fn finish(self) -> Result<Store<R>, DecodeError> {
+        match self.next {
+            Next::End => Ok(self.store),
+            _ => Err(DecodeError::Truncated),
+        }
+    }
+
+    /// Reads whole units, and returns what is left.
+    fn read<'a>(&mut self, mut bytes: &'a [u8]) -> Decoded<&'a [u8]> {
+        while !bytes.is_empty() {
+            let mut from = Reader::new(bytes);
+            match self.unit(&mut from) {
+                Ok(next) => self.next = next,
+                Err(DecodeError::Truncated) => break,
+                Err(error) => return Err(error),
+            }
+            bytes = from.rest();
+        }
+        Ok(bytes)
+    }
+
+    /// Reads one unit. Where it ends too soon, nothing was taken over.
+    fn unit(&mut self, from: &mut Reader<'_>) -> Decoded<Next> {
+        let (id, slot) = &mut self.slot;
+        Ok(match self.next {
+            Next::Store => {
+                let found = from.byte()?;
+                if found != FORMAT {
+                    return Err(DecodeError::Format { found });
+                }
+                self.store.clock = from.number()?;
+                self.store.sweep = slot_id(from)?;
+                self.slots(from.number()?)
+            }
+            Next::Slot { slots } => {
+                let read = slot_id(from)?;
+                if self.store.slots.last().is_some_and(|(last, _)| *last >= read) {
+                    return Err(DecodeError::Invalid("slots are out of order"));
+                }
+                let (floor, items) = (version(from)?, from.number()?);
+                (*id, slot.floor) = (read, floor);
+                Self::items(slots, items)
+            }
+            Next::Item { slots, items } => {
+                let (key, item) = item(from)?;
+                let in_order = slot.items.last().is_none_or(|(last, _)| *last < key);
+                if !in_order || key.slot() != *id {
+                    return Err(DecodeError::Invalid("a key"));
+                }
+                self.store.totals.item_comes(&key, &item);
+                if let Some(deadline) = item.deadline {
+                    self.store.deadlines.insert((deadline, key.clone()), ());
+                }
+                slot.items.insert(key, item);
+                Self::items(slots, items - 1)
+            }
+            Next::Records { slots } => {
+                let (records, sessions) = Records::decode_head(from)?;
+                slot.records = records;
+                self.sessions(slots, sessions)
+            }
+            Next::Session { slots, sessions } => {
+                let Store { clock, totals, .. } = &mut self.store;
+                slot.records.decode_next(from, *clock, totals)?;
+                self.sessions(slots, sessions - 1)
+            }
+            Next::End => return Err(DecodeError::Invalid("bytes are left over")),
+        })
+    }
+
+    fn slots(&self, slots: u64) -> Next {
+        if slots == 0 { Next::End } else { Next::Slot { slots } }
+    }
+
+    fn items(slots: u64, items: u64) -> Next {
+        if items == 0 { Next::Records { slots } } else { Next::Item { slots, items } }
+    }
+
+    /// Behind the last session the slot is complete.
+    fn sessions(&mut self, slots: u64, sessions: u64) -> Next {
+        if sessions > 0 {
+            return Next::Session { slots, sessions };
+        }
+        let (id, slot) = mem::take(&mut self.slot);
+        self.store.slots.insert(id, slot);
+        self.slots(slots - 1)
+    }
+}
+
+fn slot_id(from: &mut Reader<'_>) -> Decoded<SlotId> {
+    let id = u16::try_from(from.number()?).ok().filter(|id| *id < SLOTS);
+    id.map(SlotId).ok_or(DecodeError::Invalid("a slot's number"))
+}
+
+fn version(from: &mut Reader<'_>) -> Decoded<Version> {
+    Some(from.number()?)
+        .filter(|version| *version <= MAX_VERSION)
+        .ok_or(DecodeError::Invalid("a version"))
+}
+
+fn item(from: &mut Reader<'_>) -> Decoded<(Bytes, Item)> {
+    let (key, value) = (from.bytes()?, from.bytes()?);
+    let (version, deadline) = (version(from)?, from.number()?);
+    if version == 0 {
+        return Err(DecodeError::Invalid("a key"));
+    }
+    Ok((key, Item { value, version, deadline: (deadline > 0).then_some(deadline) }))
+}
