@@ -1,0 +1,413 @@
+//! The clients' side of a node: one thread, a readiness loop over sockets, a [`Session`] for each.
+//!
+//! A round takes what has arrived on any socket, hands the calls of all sessions to the core in one post, takes what the
+//! core has told, and writes. So the costs of waking and locking are shared by all clients that were busy at once. A
+//! session that wants no more is not read, and its client's own buffers fill: nothing here grows without a bound.
+
+mod callers;
+mod connection;
+mod view;
+mod waits;
+
+pub use callers::{Caller, NetCallers};
+pub use view::Views;
+
+use crate::kv::Kv;
+use crate::mailbox::{Mailbox, Refusal};
+use crate::raft::{Handle, Outcome, Request, What};
+use crate::session::{
+    Access, Answer, Asked, Call, NodeCall, Outcome as Told, Password, Port, Query, Session,
+    SessionLimits,
+};
+use callers::NetMail;
+use connection::Connection;
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token, Waker};
+use protocol::kv::{Op, Reply};
+use slab::Slab;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use waits::{Wait, Waits};
+
+const WAKER: Token = Token(0);
+const PLAIN: Token = Token(1);
+const CLUSTER: Token = Token(2);
+const FIRST: usize = 3;
+/// The most mail that waits for this thread; the core's answers go in whatever is there.
+const MAX_MAIL: usize = 1 << 16;
+
+/// How clients are served.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The most clients.
+    pub max_clients: usize,
+    /// What one client may have under way.
+    pub limits: SessionLimits,
+    /// What clients must give first.
+    pub password: Option<Password>,
+}
+
+/// The thread that serves the clients.
+#[derive(Debug)]
+pub struct Net {
+    mail: Mailbox<NetMail>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+/// Sockets that listen, and the way to the thread that will serve them: made before the core, which needs that way.
+#[derive(Debug)]
+pub struct Doors {
+    poll: Poll,
+    plain: TcpListener,
+    cluster: TcpListener,
+    mail: Mailbox<NetMail>,
+    waits: Waits,
+}
+
+impl Doors {
+    /// Listens on both ports.
+    ///
+    /// # Errors
+    /// Which address can't be had, and why.
+    pub fn open(plain: SocketAddr, cluster: SocketAddr) -> Result<Self, (SocketAddr, io::Error)> {
+        let poll = Poll::new().map_err(|error| (plain, error))?;
+        let waker = Waker::new(poll.registry(), WAKER).map_err(|error| (plain, error))?;
+        let wake = Box::new(move || {
+            // The loop ends only when it is told to; a pipe that is full wakes it anyhow.
+            let _ = waker.wake();
+        });
+        let listen = |address: SocketAddr, token| {
+            let mut listener = TcpListener::bind(address).map_err(|error| (address, error))?;
+            let registered = poll.registry().register(&mut listener, token, Interest::READABLE);
+            registered.map_err(|error| (address, error))?;
+            Ok(listener)
+        };
+        let (plain, cluster) = (listen(plain, PLAIN)?, listen(cluster, CLUSTER)?);
+        let mail = Mailbox::with_waker(MAX_MAIL, wake);
+        Ok(Self { poll, plain, cluster, mail, waits: Waits::default() })
+    }
+
+    /// Where clients are served: plain and cluster.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
+        Ok((self.plain.local_addr()?, self.cluster.local_addr()?))
+    }
+
+    /// The core's way to the clients.
+    pub fn callers(&self) -> NetCallers {
+        NetCallers::new(self.mail.clone(), self.waits.clone())
+    }
+
+    /// Begins to serve.
+    ///
+    /// # Errors
+    /// If there is no thread to be had.
+    pub fn serve(self, core: Handle<Kv, Caller>, views: Views, options: Options) -> io::Result<Net> {
+        let mail = self.mail.clone();
+        let server = Loop {
+            doors: self,
+            core,
+            views,
+            options,
+            connections: Slab::new(),
+            next_id: 1,
+            dirty: Vec::new(),
+            requests: Vec::new(),
+            calls: Vec::new(),
+            buffer: vec![0; 256 << 10],
+        };
+        let thread = thread::Builder::new().name("clients".into()).spawn(|| server.run())?;
+        Ok(Net { mail, thread })
+    }
+}
+
+impl Net {
+    /// Ends the service: what is answered is sent as far as sockets take it, then all connections are closed.
+    pub fn stop(&self) {
+        let _ = self.mail.post_always(NetMail::Stop);
+    }
+
+    /// Waits for the thread's end.
+    ///
+    /// # Errors
+    /// Why it ended, if nobody had told it to.
+    pub fn wait(self) -> io::Result<()> {
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the clients' thread panicked")))
+    }
+}
+
+struct Loop {
+    doors: Doors,
+    core: Handle<Kv, Caller>,
+    views: Views,
+    options: Options,
+    connections: Slab<Connection>,
+    next_id: u64,
+    /// Connections that may have something to be sent, parsed or closed. May name one twice.
+    dirty: Vec<usize>,
+    requests: Vec<Request<Query, Caller>>,
+    /// Empty between uses; kept for its capacity.
+    calls: Vec<Asked>,
+    buffer: Vec<u8>,
+}
+
+impl Loop {
+    fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        let mut mail = Vec::new();
+        loop {
+            let timeout = match self.dirty.is_empty() {
+                true => self.doors.waits.next().map(|at| Duration::from_millis(view::left_ms(at))),
+                false => Some(Duration::ZERO),
+            };
+            match self.doors.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            self.views.refresh(self.connections.len());
+            for event in &events {
+                match event.token() {
+                    WAKER => {}
+                    PLAIN => self.accept(Port::Plain),
+                    CLUSTER => self.accept(Port::Cluster),
+                    Token(token) => {
+                        let token = token - FIRST;
+                        if let Some(connection) = self.connections.get_mut(token) {
+                            connection.readable |= event.is_readable();
+                            connection.writable |= event.is_writable();
+                            self.dirty.push(token);
+                        }
+                    }
+                }
+            }
+            self.doors.mail.try_take(&mut mail);
+            for item in mail.drain(..) {
+                match item {
+                    NetMail::Told(told) => {
+                        told.into_iter().for_each(|(caller, outcome)| self.told(caller, outcome));
+                    }
+                    NetMail::Woken(wait) => self.ask_for(&wait),
+                    NetMail::Stop => return self.end(),
+                }
+            }
+            self.end_waits();
+            self.serve_dirty();
+            self.post();
+        }
+    }
+
+    fn accept(&mut self, port: Port) {
+        loop {
+            let listener = if port == Port::Plain { &self.doors.plain } else { &self.doors.cluster };
+            let (socket, address) = match listener.accept() {
+                Ok(accepted) => accepted,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    // Out of descriptors, as a rule. The listener stays readable, so the next event tries again.
+                    tracing::warn!(%error, "a client could not be accepted");
+                    self.views.counters.rejected += 1;
+                    return;
+                }
+            };
+            self.views.counters.connections += 1;
+            if self.connections.len() >= self.options.max_clients {
+                self.views.counters.rejected += 1;
+                connection::turn_away(socket);
+                continue;
+            }
+            let local = socket.local_addr().map(|local| local.to_string()).unwrap_or_default();
+            let access = Access {
+                password: self.options.password.clone(),
+                loopback: address.ip().is_loopback(),
+                port,
+                address: address.to_string(),
+                local,
+            };
+            let id = self.next_id;
+            self.next_id += 1;
+            let session = Session::new(id, access, self.options.limits, self.views.now_ms());
+            let entry = self.connections.vacant_entry();
+            let token = entry.key();
+            let registry = self.doors.poll.registry();
+            match Connection::new(socket, session, port, Token(token + FIRST), registry) {
+                Ok(connection) => {
+                    entry.insert(connection);
+                    self.dirty.push(token);
+                }
+                Err(error) => tracing::warn!(%error, "a client could not be registered"),
+            }
+        }
+    }
+
+    /// Reads, parses, writes and closes where there is something to do.
+    fn serve_dirty(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.sort_unstable();
+        dirty.dedup();
+        for token in dirty.drain(..) {
+            let Some(connection) = self.connections.get_mut(token) else { continue };
+            let view = self.views.current();
+            let now = self.views.now_ms();
+            let again = connection.turn(&mut self.buffer, &view, now, &mut self.calls);
+            let (received, sent) = connection.take_counts();
+            self.views.counters.received_bytes += received;
+            self.views.counters.sent_bytes += sent;
+            let ends = connection.is_over();
+            self.ask(token);
+            if ends {
+                self.close(token);
+            } else if again {
+                self.dirty.push(token);
+            }
+        }
+    }
+
+    fn close(&mut self, token: usize) {
+        let mut connection = self.connections.remove(token);
+        self.doors.waits.forget(connection.session.id());
+        // The socket is closed here; that it was never registered is nothing that could be helped.
+        let _ = self.doors.poll.registry().deregister(&mut connection.socket);
+    }
+
+    /// Turns a session's calls into requests.
+    fn ask(&mut self, token: usize) {
+        let mut calls = std::mem::take(&mut self.calls);
+        for Asked { place, call } in calls.drain(..) {
+            let Some(connection) = self.connections.get(token) else { continue };
+            let caller = Caller { token, id: connection.session.id(), place };
+            let forwards = connection.port == Port::Plain;
+            match call {
+                Call::Write(work) => match crate::rsm::encode(&work) {
+                    Ok(command) => {
+                        let what = What::Command(command);
+                        self.requests.push(Request { caller, what, forwards });
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "a command that can't be written down");
+                        self.answer(caller, Told::Busy);
+                    }
+                },
+                Call::Read(query) => self.read(caller, query),
+                Call::Wait { key, version, timeout_ms } => {
+                    let until = (timeout_ms > 0).then(|| self.views.now_ms() + timeout_ms);
+                    let wait = Wait { caller, key, version, until };
+                    self.ask_for(&wait);
+                    self.doors.waits.add(wait);
+                }
+                Call::Node(call) => self.node_call(caller, &call),
+            }
+        }
+        self.calls = calls;
+    }
+
+    fn read(&mut self, caller: Caller, query: Query) {
+        self.requests.push(Request { caller, what: What::Query(query), forwards: false });
+    }
+
+    fn ask_for(&mut self, wait: &Wait) {
+        self.read(wait.caller, Query::Op { key: wait.key.clone(), op: Op::Get });
+    }
+
+    fn node_call(&mut self, caller: Caller, call: &NodeCall) {
+        let now = self.views.now_ms();
+        let answer = match call {
+            NodeCall::ListClients(filter) => {
+                let sessions = self.connections.iter().map(|(_, connection)| &connection.session);
+                let listed = sessions.filter(|session| filter.admits(session, now));
+                Answer::Text(listed.map(|session| session.describe(now) + "\n").collect())
+            }
+            NodeCall::KillClients(filter) => {
+                let mut count = 0;
+                for (token, connection) in &mut self.connections {
+                    if filter.admits(&connection.session, now) {
+                        count += 1;
+                        connection.session.end();
+                        self.dirty.push(token);
+                    }
+                }
+                Answer::Reply(Reply::Int(count))
+            }
+            NodeCall::ResetCounters => {
+                self.views.counters = crate::view::Counters::default();
+                Answer::Reply(Reply::Ok)
+            }
+        };
+        self.answer(caller, Told::Done(answer));
+    }
+
+    /// What the core says of a request.
+    fn told(&mut self, caller: Caller, outcome: Outcome<Answer>) {
+        let outcome = match outcome {
+            Outcome::Done(answer) => {
+                // Who waits for a version waits on if this is not it.
+                if !self.doors.waits.ends(caller, &answer) {
+                    return;
+                }
+                Told::Done(answer)
+            }
+            Outcome::NotExecuted { leader: Some(leader) } => Told::Moved { leader },
+            Outcome::NotExecuted { leader: None } => Told::NoLeader,
+            Outcome::Busy => Told::Busy,
+            Outcome::Unknown => Told::Unknown,
+        };
+        self.doors.waits.forget_call(caller);
+        self.answer(caller, outcome);
+    }
+
+    fn answer(&mut self, caller: Caller, outcome: Told) {
+        let Caller { token, id, place } = caller;
+        let Some(connection) = self.connections.get_mut(token) else { return };
+        if connection.session.id() != id {
+            return;
+        }
+        self.views.counters.commands += 1;
+        let view = self.views.current();
+        let mut calls = Vec::new();
+        connection.session.answer(place, outcome, &view, self.views.now_ms(), &mut calls);
+        self.dirty.push(token);
+        if !calls.is_empty() {
+            self.calls.append(&mut calls);
+            self.ask(token);
+        }
+    }
+
+    fn end_waits(&mut self) {
+        for caller in self.doors.waits.over(self.views.now_ms()) {
+            self.answer(caller, Told::Done(Answer::TimedOut));
+        }
+    }
+
+    fn post(&mut self) {
+        if self.requests.is_empty() {
+            return;
+        }
+        let requests = std::mem::take(&mut self.requests);
+        if let Err((requests, why)) = self.core.post(requests) {
+            let outcome = match why {
+                Refusal::Full => Told::Busy,
+                Refusal::Closed => Told::NoLeader,
+            };
+            for Request { caller, .. } in requests {
+                self.answer(caller, outcome.clone());
+            }
+        }
+    }
+
+    /// Sends what is answered, as far as the sockets take it.
+    fn end(mut self) -> io::Result<()> {
+        let (view, now) = (self.views.current(), self.views.now_ms());
+        for (_, connection) in &mut self.connections {
+            connection.session.end();
+            connection.turn(&mut self.buffer, &view, now, &mut self.calls);
+        }
+        Ok(())
+    }
+}
+
+/// A node's view for a session, shared.
+pub type SharedView = Arc<crate::view::View>;
