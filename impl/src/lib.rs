@@ -11,5 +11,6 @@ pub mod commands;
 pub mod disk;
 pub mod glob;
 pub mod number;
+pub mod peer;
 pub mod resp;
 pub mod wal;
