@@ -15,18 +15,36 @@
 #[cfg(not(quorate_loom))]
 pub mod commands;
 #[cfg(not(quorate_loom))]
+pub mod config;
+#[cfg(not(quorate_loom))]
 pub mod disk;
+#[cfg(not(quorate_loom))]
+pub mod folder;
 pub mod gate;
 #[cfg(not(quorate_loom))]
 pub mod glob;
+#[cfg(not(quorate_loom))]
+pub mod kv;
 pub mod mailbox;
 pub mod monitor;
 #[cfg(not(quorate_loom))]
+pub mod net;
+#[cfg(not(quorate_loom))]
 pub mod number;
 #[cfg(not(quorate_loom))]
+pub mod peer;
+#[cfg(not(quorate_loom))]
+pub mod raft;
+#[cfg(not(quorate_loom))]
 pub mod resp;
+#[cfg(not(quorate_loom))]
+pub mod rsm;
+#[cfg(not(quorate_loom))]
+pub mod session;
 pub mod sync;
 pub mod timer;
+#[cfg(not(quorate_loom))]
+pub mod view;
 pub mod waiter;
 #[cfg(not(quorate_loom))]
 pub mod wal;

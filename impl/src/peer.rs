@@ -1,0 +1,510 @@
+//! How the servers of a cluster reach each other.
+//!
+//! Every server dials every other one and keeps that connection: on it go its messages and its clients'
+//! calls to that peer, and back comes what became of the calls. Snapshots go over connections of their own,
+//! so that no heartbeat waits behind one. All of it is blocking sockets and threads: a cluster has few
+//! servers, and each pair has two connections with a reader and a writer at both ends.
+//!
+//! What the owner of a [`Peers`] may rely on:
+//!
+//! 1. **Messages are a network's**: whole or not at all, from whom they say, in order on one connection;
+//!    but they may be lost at any moment, and between two connections overtake each other. Raft repeats.
+//!    Sending never waits: what finds no connection or no room is dropped and counted.
+//! 2. **A call is told apart from its echo.** [`Peers::forward`] says whether a call surely stays here. If
+//!    not, its [`Received::Answer`] comes, or [`Received::Down`], behind which no answer comes any more:
+//!    then whether it was carried out is open. A server that can't send an answer ends the connection.
+//! 3. **A snapshot is handed over complete**: its bytes are checked, its file is synced. Whose message it
+//!    is the machine decides.
+//! 4. **Who speaks was proved** by the cluster's secret, when the connection was made: `hello.rs`. Without
+//!    a secret the port is open to this machine only.
+//! 5. **Bad bytes end their connection**, with a reason in the log, and nothing else. Nobody makes this
+//!    server take memory by saying a number: `frame.rs`.
+//!
+//! [`Peers::start`] has the threads; [`Peers::stop`], and dropping, ends them all.
+
+mod dial;
+mod error;
+mod frame;
+mod hello;
+mod link;
+mod listen;
+mod snapshot;
+mod stats;
+mod sync;
+
+pub use error::Error;
+pub use frame::Malformed;
+pub use hello::{Secret, VERSION};
+pub use link::Traffic;
+pub use snapshot::Progress;
+pub use stats::{PeerStats, Stats};
+
+use error::Trouble;
+use frame::{Kind, Put};
+use hello::Site;
+use link::{Number, Outbox, Pushed, Sockets};
+use protocol::NodeId;
+use protocol::log::Entry;
+use protocol::raft::{Body, Message};
+use snapshot::Courier;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use sync::{Mutex, Parker, Unparker};
+
+/// The least bound of a frame: some messages and a useful piece of a snapshot.
+const LEAST_FRAME_BYTES: usize = 1 << 10;
+
+/// Bounds and durations. All servers of a cluster should have the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// The largest frame, in bytes. A batch of entries may be larger, an entry or a call may not.
+    pub max_frame_bytes: usize,
+    /// How many bytes may wait for one peer. What does not fit is dropped.
+    pub max_queue_bytes: usize,
+    /// How many connections there may be that have not proved anything yet.
+    pub max_unproven: usize,
+    /// How long dialing may take, and then a handshake.
+    pub handshake: Duration,
+    /// How long to wait before a lost connection is made again, at first.
+    pub retry: Duration,
+    /// How long to wait at most, when it can't be made again and again.
+    pub retry_most: Duration,
+    /// After how long without a sign of life a connection is given up.
+    pub silence: Duration,
+    /// How long a snapshot is not sent to a peer again after its transfer has ended.
+    pub snapshot_rest: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_frame_bytes: 16 << 20,
+            max_queue_bytes: 64 << 20,
+            max_unproven: 64,
+            handshake: Duration::from_secs(5),
+            retry: Duration::from_millis(50),
+            retry_most: Duration::from_secs(2),
+            silence: Duration::from_secs(5),
+            snapshot_rest: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What the transport of one server needs to know.
+#[derive(Debug)]
+pub struct Options {
+    /// This server.
+    pub me: NodeId,
+    /// The cluster's number.
+    pub cluster: u128,
+    /// Where peers connect to: see [`bind`].
+    pub listener: TcpListener,
+    /// Every other server, with its `host:port`.
+    pub peers: Vec<(NodeId, String)>,
+    /// What proves that a peer is one. Without it the listener must be on loopback.
+    pub secret: Option<Secret>,
+    /// Where received snapshots go, on the file system on which they stay. The transport makes and removes
+    /// files there whose names begin with `incoming-` and end with `.part`.
+    pub folder: PathBuf,
+    /// Bounds and durations.
+    pub limits: Limits,
+}
+
+/// Listens on an address, such as `127.0.0.1:7401`.
+///
+/// # Errors
+/// If the address can't be had.
+pub fn bind(address: impl ToSocketAddrs + fmt::Display) -> Result<TcpListener, Error> {
+    let failed = |source| Error::Listen { address: address.to_string(), source };
+    TcpListener::bind(&address).map_err(failed)
+}
+
+/// What the transport tells its owner.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Received {
+    /// A message, with the entries it speaks of.
+    Message {
+        /// Who sent it.
+        from: NodeId,
+        /// The message, well formed.
+        message: Message,
+        /// As many entries as it says.
+        entries: Vec<Entry<Arc<[u8]>>>,
+    },
+    /// A snapshot's file has come.
+    Snapshot {
+        /// Who sent it.
+        from: NodeId,
+        /// The message that it came with, an InstallSnapshot.
+        message: Message,
+        /// The file: complete, checked and synced, under a temporary name. It is the owner's now, who renames
+        /// it and syncs the folder, or removes it.
+        path: PathBuf,
+    },
+    /// A peer's call, to be carried out here and answered with [`Peers::answer`].
+    Forward {
+        /// Who sent it.
+        from: NodeId,
+        /// What the answer must name.
+        ticket: Ticket,
+        /// The call.
+        call: Vec<u8>,
+    },
+    /// What became of a call of [`Peers::forward`].
+    Answer {
+        /// Who carried it out, or did not.
+        from: NodeId,
+        /// The call's number.
+        ticket: u64,
+        /// What became of it.
+        outcome: Vec<u8>,
+    },
+    /// The connection to a peer is made: calls can go there.
+    Up {
+        /// The peer.
+        node: NodeId,
+    },
+    /// The connection to a peer is lost. Every call that went over it and is not answered by now never will
+    /// be; it may have been carried out or may be yet.
+    Down {
+        /// The peer.
+        node: NodeId,
+    },
+}
+
+/// A peer's call, by the connection on which it came and the peer's number for it. An answer goes back on
+/// that connection or not at all: the peer may use the number again in its next life.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Ticket {
+    connection: Number,
+    number: u64,
+}
+
+/// One peer, as all threads see it.
+#[derive(Debug)]
+struct Peer {
+    node: NodeId,
+    address: String,
+    /// To the connection that this server made.
+    out: Outbox,
+    /// To the connection that the peer made.
+    back: Outbox,
+    courier: Courier,
+    /// The newest connection on which the peer sends a snapshot.
+    incoming: Mutex<Option<Number>>,
+    received: Mutex<Traffic>,
+    snapshots_in: Mutex<u64>,
+    /// Why the last connection was lost or not made.
+    trouble: Mutex<Option<String>>,
+    /// Wakes the thread that dials.
+    dialer: Unparker,
+}
+
+impl Peer {
+    /// Counts a frame that came.
+    fn count(&self, payload: usize) {
+        let mut received = self.received.lock();
+        received.frames += 1;
+        received.bytes += frame::framed_bytes(payload);
+    }
+}
+
+/// What all threads share.
+struct Shared {
+    site: Site,
+    limits: Limits,
+    folder: PathBuf,
+    peers: Vec<Peer>,
+    sockets: Sockets,
+    turned: Mutex<Turned>,
+    sink: Box<dyn Fn(Received) + Send + Sync>,
+}
+
+/// Connections that came and were not let in.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Turned {
+    count: u64,
+    last: Option<String>,
+}
+
+impl Shared {
+    fn peer(&self, node: NodeId) -> Option<&Peer> {
+        self.peers.iter().find(|peer| peer.node == node)
+    }
+
+    /// The connection to a peer is made.
+    fn made(&self, peer: &Peer) {
+        *peer.trouble.lock() = None;
+        tracing::info!(peer = peer.node.0, address = peer.address, "connected");
+    }
+
+    /// The connection to a peer was lost or not made. The same reason again is not worth a person's time.
+    fn lost(&self, peer: &Peer, trouble: &Trouble) {
+        let text = trouble.to_string();
+        let old = peer.trouble.lock().replace(text.clone());
+        let (peer, address) = (peer.node.0, &peer.address);
+        if old.as_ref() == Some(&text) {
+            tracing::debug!(peer, address, trouble = text, "still no connection");
+        } else {
+            tracing::warn!(peer, address, trouble = text, "no connection");
+        }
+    }
+
+    /// A connection was not let in.
+    fn turned(&self, address: SocketAddr, trouble: &Trouble) {
+        let text = trouble.to_string();
+        let mut turned = self.turned.lock();
+        turned.count += 1;
+        let old = turned.last.replace(text.clone());
+        drop(turned);
+        if old.as_ref() == Some(&text) {
+            tracing::debug!(%address, trouble = text, "another connection was not let in");
+        } else {
+            tracing::warn!(%address, trouble = text, "a connection was not let in");
+        }
+    }
+}
+
+/// The connections of one server with its peers.
+///
+/// Its methods may be called from any thread, and none of them waits for a peer; but only
+/// [`stop`](Self::stop) and dropping must not be done within the sink.
+pub struct Peers {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Peers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peers").field("me", &self.shared.site.me).finish_non_exhaustive()
+    }
+}
+
+impl Peers {
+    /// Begins to listen and to dial. `sink` gets everything that comes, from several threads at once, but from
+    /// one peer's connection one after the other. As long as it does not return nothing more is read from
+    /// that connection; so it may hold back a peer that sends too much.
+    ///
+    /// # Errors
+    /// If the options contradict each other, the folder can't be used, or no threads can be had.
+    pub fn start(
+        options: Options,
+        sink: impl Fn(Received) + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        let Options { me, cluster, listener, peers, secret, folder, limits } = options;
+        let unknown = |source| Error::Listen { address: "an unknown address".to_owned(), source };
+        let address = listener.local_addr().map_err(unknown)?;
+        check(me, address, &peers, secret.is_some(), &limits)?;
+        snapshot::clean(&folder)?;
+        let nodes = peers.iter().map(|(node, _)| *node).collect();
+        let site = Site { me, cluster, peers: nodes, secret, patience: limits.handshake };
+        let (peers, parkers) = peers.into_iter().map(|(node, at)| peer(node, at, &limits)).unzip();
+        let shared = Arc::new(Shared {
+            site,
+            limits,
+            folder,
+            peers,
+            sockets: Sockets::new(),
+            turned: Mutex::new(Turned::default()),
+            sink: Box::new(sink),
+        });
+        let mut started = Self { shared, address, threads: Vec::new() };
+        started.spawn(parkers, listener).map_err(|source| Error::Thread { source })?;
+        Ok(started)
+    }
+
+    fn spawn(&mut self, parkers: Vec<[Parker; 2]>, listener: TcpListener) -> io::Result<()> {
+        let threads = &mut self.threads;
+        let mut spawn = |name: String, run: Box<dyn FnOnce(&Shared) + Send>| {
+            let shared = Arc::clone(&self.shared);
+            let thread = thread::Builder::new().name(name).spawn(move || run(&shared));
+            thread.map(|thread| threads.push(thread))
+        };
+        spawn("peers".to_owned(), Box::new(move |shared| listen::run(shared, &listener)))?;
+        for (at, [dialer, courier]) in parkers.into_iter().enumerate() {
+            let node = self.shared.peers[at].node.0;
+            let run = move |shared: &Shared| dial::run(shared, &shared.peers[at], &dialer);
+            spawn(format!("peer {node}"), Box::new(run))?;
+            let run = move |shared: &Shared| snapshot::run(shared, &shared.peers[at], &courier);
+            spawn(format!("peer {node} snapshots"), Box::new(run))?;
+        }
+        Ok(())
+    }
+
+    /// Where peers connect to.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sends a message with its entries, in order. A batch that is too large for one frame goes as several,
+    /// each a message that its leader could have sent.
+    pub fn send<'a>(
+        &self,
+        to: NodeId,
+        message: &Message,
+        entries: impl Iterator<Item = &'a Entry<Arc<[u8]>>>,
+    ) {
+        let Some(peer) = self.shared.peer(to) else { return };
+        let most = self.shared.limits.max_frame_bytes;
+        peer.out.push(None, |out, room| frame::put_message(message, entries, most, room, out));
+    }
+
+    /// Sends a call to be carried out by a peer. `ticket` is the caller's number for it, unique among its calls
+    /// to that peer for as long as the connection is up. If this says no, the call surely has not left.
+    #[must_use]
+    pub fn forward(&self, to: NodeId, ticket: u64, call: &[u8]) -> bool {
+        let Some(peer) = self.shared.peer(to) else { return false };
+        self.push_numbered(&peer.out, None, Kind::Forward, ticket, call) == Pushed::Queued
+    }
+
+    /// Answers a peer's call. If there is no room for the answer the connection ends, so that the peer does not
+    /// wait for it.
+    pub fn answer(&self, to: NodeId, ticket: Ticket, outcome: &[u8]) {
+        let Some(peer) = self.shared.peer(to) else { return };
+        let Ticket { connection, number } = ticket;
+        let pushed =
+            self.push_numbered(&peer.back, Some(connection), Kind::Answer, number, outcome);
+        if pushed == Pushed::Full {
+            let bytes = outcome.len();
+            tracing::warn!(peer = to.0, bytes, "no room for an answer; its connection is ended");
+            self.shared.sockets.shut(connection);
+        }
+    }
+
+    fn push_numbered(
+        &self,
+        outbox: &Outbox,
+        connection: Option<Number>,
+        kind: Kind,
+        number: u64,
+        bytes: &[u8],
+    ) -> Pushed {
+        let most = self.shared.limits.max_frame_bytes;
+        outbox.push(connection, |out, room| {
+            let length = frame::numbered_bytes(bytes.len());
+            if length > most || out.len() + length + frame::HEAD_BYTES > room {
+                return Put::default();
+            }
+            frame::put_numbered(kind, number, bytes, out);
+            Put { frames: 1, whole: true }
+        })
+    }
+
+    /// Sends a snapshot's file, with the InstallSnapshot that it belongs to. The file must stay as it is until
+    /// the transfer has ended, or is removed: then the transfer may end early, or go on. One transfer to a
+    /// peer at a time: the same again is ignored while it lasts and shortly after, another waits for its
+    /// end and replaces the one that waits. A peer that is not connected gets nothing.
+    pub fn send_snapshot(&self, to: NodeId, message: Message, path: PathBuf) {
+        let Some(peer) = self.shared.peer(to) else { return };
+        if matches!(message.body, Body::InstallSnapshot { .. }) && peer.out.is_open() {
+            peer.courier.ask(message, path, self.shared.limits.snapshot_rest);
+        }
+    }
+
+    /// Whether the connection to a peer is made.
+    pub fn is_up(&self, node: NodeId) -> bool {
+        self.shared.peer(node).is_some_and(|peer| peer.out.is_open())
+    }
+
+    /// What has gone and come so far.
+    pub fn stats(&self) -> Stats {
+        stats::of(&self.shared)
+    }
+
+    /// Ends all connections and joins all threads. Behind it the sink is not called any more.
+    ///
+    /// # Panics
+    /// If a thread has panicked, as the sink may have done.
+    pub fn stop(mut self) {
+        let threads = self.end();
+        for panic in threads.into_iter().filter_map(Result::err) {
+            std::panic::resume_unwind(panic);
+        }
+    }
+
+    fn end(&mut self) -> Vec<thread::Result<()>> {
+        let shared = &self.shared;
+        shared.sockets.stop();
+        for peer in &shared.peers {
+            peer.dialer.unpark();
+            peer.courier.wake();
+        }
+        let threads = std::mem::take(&mut self.threads);
+        if let Some(accepting) = threads.first() {
+            while !accepting.is_finished() {
+                knock(self.address);
+            }
+        }
+        threads.into_iter().map(JoinHandle::join).collect()
+    }
+}
+
+impl Drop for Peers {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A peer nobody has heard of, and what its two threads wait at.
+fn peer(node: NodeId, address: String, limits: &Limits) -> (Peer, [Parker; 2]) {
+    let (dialer, courier) = (Parker::new(), Parker::new());
+    let outbox = || Outbox::new(limits.max_queue_bytes);
+    let peer = Peer {
+        node,
+        address,
+        out: outbox(),
+        back: outbox(),
+        courier: Courier::new(courier.unparker().clone()),
+        incoming: Mutex::new(None),
+        received: Mutex::new(Traffic::default()),
+        snapshots_in: Mutex::new(0),
+        trouble: Mutex::new(None),
+        dialer: dialer.unparker().clone(),
+    };
+    (peer, [dialer, courier])
+}
+
+fn check(
+    me: NodeId,
+    address: SocketAddr,
+    peers: &[(NodeId, String)],
+    has_secret: bool,
+    limits: &Limits,
+) -> Result<(), Error> {
+    if !has_secret && !address.ip().to_canonical().is_loopback() {
+        return Err(Error::Unprotected { address });
+    }
+    for (at, &(node, _)) in peers.iter().enumerate() {
+        if node == me {
+            return Err(Error::Peers { node, why: "is this server" });
+        }
+        if peers[..at].iter().any(|(other, _)| *other == node) {
+            return Err(Error::Peers { node, why: "stands there twice" });
+        }
+    }
+    let least = |name, value, least| {
+        if value < least { Err(Error::Bound { name, value, least }) } else { Ok(()) }
+    };
+    least("max_frame_bytes", limits.max_frame_bytes, LEAST_FRAME_BYTES)?;
+    least("max_queue_bytes", limits.max_queue_bytes, limits.max_frame_bytes)?;
+    least("max_unproven", limits.max_unproven, 1)
+}
+
+/// Wakes a thread that waits for a connection, by making one.
+fn knock(mut address: SocketAddr) {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    // It fails if the thread has gone meanwhile, or if too many files are open; then that thread is awake.
+    let _ = TcpStream::connect_timeout(&address, Duration::from_millis(100));
+    thread::park_timeout(Duration::from_millis(1));
+}

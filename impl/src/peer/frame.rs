@@ -1,0 +1,383 @@
+//! How bytes are cut into frames, and what stands in them.
+//!
+//! ```text
+//! length u32 | crc32c u32 | kind u8 | payload          little endian; length counts kind and payload
+//! ```
+//!
+//! The checksum covers length, kind and payload. A length is compared with the bound before anything is
+//! read, and room is made only for bytes that have come. Whatever does not fit ends the connection: after
+//! one bad frame nobody knows where the next begins.
+//!
+//! A message's payload is its entries, then the message, then the message's length in one byte. The message
+//! stands last because only then is known how many entries found room: a batch that is too large for one
+//! frame goes as several, each a message that its leader could have sent (see [`put_message`]).
+
+use protocol::log::Entry;
+use protocol::raft::{Body, Message};
+use protocol::{Index, LogId};
+use std::io::{self, Read};
+use std::sync::Arc;
+
+/// Length and checksum.
+pub(super) const HEAD_BYTES: usize = 8;
+/// What stands in front of a frame's payload.
+const FRONT_BYTES: usize = HEAD_BYTES + 1;
+/// Above all that postcard makes of a message: eight numbers of ten bytes, and three tags.
+const MAX_MESSAGE_BYTES: usize = 128;
+/// What a buffer may keep when it is empty.
+const KEPT_BYTES: usize = 1 << 20;
+
+/// A client's command, as the transport carries it.
+pub(super) type Bytes = Arc<[u8]>;
+
+/// What a frame is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// Nothing but a sign of life.
+    Pulse = 1,
+    /// A message with its entries.
+    Message = 2,
+    /// A call for the receiver to carry out: number, bytes.
+    Forward = 3,
+    /// What became of a call: number, bytes.
+    Answer = 4,
+    /// A snapshot follows: length u64, message.
+    Snapshot = 5,
+    /// Some of its bytes.
+    Chunk = 6,
+    /// Its last byte has gone: the checksum of all.
+    End = 7,
+    /// The receiver has it, durable.
+    Taken = 8,
+}
+
+impl Kind {
+    const ALL: [Self; 8] = [
+        Self::Pulse,
+        Self::Message,
+        Self::Forward,
+        Self::Answer,
+        Self::Snapshot,
+        Self::Chunk,
+        Self::End,
+        Self::Taken,
+    ];
+
+    fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == code)
+    }
+}
+
+/// What is wrong with bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Malformed {
+    /// The length is beyond the bound, or zero.
+    #[error("a frame of {length} bytes, where 1 to {most} are allowed")]
+    Length {
+        /// What the frame claims.
+        length: u32,
+        /// The bound.
+        most: usize,
+    },
+    /// The connection ended inside a frame.
+    #[error("the connection ended inside a frame")]
+    Cut,
+    /// The checksum does not fit.
+    #[error("a checksum does not fit")]
+    Checksum,
+    /// There is no such kind of frame.
+    #[error("no frame has the kind {0}")]
+    Kind(u8),
+    /// A frame that has no place here.
+    #[error("a frame {0} that has no place here")]
+    Place(&'static str),
+    /// The payload is not what its kind demands.
+    #[error("a payload that is not what its kind demands: {0}")]
+    Payload(&'static str),
+}
+
+/// Why no frame came.
+#[derive(Debug)]
+pub(super) enum Missing {
+    /// The connection ended between two frames.
+    End,
+    Malformed(Malformed),
+    Io(io::Error),
+}
+
+impl From<Malformed> for Missing {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+/// Appends a frame to `out`; `payload` appends what stands in it.
+pub(super) fn put(kind: Kind, out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
+    let start = open(kind, out);
+    payload(out);
+    seal(out, start);
+}
+
+fn open(kind: Kind, out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    out.extend([0; HEAD_BYTES]);
+    out.push(kind as u8);
+    start
+}
+
+fn seal(out: &mut [u8], start: usize) {
+    let body = start + HEAD_BYTES;
+    let length = u32::try_from(out.len() - body).expect("bounds are far below 4 GiB").to_le_bytes();
+    let crc = crc(length, &out[body..]);
+    out[start..start + 4].copy_from_slice(&length);
+    out[start + 4..body].copy_from_slice(&crc.to_le_bytes());
+}
+
+fn crc(length: [u8; 4], body: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&length), body)
+}
+
+/// How long a frame with `payload` bytes in it is.
+pub(super) const fn framed_bytes(payload: usize) -> u64 {
+    (FRONT_BYTES + payload) as u64
+}
+
+/// Reads frames out of a stream.
+#[derive(Debug)]
+pub(super) struct Frames<R> {
+    stream: R,
+    most: usize,
+    body: Vec<u8>,
+}
+
+impl<R: Read> Frames<R> {
+    /// Frames of at most `most` bytes. The stream should be buffered.
+    pub(super) fn new(stream: R, most: usize) -> Self {
+        Self { stream, most, body: Vec::new() }
+    }
+
+    pub(super) fn next(&mut self) -> Result<(Kind, &[u8]), Missing> {
+        let mut head = [0; HEAD_BYTES];
+        match fill(&mut self.stream, &mut head).map_err(Missing::Io)? {
+            0 => return Err(Missing::End),
+            HEAD_BYTES => {}
+            _ => return Err(Malformed::Cut.into()),
+        }
+        let [l0, l1, l2, l3, c0, c1, c2, c3] = head;
+        let claimed = u32::from_le_bytes([l0, l1, l2, l3]);
+        let length = claimed as usize;
+        if length == 0 || length > self.most {
+            return Err(Malformed::Length { length: claimed, most: self.most }.into());
+        }
+        self.body.clear();
+        self.body.shrink_to(KEPT_BYTES);
+        let limited = self.stream.by_ref().take(u64::from(claimed));
+        if read_all(limited, &mut self.body).map_err(Missing::Io)? < length {
+            return Err(Malformed::Cut.into());
+        }
+        if crc([l0, l1, l2, l3], &self.body) != u32::from_le_bytes([c0, c1, c2, c3]) {
+            return Err(Malformed::Checksum.into());
+        }
+        let code = self.body[0];
+        let kind = Kind::from_code(code).ok_or(Malformed::Kind(code))?;
+        Ok((kind, &self.body[1..]))
+    }
+}
+
+/// Reads until `buffer` is full or the stream has ended; says how many bytes came.
+fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match stream.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// Reads to the end. The standard library's `read_to_end` makes room as bytes come.
+fn read_all(mut stream: impl Read, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    stream.read_to_end(buffer)
+}
+
+/// What became of a message's entries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Put {
+    /// How many frames were made.
+    pub(super) frames: u64,
+    /// Whether all of the message is in them.
+    pub(super) whole: bool,
+}
+
+/// Appends a message with its entries, in as many frames of at most `most` bytes as it takes, as long as
+/// `out` stays within `room` bytes.
+///
+/// A batch that is cut becomes several, each behind the one in front: all its entries are of the term `run`.
+/// So a frame's bound is never what stops a follower for good, unless a single entry is beyond it.
+pub(super) fn put_message<'a>(
+    message: &Message,
+    entries: impl Iterator<Item = &'a Entry<Bytes>>,
+    most: usize,
+    room: usize,
+    out: &mut Vec<u8>,
+) -> Put {
+    let mut put = Put::default();
+    let mut rest = *message;
+    let mut entries = entries.take(count_of(message));
+    let mut entry = entries.next();
+    loop {
+        let start = open(Kind::Message, out);
+        let mut count = 0;
+        while let Some(next) = entry {
+            let bytes = out.len() - start - HEAD_BYTES + entry_bytes(next);
+            if bytes + MAX_MESSAGE_BYTES > most {
+                break;
+            }
+            put_entry(next, out);
+            count += 1;
+            entry = entries.next();
+        }
+        let stuck = count == 0 && entry.is_some();
+        let (piece, behind) = cut(rest, count);
+        put_whole(&piece, out);
+        seal(out, start);
+        if stuck || out.len() > room {
+            out.truncate(start);
+            return put;
+        }
+        put.frames += 1;
+        rest = behind;
+        if entry.is_none() {
+            return Put { whole: true, ..put };
+        }
+    }
+}
+
+/// The batch's first `count` entries as a message, and the message for those behind them.
+fn cut(message: Message, count: u32) -> (Message, Message) {
+    let Message { term, body: Body::AppendEntries { prev, run, count: all, commit } } = message
+    else {
+        return (message, message);
+    };
+    let batch =
+        |prev, count| Message { term, body: Body::AppendEntries { prev, run, count, commit } };
+    let piece = batch(prev, count);
+    let index = prev.index + Index::from(count);
+    (piece, batch(LogId { term: run, index }, all.saturating_sub(count)))
+}
+
+/// How many entries come with a message.
+const fn count_of(message: &Message) -> usize {
+    match message.body {
+        Body::AppendEntries { count, .. } => count as usize,
+        _ => 0,
+    }
+}
+
+fn entry_bytes(entry: &Entry<Bytes>) -> usize {
+    match entry {
+        Entry::NoOp => 1,
+        Entry::Command(bytes) => 5 + bytes.len(),
+    }
+}
+
+fn put_entry(entry: &Entry<Bytes>, out: &mut Vec<u8>) {
+    match entry {
+        Entry::NoOp => out.push(0),
+        Entry::Command(bytes) => {
+            let length = u32::try_from(bytes.len()).expect("an entry fits into a frame");
+            out.push(1);
+            out.extend(length.to_le_bytes());
+            out.extend_from_slice(bytes);
+        }
+    }
+}
+
+fn put_whole(message: &Message, out: &mut Vec<u8>) {
+    let mut room = [0; MAX_MESSAGE_BYTES];
+    let bytes = postcard::to_slice(message, &mut room).expect("a message is small");
+    out.extend_from_slice(bytes);
+    out.push(u8::try_from(bytes.len()).expect("a message is small"));
+}
+
+/// The message and its entries.
+pub(super) fn message_of(payload: &[u8]) -> Result<(Message, Vec<Entry<Bytes>>), Malformed> {
+    let (message, mut rest) = take_message(payload)?;
+    let mut entries = Vec::new();
+    while let Some((&tag, behind)) = rest.split_first() {
+        let (entry, behind) = match tag {
+            0 => (Entry::NoOp, behind),
+            1 => {
+                let short = Malformed::Payload("an entry that is cut");
+                let (length, behind) = behind.split_first_chunk().ok_or(short)?;
+                let length = u32::from_le_bytes(*length) as usize;
+                let (bytes, behind) = behind.split_at_checked(length).ok_or(short)?;
+                (Entry::Command(Arc::from(bytes)), behind)
+            }
+            _ => return Err(Malformed::Payload("an entry of no kind")),
+        };
+        entries.push(entry);
+        rest = behind;
+    }
+    if count_of(&message) != entries.len() {
+        return Err(Malformed::Payload("a message with another number of entries than it says"));
+    }
+    Ok((message, entries))
+}
+
+/// The message at the payload's end, and what stands in front of it.
+fn take_message(payload: &[u8]) -> Result<(Message, &[u8]), Malformed> {
+    let bad = Malformed::Payload("no message");
+    let (&length, front) = payload.split_last().ok_or(bad)?;
+    let at = front.len().checked_sub(usize::from(length)).ok_or(bad)?;
+    let (front, bytes) = front.split_at(at);
+    let (message, rest) = postcard::take_from_bytes::<Message>(bytes).map_err(|_| bad)?;
+    if !rest.is_empty() {
+        return Err(bad);
+    }
+    if !message.is_well_formed() {
+        return Err(Malformed::Payload("a message that no server sends"));
+    }
+    Ok((message, front))
+}
+
+/// Appends a call or an outcome under its number.
+pub(super) fn put_numbered(kind: Kind, number: u64, bytes: &[u8], out: &mut Vec<u8>) {
+    put(kind, out, |out| {
+        out.extend(number.to_le_bytes());
+        out.extend_from_slice(bytes);
+    });
+}
+
+/// How long a frame with a number and `bytes` bytes is, without its head.
+pub(super) const fn numbered_bytes(bytes: usize) -> usize {
+    FRONT_BYTES - HEAD_BYTES + 8 + bytes
+}
+
+/// A number and what stands behind it.
+pub(super) fn numbered_of(payload: &[u8]) -> Result<(u64, &[u8]), Malformed> {
+    let (number, rest) = payload.split_first_chunk().ok_or(Malformed::Payload("no number"))?;
+    Ok((u64::from_le_bytes(*number), rest))
+}
+
+/// Appends what begins a snapshot: its message and its length in bytes.
+pub(super) fn put_snapshot(message: &Message, length: u64, out: &mut Vec<u8>) {
+    put(Kind::Snapshot, out, |out| {
+        out.extend(length.to_le_bytes());
+        put_whole(message, out);
+    });
+}
+
+/// A snapshot's message and length in bytes.
+pub(super) fn snapshot_of(payload: &[u8]) -> Result<(Message, u64), Malformed> {
+    let (message, front) = take_message(payload)?;
+    let length = front.try_into().map_err(|_| Malformed::Payload("no length"))?;
+    if !matches!(message.body, Body::InstallSnapshot { .. }) {
+        return Err(Malformed::Payload("a snapshot with a message of another kind"));
+    }
+    Ok((message, u64::from_le_bytes(length)))
+}
