@@ -3,13 +3,11 @@
 //! Nothing here decides anything about the protocol. What a server must still know after a crash goes
 //! through [`wal`], the write-ahead log that all groups of a node share; [`disk`] is what the log needs
 //! of a file system, so that tests can put a worse one in its place. [`resp`] is the Redis protocol,
-//! [`commands`] the table of its commands; [`number`] and [`glob`] are Redis' rules for numbers and
-//! patterns.
+//! [`commands`] the table of its commands; [`glob`] is Redis' rules for patterns.
 #![forbid(unsafe_code)]
 
 pub mod commands;
 pub mod disk;
 pub mod glob;
-pub mod number;
 pub mod resp;
 pub mod wal;

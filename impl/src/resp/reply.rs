@@ -7,7 +7,7 @@
 //! nothing is collected first. That the count is right is the caller's promise.
 
 use super::Protocol;
-use crate::number::{INTEGER_BYTES, format_i64};
+use protocol::kv::number::{INTEGER_BYTES, format_i64};
 
 /// Writes answers to the end of a buffer.
 #[derive(Debug)]
