@@ -43,6 +43,11 @@ impl<'a> Writer<'a> {
         self.line(b'-', text.as_ref());
     }
 
+    /// Whole answers that were written before, in the same version.
+    pub fn raw(&mut self, answers: &[u8]) {
+        self.out.extend_from_slice(answers);
+    }
+
     /// An integer.
     pub fn integer(&mut self, value: i64) {
         self.number(b':', value);
