@@ -36,6 +36,16 @@ impl<A: AsRef<[u8]>> Arguments for [A] {
     }
 }
 
+impl<A: AsRef<[u8]>> Arguments for Vec<A> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn argument(&self, place: usize) -> &[u8] {
+        self[place].as_ref()
+    }
+}
+
 /// The arguments from a place on: a command within a command, or behind a container's name.
 #[derive(Debug)]
 pub struct Tail<'a, A: ?Sized> {

@@ -3,8 +3,11 @@
 //! Nothing here decides anything about the protocol. What a server must still know after a crash goes
 //! through [`wal`], the write-ahead log that all groups of a node share; [`disk`] is what the log needs
 //! of a file system, so that tests can put a worse one in its place. [`resp`] is the Redis protocol,
-//! [`commands`] the table of its commands; [`number`] and [`glob`] are Redis' rules for numbers and
-//! patterns.
+//! [`commands`] the table of its commands; [`glob`] is Redis' rules for patterns. [`session`] is a client's
+//! connection without its socket, and [`view`] what a node knows of itself and tells its clients.
+//!
+//! A node is a server of a replicated service ([`rsm`], [`kv`] is the store), run by [`raft`]; [`peer`] takes it to the
+//! others and [`net`] to its clients. [`config`] and [`folder`] say which node it is.
 //!
 //! What a node's threads share is small and has the locks: [`mailbox`], how a thread is reached; [`gate`],
 //! the buffers in front of the disk; [`waiter`], one answer for one thread; [`timer`], the deadlines.
@@ -29,8 +32,6 @@ pub mod mailbox;
 pub mod monitor;
 #[cfg(not(quorate_loom))]
 pub mod net;
-#[cfg(not(quorate_loom))]
-pub mod number;
 #[cfg(not(quorate_loom))]
 pub mod peer;
 #[cfg(not(quorate_loom))]

@@ -1,7 +1,7 @@
 //! Where the keys of a request are, and the slot that they lie in.
 
 use super::{Arguments, Command, CommandError, Flags, Id, Tail, resolve};
-use crate::number::parse_i64;
+use protocol::kv::number::parse_i64;
 use protocol::kv::slot::slot;
 
 /// The places of a request's keys among its arguments, in order.

@@ -7,7 +7,7 @@
 //! strings and collections, whose length is not told first, no server sends; they are refused.
 
 use super::reply::Writer;
-use crate::number::parse_i64;
+use protocol::kv::number::parse_i64;
 use std::mem;
 use thiserror::Error;
 

@@ -7,7 +7,7 @@
 //! nothing is collected first. That the count is right is the caller's promise.
 
 use super::Protocol;
-use crate::number::{INTEGER_BYTES, format_i64};
+use protocol::kv::number::{INTEGER_BYTES, format_i64};
 
 /// Writes answers to the end of a buffer.
 #[derive(Debug)]
@@ -41,6 +41,11 @@ impl<'a> Writer<'a> {
     /// ends become spaces, so that it can't be taken for two answers.
     pub fn error(&mut self, text: impl AsRef<[u8]>) {
         self.line(b'-', text.as_ref());
+    }
+
+    /// Whole answers that were written before, in the same version.
+    pub fn raw(&mut self, answers: &[u8]) {
+        self.out.extend_from_slice(answers);
     }
 
     /// An integer.

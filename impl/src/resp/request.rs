@@ -15,7 +15,7 @@
 use super::inline;
 use super::limits::{Limits, ProtocolError, Refusal, SKIPPED_BYTES};
 use crate::commands::Arguments;
-use crate::number::parse_i64;
+use protocol::kv::number::parse_i64;
 
 /// The longest inline command and the longest header, in bytes without the line feed.
 const LINE_BYTES: usize = 64 * 1024;

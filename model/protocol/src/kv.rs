@@ -24,7 +24,7 @@ mod edit;
 mod keys;
 mod lcs;
 pub mod lock;
-mod number;
+pub mod number;
 mod op;
 pub mod pages;
 mod print;

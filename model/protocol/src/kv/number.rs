@@ -1,9 +1,55 @@
-//! Numbers in values: integers of 64 bits and decimal fractions, read and written alike on every platform.
+//! Numbers as text, by Redis's rules: integers of 64 bits and decimal fractions, read and written alike on every
+//! platform. What parses the wire and what adds to values must agree on which texts are numbers, so both do it here.
 
 use super::{Bytes, Fault};
 use alloc::string::{String, ToString};
 use core::fmt;
-use core::str;
+
+/// The longest text of a 64-bit integer: `-9223372036854775808`.
+pub const INTEGER_BYTES: usize = 20;
+
+/// The one text of a 64-bit integer: no plus, no space, no leading zero, no `-0`. Anything else is `None`.
+#[inline]
+pub fn parse_i64(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    match digits {
+        [b'0'] => return (!negative).then_some(0),
+        // Nineteen digits can't overflow the sum below.
+        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
+        _ => return None,
+    }
+    let mut value = 0_u64;
+    for &digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        value = value * 10 + u64::from(digit - b'0');
+    }
+    if negative { 0_i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
+}
+
+/// Writes an integer as text into the end of `buffer`, and returns that end.
+#[inline]
+pub fn format_i64(value: i64, buffer: &mut [u8; INTEGER_BYTES]) -> &[u8] {
+    let mut rest = value.unsigned_abs();
+    let mut at = buffer.len();
+    loop {
+        at -= 1;
+        buffer[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        at -= 1;
+        buffer[at] = b'-';
+    }
+    &buffer[at..]
+}
 
 /// A decimal number with 17 digits behind the point, as many as Redis prints, and exact.
 ///
@@ -134,9 +180,7 @@ impl From<Decimal> for Bytes {
     }
 }
 
-/// An integer in its shortest form: no plus, no zeros in front, no "-0", no spaces.
+/// An integer in its one text.
 pub(super) fn integer(text: &[u8]) -> Result<i64, Fault> {
-    let plain = matches!(text, [b'0'] | [b'1'..=b'9', ..] | [b'-', b'1'..=b'9', ..]);
-    let text = str::from_utf8(text).ok().filter(|_| plain);
-    text.and_then(|text| text.parse().ok()).ok_or(Fault::NotAnInteger)
+    parse_i64(text).ok_or(Fault::NotAnInteger)
 }

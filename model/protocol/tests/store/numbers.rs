@@ -2,6 +2,7 @@
 
 use super::{Bench, bulk, cases, fault};
 use proptest::prelude::*;
+use protocol::kv::number::{INTEGER_BYTES, format_i64, parse_i64};
 use protocol::kv::{Deadline, Decimal, Fault, Reply, StringOp};
 
 fn by(by: i64) -> StringOp {
@@ -167,5 +168,14 @@ proptest! {
         let number = text.parse::<i64>().ok().filter(|number| number.to_string() == text);
         let expected = number.map_or(fault(Fault::NotAnInteger), Reply::Int);
         prop_assert_eq!(b.string("k", by(0)), expected);
+    }
+
+    #[test]
+    fn every_integer_comes_back(value in any::<i64>()) {
+        let mut buffer = [0; INTEGER_BYTES];
+        let text = format_i64(value, &mut buffer);
+        let expected = value.to_string();
+        prop_assert_eq!(text, expected.as_bytes());
+        prop_assert_eq!(parse_i64(text), Some(value));
     }
 }
