@@ -141,7 +141,9 @@ pub enum Error {
         why: String,
     },
     /// An address is none.
-    #[error("{what} is {text:?}, which is no address: {why}. Write HOST:PORT, for example 127.0.0.1:{PORT}")]
+    #[error(
+        "{what} is {text:?}, which is no address: {why}. Write HOST:PORT, for example 127.0.0.1:{PORT}"
+    )]
     Address {
         /// Which setting.
         what: &'static str,
@@ -162,7 +164,9 @@ pub enum Error {
         nodes: String,
     },
     /// Two nodes, or two ports of one, are the same.
-    #[error("{0} is used twice. Give each node an address of its own, and ports such that no two are the same")]
+    #[error(
+        "{0} is used twice. Give each node an address of its own, and ports such that no two are the same"
+    )]
     Twice(String),
     /// A number is out of its range.
     #[error("{what} is {value}; it must be {range}")]
@@ -263,9 +267,9 @@ impl Settings {
         let behind = |more: u16| match plain {
             // The system chooses all of them.
             0 => Ok(0),
-            _ => plain.checked_add(more).ok_or_else(|| {
-                wrong(&format!("a port {more} behind it would be beyond 65535"))
-            }),
+            _ => plain
+                .checked_add(more)
+                .ok_or_else(|| wrong(&format!("a port {more} behind it would be beyond 65535"))),
         };
         let Ports { cluster, peer, admin } = self.ports;
         let (cluster, peer, admin) = (behind(cluster)?, behind(peer)?, behind(admin)?);

@@ -119,7 +119,8 @@ pub fn take(config: &Config) -> Result<(Identity, std::fs::File), Error> {
         Ok(text) => parse(&path, &text)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let number = format!("{:032x}", cluster(config, &nodes));
-            let file = File { format: FORMAT, cluster: number, node: config.me.0, nodes: nodes.clone() };
+            let file =
+                File { format: FORMAT, cluster: number, node: config.me.0, nodes: nodes.clone() };
             write(&folder, &file)?;
             file
         }

@@ -33,6 +33,8 @@ pub mod monitor;
 #[cfg(not(quorate_loom))]
 pub mod net;
 #[cfg(not(quorate_loom))]
+pub mod node;
+#[cfg(not(quorate_loom))]
 pub mod peer;
 #[cfg(not(quorate_loom))]
 pub mod raft;

@@ -107,7 +107,12 @@ impl Doors {
     ///
     /// # Errors
     /// If there is no thread to be had.
-    pub fn serve(self, core: Handle<Kv, Caller>, views: Views, options: Options) -> io::Result<Net> {
+    pub fn serve(
+        self,
+        core: Handle<Kv, Caller>,
+        views: Views,
+        options: Options,
+    ) -> io::Result<Net> {
         let mail = self.mail.clone();
         let server = Loop {
             doors: self,
@@ -203,7 +208,8 @@ impl Loop {
 
     fn accept(&mut self, port: Port) {
         loop {
-            let listener = if port == Port::Plain { &self.doors.plain } else { &self.doors.cluster };
+            let listener =
+                if port == Port::Plain { &self.doors.plain } else { &self.doors.cluster };
             let (socket, address) = match listener.accept() {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,

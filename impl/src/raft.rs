@@ -23,7 +23,7 @@ use crate::gate::Gate;
 use crate::mailbox::{Mailbox, Refusal};
 use crate::peer::{self, Peers, Received};
 use crate::rsm::{Coded, StateMachine};
-use crate::timer::{TimerThread, Timers};
+use crate::timer::TimerThread;
 use crate::wal::{self, Batch, GroupId, Identity, Wal};
 use core::{Core, State};
 use disk::{DiskThread, SnapshotThread};
@@ -31,7 +31,7 @@ use files::Files;
 use protocol::log::{Durable, Entry};
 use protocol::raft::{Config, Message, Paper};
 use protocol::rsm::{Decided, Rsm};
-use protocol::{Machine as _, NodeId, SnapshotId, Write};
+use protocol::{NodeId, SnapshotId, Write};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -73,12 +73,17 @@ impl<Y> From<protocol::rsm::Outcome<Y>> for Outcome<Y> {
 }
 
 /// Those who ask a server, as it answers them: in its core's thread.
-pub trait Callers<Y>: Send + 'static {
+pub trait Callers<S: StateMachine>: Send + 'static {
     /// One of them.
     type Caller: Send + 'static;
 
     /// Tells one. Must not block.
-    fn tell(&mut self, caller: Self::Caller, outcome: Outcome<Y>);
+    fn tell(&mut self, caller: Self::Caller, outcome: Outcome<S::Reply>);
+
+    /// Something was applied in this round.
+    fn applied(&mut self, service: &S) {
+        let _ = service;
+    }
 
     /// The round is over: what was told may be sent off.
     fn flush(&mut self);
@@ -109,18 +114,36 @@ pub enum What<Q> {
 enum Mail<S: StateMachine, C> {
     Requests(Vec<Request<S::Query, C>>),
     Peer(Received),
-    Timer { slot: usize, generation: u64 },
-    Durable { writes: usize },
+    Timer {
+        slot: usize,
+        generation: u64,
+    },
+    Durable {
+        writes: usize,
+    },
     /// The snapshot that was asked for is durable; none if it failed.
-    Snapshot { id: Option<SnapshotId> },
-    Install { from: NodeId, message: Message, state: Box<Coded<S>> },
+    Snapshot {
+        id: Option<SnapshotId>,
+    },
+    Install {
+        from: NodeId,
+        message: Message,
+        state: Box<Coded<S>>,
+    },
     Stop,
 }
 
 /// What the snapshot thread does.
 enum Job<S> {
-    Take { id: SnapshotId, state: Coded<S> },
-    Adopt { from: NodeId, message: Message, path: std::path::PathBuf },
+    Take {
+        id: SnapshotId,
+        state: Coded<S>,
+    },
+    Adopt {
+        from: NodeId,
+        message: Message,
+        path: std::path::PathBuf,
+    },
     /// The record of this snapshot is durable: older ones may go.
     Keep(SnapshotId),
 }
@@ -134,21 +157,21 @@ struct Filled {
 }
 
 impl Filled {
-    fn push<'a>(
+    fn push<'a, I: Iterator<Item = &'a Entry<wal::Bytes>>>(
         &mut self,
         write: &Write,
-        entries: impl Iterator<Item = &'a Entry<wal::Bytes>> + Clone,
+        entries: impl Fn() -> I,
     ) -> Result<(), wal::Error> {
         if self.batches.is_empty() {
             self.batches.push(Batch::new());
         }
         let last = self.batches.last_mut().expect("there is one");
-        if let Err(error) = last.push(GROUP, write, entries.clone()) {
+        if let Err(error) = last.push(GROUP, write, entries()) {
             if last.is_empty() {
                 return Err(error);
             }
             let mut next = Batch::new();
-            next.push(GROUP, write, entries)?;
+            next.push(GROUP, write, entries())?;
             self.batches.push(next);
         }
         self.writes += 1;
@@ -190,17 +213,22 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// The system gives no more threads.
+    #[error("no thread can be started: {0}. Raise the limit on threads of this user")]
+    Thread(Arc<std::io::Error>),
     /// The snapshot thread, or the core, has come to an unexpected end.
-    #[error("a thread of the server has panicked; its message is above. What was acknowledged is on the disk: start again")]
+    #[error(
+        "a thread of the server has panicked; its message is above. What was acknowledged is on the disk: start again"
+    )]
     Panicked,
 }
 
 /// A running server of a replicated service.
-pub struct Server<S: StateMachine, K: Callers<S::Reply>> {
+pub struct Server<S: StateMachine, K: Callers<S>> {
     mail: Mailbox<Mail<S, K::Caller>>,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<Result<(), Error>>>,
-    timer: Option<TimerThread>,
+    timer: Option<TimerThread<SLOTS>>,
 }
 
 /// Sends requests to a server. Cheap to clone.
@@ -234,7 +262,7 @@ pub struct Network {
     pub options: peer::Options,
 }
 
-impl<S: StateMachine, K: Callers<S::Reply>> Server<S, K> {
+impl<S: StateMachine, K: Callers<S>> Server<S, K> {
     /// Starts a server from what its folder has; an empty folder is a server that has never run. `empty` is the service
     /// before the first command.
     ///
@@ -305,13 +333,12 @@ fn check_commands<S: StateMachine>(durable: &Durable<wal::Bytes>) -> Result<(), 
     Ok(())
 }
 
-impl<S: StateMachine, K: Callers<S::Reply>> Server<S, K> {
+impl<S: StateMachine, K: Callers<S>> Server<S, K> {
     fn start_threads(parts: Parts<S, K>) -> Result<Self, Error> {
         let Parts { wal, rsm, files, options, network, callers, started } = parts;
         let mail: Mailbox<Mail<S, K::Caller>> = Mailbox::new(MAX_MAIL);
         let gate = Gate::new(Filled::default());
         let jobs = Mailbox::new(MAX_MAIL);
-        let timers = Arc::new(Timers::new());
         let shared = Arc::new(Shared::new(options.me));
         let peers = match network {
             Some(network) => {
@@ -322,17 +349,22 @@ impl<S: StateMachine, K: Callers<S::Reply>> Server<S, K> {
                         let _ = post.post(Mail::Peer(received));
                     }
                 };
-                let peers = Peers::start(network, sink).map_err(|error| Error::Peer(error.into()))?;
+                let peers =
+                    Peers::start(network, sink).map_err(|error| Error::Peer(error.into()))?;
                 Some(peers)
             }
             None => None,
         };
         let timer = {
             let post = mail.clone();
-            TimerThread::start(Arc::clone(&timers), started, move |slot, generation| {
+            let now = move || u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let fire = move |slot, generation| {
+                // The core is gone: nothing is to be done at any time.
                 let _ = post.post_always(Mail::Timer { slot, generation });
-            })
+            };
+            TimerThread::spawn(now, fire).map_err(|error| Error::Thread(error.into()))?
         };
+        let timers = Arc::clone(timer.timers());
         let seed = options.me.0.into();
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), &seed as &u64);
         let state = State::new(&rsm, seed);
@@ -354,12 +386,13 @@ impl<S: StateMachine, K: Callers<S::Reply>> Server<S, K> {
             state,
         };
         let spawn = |name: &str, run: Box<dyn FnOnce() -> Result<(), Error> + Send>| {
-            thread::Builder::new().name(name.into()).spawn(run).expect("a thread can be had")
+            let thread = thread::Builder::new().name(name.into()).spawn(run);
+            thread.map_err(|error| Error::Thread(error.into()))
         };
         let threads = vec![
-            spawn("core", Box::new(|| Ok(core.run()))),
-            spawn("disk", Box::new(|| disk.run())),
-            spawn("snapshots", Box::new(|| snapshots.run())),
+            spawn("core", Box::new(|| Ok(core.run())))?,
+            spawn("disk", Box::new(|| disk.run()))?,
+            spawn("snapshots", Box::new(|| snapshots.run()))?,
         ];
         Ok(Self { mail, shared, threads, timer: Some(timer) })
     }
@@ -378,6 +411,14 @@ impl<S: StateMachine, K: Callers<S::Reply>> Server<S, K> {
     /// nobody knows.
     pub fn stop(&self) {
         let _ = self.mail.post_always(Mail::Stop);
+    }
+
+    /// Tells it to stop, from another thread.
+    pub fn stopper(&self) -> impl Fn() + Send + Sync + use<S, K> {
+        let mail = self.mail.clone();
+        move || {
+            let _ = mail.post_always(Mail::Stop);
+        }
     }
 
     /// Waits until it has stopped.

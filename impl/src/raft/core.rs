@@ -9,7 +9,7 @@ use super::files::Files;
 use super::options::Options;
 use super::status::{Shared, Status};
 use super::waiting::{Origin, Slot, Waiting};
-use super::{Callers, Filled, GROUP, Job, Mail, Outcome, Request, SLOTS, What};
+use super::{Callers, Filled, Job, Mail, Outcome, Request, SLOTS, What};
 use crate::gate::Gate;
 use crate::mailbox::Mailbox;
 use crate::peer::{Peers, Received};
@@ -37,7 +37,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(20);
 const LONGEST_TICK_MS: u64 = 1000;
 
 /// What a core works with.
-pub struct Core<S: StateMachine, K: Callers<S::Reply>> {
+pub struct Core<S: StateMachine, K: Callers<S>> {
     pub options: Options,
     pub rsm: Rsm<Coded<S>>,
     pub mail: Mailbox<Mail<S, K::Caller>>,
@@ -76,7 +76,11 @@ pub struct State<S: StateMachine, C> {
     sizes_after: Index,
     log_bytes: u64,
     snapshotting: bool,
+    /// The servers to which there is a connection, a bit each.
+    up: u32,
     seed: u64,
+    /// Up to where the callers have seen the service.
+    shown: Index,
     effects: Vec<machine::Effect<S::Reply>>,
 }
 
@@ -109,7 +113,9 @@ impl<S: StateMachine, C> State<S, C> {
             sizes,
             sizes_after: first - 1,
             snapshotting: false,
+            up: 0,
             seed,
+            shown: 0,
             effects: Vec::new(),
         }
     }
@@ -133,7 +139,7 @@ fn wall_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-impl<S: StateMachine, K: Callers<S::Reply>> Core<S, K> {
+impl<S: StateMachine, K: Callers<S>> Core<S, K> {
     /// Runs until it is told to stop.
     pub fn run(mut self) {
         self.step(Input::Replica(replica::Input::Raft(raft::Input::Start)));
@@ -215,8 +221,9 @@ impl<S: StateMachine, K: Callers<S::Reply>> Core<S, K> {
                 }
             }
             Received::Answer { from, ticket, outcome } => self.take_answer(from, ticket, &outcome),
-            Received::Up { .. } => {}
+            Received::Up { node } => self.state.up |= 1 << node.0,
             Received::Down { node } => {
+                self.state.up &= !(1 << node.0);
                 let lost: Vec<Ticket> =
                     self.state.waiting.passed(Ticket::MAX, |to| to == node).collect();
                 lost.into_iter().for_each(|ticket| self.tell(ticket, Outcome::Unknown));
@@ -320,7 +327,6 @@ impl<S: StateMachine, K: Callers<S::Reply>> Core<S, K> {
     }
 
     fn write(&mut self, write: &Write) {
-        let entries = self.rsm.replica().entries_of_write(write);
         let state = &mut self.state;
         match *write {
             Write::HardState(_) => {}
@@ -342,6 +348,8 @@ impl<S: StateMachine, K: Callers<S::Reply>> Core<S, K> {
             }
         }
         // A closed gate means that the node stops; what it had not promised may be lost.
+        let replica = self.rsm.replica();
+        let entries = || replica.entries_of_write(write);
         let filled = self.gate.fill(|filled| filled.push(write, entries));
         if let Ok(Err(error)) = filled {
             panic!("a write that the log can't take: {error}");

@@ -254,7 +254,9 @@ impl Files {
     /// # Errors
     /// Those of the disk.
     pub fn keep_from(&self, id: SnapshotId) -> Result<(), Error> {
-        self.remove(|file| file.starts_with("snapshot-") && !file.contains('.') && *file < *name(id))
+        self.remove(|file| {
+            file.starts_with("snapshot-") && !file.contains('.') && *file < *name(id)
+        })
     }
 
     /// At a start: removes everything but the snapshot that the log names. A newer file has no record, so it does not

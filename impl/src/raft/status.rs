@@ -30,6 +30,8 @@ pub struct Status {
     pub log_bytes: u64,
     /// How many callers wait.
     pub waiting: u64,
+    /// The servers to which there is a connection, a bit each.
+    pub up: u32,
     /// How many writes the disk has not finished.
     pub pending_writes: u64,
     /// The group's clock, in milliseconds since 1970.
@@ -56,6 +58,7 @@ impl Shared {
             snapshot: 0,
             log_bytes: 0,
             waiting: 0,
+            up: 0,
             pending_writes: 0,
             clock: 0,
             gauges: Gauges::default(),

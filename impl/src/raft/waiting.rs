@@ -1,5 +1,6 @@
 //! Who waits on this server, and since when: tickets in a row, the oldest in front.
 
+use crate::peer;
 use protocol::NodeId;
 use protocol::rsm::Ticket;
 use std::collections::VecDeque;
@@ -10,7 +11,7 @@ pub enum Origin<C> {
     /// A caller of this server.
     Caller(C),
     /// Another server that passed it on, and its ticket there.
-    Peer(NodeId, Ticket),
+    Peer(NodeId, peer::Ticket),
     /// This server itself.
     Nobody,
 }

@@ -99,7 +99,7 @@ pub enum Query {
 }
 
 /// What a call has come to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Answer {
     /// The store's reply.
     Reply(Reply),

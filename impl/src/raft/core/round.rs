@@ -10,7 +10,7 @@ use protocol::kv::Stamp;
 use protocol::rsm::{Input, Ticket};
 use std::time::Duration;
 
-impl<S: StateMachine, K: Callers<S::Reply>> Core<S, K> {
+impl<S: StateMachine, K: Callers<S>> Core<S, K> {
     pub(super) fn finish_round(&mut self) {
         self.look_after_clock();
         self.submit_commands();
@@ -23,6 +23,10 @@ impl<S: StateMachine, K: Callers<S::Reply>> Core<S, K> {
                 self.state.sweeping = true;
                 self.set_timer(SWEEP, SWEEP_EVERY);
             }
+        }
+        if self.state.shown != self.rsm.applied() {
+            self.state.shown = self.rsm.applied();
+            self.callers.applied(&self.rsm.service().service);
         }
         self.callers.flush();
         self.publish();
@@ -163,6 +167,7 @@ impl<S: StateMachine, K: Callers<S::Reply>> Core<S, K> {
             snapshot: raft.terms().base().index,
             log_bytes: self.state.log_bytes,
             waiting: self.state.waiting.len() as u64,
+            up: self.state.up,
             pending_writes: self.rsm.replica().pending_writes() as u64,
             clock: self.rsm.service().clock,
             gauges: self.rsm.service().service.gauges(),

@@ -1,0 +1,36 @@
+//! What a person types.
+
+mod server;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// A replicated key/value store that speaks the Redis protocol, and never lies.
+#[derive(Debug, Parser)]
+#[command(name = "quorate", version, propagate_version = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Server(server::Arguments),
+}
+
+/// Carries it out. What goes wrong is said on stderr.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let result = match arguments.command {
+        Command::Server(arguments) => server::run(arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("quorate: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whatever ends a command.
+type Failed = Box<dyn std::error::Error + Send + Sync>;
