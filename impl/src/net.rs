@@ -393,12 +393,12 @@ impl Loop {
             return;
         }
         let requests = std::mem::take(&mut self.requests);
-        if let Err((requests, why)) = self.core.post(requests) {
-            let outcome = match why {
+        if let Err(refused) = self.core.post(requests) {
+            let outcome = match refused.why {
                 Refusal::Full => Told::Busy,
                 Refusal::Closed => Told::NoLeader,
             };
-            for Request { caller, .. } in requests {
+            for Request { caller, .. } in refused.mail {
                 self.answer(caller, outcome.clone());
             }
         }

@@ -20,7 +20,7 @@ pub use status::{Shared, Status};
 
 use crate::disk::Folder;
 use crate::gate::Gate;
-use crate::mailbox::{Mailbox, Refusal};
+use crate::mailbox::{Mailbox, Refused};
 use crate::peer::{self, Peers, Received};
 use crate::rsm::{Coded, StateMachine};
 use crate::timer::TimerThread;
@@ -100,6 +100,9 @@ pub struct Request<Q, C> {
     /// answers them once the leader has confirmed.
     pub forwards: bool,
 }
+
+/// What callers ask in one post, in order.
+pub type Requests<S, C> = Vec<Request<<S as StateMachine>::Query, C>>;
 
 /// A command or a query.
 #[derive(Debug)]
@@ -245,12 +248,9 @@ impl<S: StateMachine, C: Send + 'static> Handle<S, C> {
     ///
     /// # Errors
     /// The requests, if the server is behind or stops. They were not and will not be executed.
-    pub fn post(
-        &self,
-        requests: Vec<Request<S::Query, C>>,
-    ) -> Result<(), (Vec<Request<S::Query, C>>, Refusal)> {
+    pub fn post(&self, requests: Requests<S, C>) -> Result<(), Refused<Requests<S, C>>> {
         self.0.post(Mail::Requests(requests)).map_err(|refused| match refused.mail {
-            Mail::Requests(requests) => (requests, refused.why),
+            Mail::Requests(mail) => Refused { mail, why: refused.why },
             _ => unreachable!("what was posted comes back"),
         })
     }
@@ -390,7 +390,13 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
             thread.map_err(|error| Error::Thread(error.into()))
         };
         let threads = vec![
-            spawn("core", Box::new(|| Ok(core.run())))?,
+            spawn(
+                "core",
+                Box::new(|| {
+                    core.run();
+                    Ok(())
+                }),
+            )?,
             spawn("disk", Box::new(|| disk.run()))?,
             spawn("snapshots", Box::new(|| snapshots.run()))?,
         ];

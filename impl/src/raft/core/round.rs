@@ -135,9 +135,8 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
     /// Tells those who have waited long enough.
     pub(super) fn sweep(&mut self) {
         let now = self.now_us();
-        let before = |age: Duration| {
-            now.checked_sub(u64::try_from(age.as_micros()).unwrap_or(u64::MAX)).unwrap_or(0)
-        };
+        let before =
+            |age: Duration| now.saturating_sub(u64::try_from(age.as_micros()).unwrap_or(u64::MAX));
         let parked = self.state.waiting.below(before(self.options.park));
         self.step(Input::GiveUpParked { below: parked });
         let late = self.state.waiting.below(before(self.options.deadline));
