@@ -16,6 +16,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(not(quorate_loom))]
+pub mod admin;
+#[cfg(not(quorate_loom))]
 pub mod commands;
 #[cfg(not(quorate_loom))]
 pub mod config;

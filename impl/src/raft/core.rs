@@ -143,6 +143,10 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
     /// Runs until it is told to stop.
     pub fn run(mut self) {
         self.step(Input::Replica(replica::Input::Raft(raft::Input::Start)));
+        if self.options.voters.len() == 1 {
+            // Nobody else could win, so there is nothing to wait for.
+            self.step(Input::Replica(replica::Input::Raft(raft::Input::Campaign)));
+        }
         let mut mail = Vec::new();
         let mut goes_on = true;
         while goes_on && self.mail.take(&mut mail) {

@@ -30,6 +30,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// The only server of its group.
+    pub fn alone() -> Self {
+        Self::new(NodeId(0), NodeSet::first(1))
+    }
+
     /// A server with the usual times and bounds.
     pub fn new(me: NodeId, voters: NodeSet) -> Self {
         Self {
