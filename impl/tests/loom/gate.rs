@@ -1,7 +1,7 @@
 //! The gate.
 
 use super::bugs::{FillsLater, LooksAway, MarksFirst, RingsFirst, SwapsInTwo};
-use super::{DEADLOCK, Met, Preemptions, dies, holds};
+use super::{DEADLOCK, Met, dies, holds};
 use loom::thread;
 use quorate::gate::{Gate, Rules};
 use quorate::monitor::Sound;
@@ -37,7 +37,7 @@ fn two_fill<R: Rules>(met: &Met) {
 #[test]
 fn what_is_filled_is_taken_once() {
     let meets = ["1 buffers", "2 buffers", "3 buffers"];
-    holds(Preemptions::Any, &meets, two_fill::<Sound>);
+    holds(&meets, two_fill::<Sound>);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn one_closes<R: Rules>(met: &Met) {
 
 #[test]
 fn a_closed_gate_is_emptied_first() {
-    holds(Preemptions::Any, &["0 let in", "1 let in", "2 let in"], one_closes::<Sound>);
+    holds(&["0 let in", "1 let in", "2 let in"], one_closes::<Sound>);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The mailbox.
 
 use super::bugs::{EndsAtOnce, LooksAway, RefusesTheLast, RingsFirst, WakesForOne};
-use super::{DEADLOCK, Met, Preemptions, dies, holds};
+use super::{DEADLOCK, Met, dies, holds};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use quorate::mailbox::{Mailbox, Refusal, Rules};
@@ -39,7 +39,7 @@ fn two_post<R: Rules>(met: &Met) {
 
 #[test]
 fn nothing_is_lost_or_doubled() {
-    holds(Preemptions::Any, &["0 before 1", "1 before 0"], two_post::<Sound>);
+    holds(&["0 before 1", "1 before 0"], two_post::<Sound>);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn two_post_two<R: Rules>(met: &Met) {
 #[test]
 fn mail_keeps_its_order() {
     let meets = ["many at 0", "many at 1", "many at 2"];
-    holds(Preemptions::Any, &meets, two_post_two::<Sound>);
+    holds(&meets, two_post_two::<Sound>);
 }
 
 /// One posts and one closes: whatever was accepted is taken, and then it is over.
@@ -113,7 +113,7 @@ fn one_posts_one_closes<R: Rules>(met: &Met) {
 #[test]
 fn a_closed_box_is_emptied_first() {
     let meets = ["0 accepted", "1 accepted", "2 accepted"];
-    holds(Preemptions::Any, &meets, one_posts_one_closes::<Sound>);
+    holds(&meets, one_posts_one_closes::<Sound>);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn more_than_fit(met: &Met) {
 
 #[test]
 fn full_is_said_when_full_and_only_then() {
-    holds(Preemptions::Any, &["0 of 2 early", "2 of 2 early", "2 of 4 early"], more_than_fit);
+    holds(&["0 of 2 early", "2 of 2 early", "2 of 4 early"], more_than_fit);
 }
 
 /// An owner that sleeps elsewhere, until the waker is called.
@@ -189,7 +189,7 @@ fn wakes_an_event_loop<R: Rules>(met: &Met) {
 #[test]
 fn an_event_loop_is_woken() {
     let meets = ["0 sleeps", "1 sleeps", "2 sleeps"];
-    holds(Preemptions::Any, &meets, wakes_an_event_loop::<Sound>);
+    holds(&meets, wakes_an_event_loop::<Sound>);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! What a node's threads share, under every schedule and every order of memory that loom knows.
 //!
-//! Each test makes one claim with at most three threads, goes through all schedules (or through all with
-//! few enough preemptions, then it says so), and must also have met what it names: a claim about a race
-//! that never happened is no claim. Beside each stands a seeded bug: the same scenario by rules that are
-//! wrong in one step, and loom must find a schedule in which it fails.
+//! Each test makes one claim with at most three threads, goes through all schedules, and must also have
+//! met what it names: a claim about a race that never happened is no claim. Beside it stand seeded bugs:
+//! the same scenario by rules that are wrong in one step, and loom must find a schedule in which it fails.
+//!
+//! What a scenario shares is in std's `Arc`: loom's panics when it is dropped after a deadlock was found.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg quorate_loom" cargo test --release -p quorate --test loom --target-dir target/loom
@@ -32,31 +33,23 @@ impl Met {
     }
 }
 
-/// How often a schedule may take the processor from a thread that could go on.
-#[derive(Clone, Copy)]
-enum Preemptions {
-    Any,
-    AtMost(usize),
-}
+/// How often a schedule may take the processor from a thread that could go on, where a bug is hunted.
+const PREEMPTIONS: usize = 3;
 
-fn schedules(preemptions: Preemptions, run: impl Fn() + Send + Sync + 'static) {
+/// Whatever the environment says.
+fn every_schedule() -> Builder {
     let mut builder = Builder::new();
-    builder.preemption_bound = match preemptions {
-        Preemptions::Any => None,
-        Preemptions::AtMost(most) => Some(most),
-    };
-    builder.check(run);
+    builder.preemption_bound = None;
+    builder.max_permutations = None;
+    builder.max_duration = None;
+    builder
 }
 
 /// The claim holds in every schedule, and exactly these things were met.
-fn holds(
-    preemptions: Preemptions,
-    meets: &[&str],
-    scenario: impl Fn(&Met) + Send + Sync + 'static,
-) {
+fn holds(meets: &[&str], scenario: impl Fn(&Met) + Send + Sync + 'static) {
     let met = Met::default();
     let count = Arc::new(Mutex::new(0_u64));
-    schedules(preemptions, {
+    every_schedule().check({
         let (met, count) = (met.clone(), Arc::clone(&count));
         move || {
             *count.lock().expect("nobody panics here") += 1;
@@ -72,7 +65,9 @@ fn holds(
 
 /// In some schedule the scenario dies, and says this.
 fn dies(says: &str, scenario: impl Fn(&Met) + Send + Sync + 'static) {
-    let run = || schedules(Preemptions::AtMost(3), move || scenario(&Met::default()));
+    let mut builder = every_schedule();
+    builder.preemption_bound = Some(PREEMPTIONS);
+    let run = || builder.check(move || scenario(&Met::default()));
     let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("the bug goes unnoticed");
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));

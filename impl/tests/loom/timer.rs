@@ -1,7 +1,7 @@
 //! The timers.
 
 use super::bugs::{LetsItSleep, MixesArms, NoFence, SaysItLate, TakesBlindly};
-use super::{DEADLOCK, Met, Preemptions, dies, holds};
+use super::{DEADLOCK, Met, dies, holds};
 use loom::thread;
 use quorate::timer::{Rules, Sound, Timers};
 use std::cell::Cell;
@@ -68,7 +68,7 @@ fn one_arms<R: Rules>(met: &Met) {
 #[test]
 fn what_is_armed_fires_once() {
     let meets = ["[(1, 3), (2, 2)]", "[(2, 2), (1, 3)]"];
-    holds(Preemptions::AtMost(4), &meets, one_arms::<Sound>);
+    holds(&meets, one_arms::<Sound>);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn one_arms_during_the_scan<R: Rules>(met: &Met) {
 
 #[test]
 fn what_is_armed_during_the_scan_fires_once() {
-    holds(Preemptions::Any, &["both"], one_arms_during_the_scan::<Sound>);
+    holds(&["both"], one_arms_during_the_scan::<Sound>);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn one_arms_anew<R: Rules>(met: &Met) {
 
 #[test]
 fn what_is_armed_anew_fires_once() {
-    holds(Preemptions::Any, &["[(0, 1), (0, 2)]", "[(0, 2)]"], one_arms_anew::<Sound>);
+    holds(&["[(0, 1), (0, 2)]", "[(0, 2)]"], one_arms_anew::<Sound>);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn one_puts_off<R: Rules>(met: &Met) {
 #[test]
 fn what_is_put_off_does_not_fire_early() {
     let meets = ["[(0, 1), (1, 1)]", "[(0, 1)]", "[(1, 1)]", "[]"];
-    holds(Preemptions::AtMost(4), &meets, one_puts_off::<Sound>);
+    holds(&meets, one_puts_off::<Sound>);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The waiter.
 
 use super::bugs::{GoesSilently, LooksAway, RingsFirst, TellsTheWind};
-use super::{DEADLOCK, Met, Preemptions, dies, holds};
+use super::{DEADLOCK, Met, dies, holds};
 use loom::thread;
 use quorate::monitor::Sound;
 use quorate::sync::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ fn one_tells<R: Rules>(_: &Met) {
 
 #[test]
 fn what_is_told_is_heard() {
-    holds(Preemptions::Any, &[], one_tells::<Sound>);
+    holds(&[], one_tells::<Sound>);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn one_goes<R: Rules>(_: &Met) {
 
 #[test]
 fn a_teller_that_goes_is_missed() {
-    holds(Preemptions::Any, &[], one_goes::<Sound>);
+    holds(&[], one_goes::<Sound>);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn nobody_hears<R: Rules>(met: &Met) {
 
 #[test]
 fn an_answer_that_nobody_hears_comes_back() {
-    holds(Preemptions::Any, &["back", "dropped"], nobody_hears::<Sound>);
+    holds(&["back", "dropped"], nobody_hears::<Sound>);
 }
 
 #[test]
