@@ -21,12 +21,14 @@
 
 extern crate alloc;
 
+pub mod clock;
 pub mod kv;
 pub mod log;
 pub mod queue;
 pub mod quorum;
 pub mod raft;
 pub mod replica;
+pub mod rsm;
 pub mod terms;
 pub mod types;
 

@@ -1,0 +1,51 @@
+//! The decisions of the replicated state machine, each with its id in SPEC.md.
+
+use super::waiters::Verdict;
+use crate::types::{Index, LogId};
+use core::fmt;
+use core::hash::Hash;
+
+/// The decisions on which hangs what a caller is told. The only implementation that is right is [`Decided`].
+pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
+    /// RSM-TELL-1. Whether the entry that was applied at a proposal's index is the proposal.
+    fn is_it(&self, proposed: LogId, applied: LogId) -> bool {
+        proposed == applied
+    }
+
+    /// RSM-TELL-2. Whether a proposal can't be committed any more, because this entry in front of it is.
+    fn is_over(&self, proposed: LogId, committed: LogId) -> bool {
+        committed.index < proposed.index && committed.term > proposed.term
+    }
+
+    /// RSM-TELL-3. What is told when this server's own log has other entries from `first` on: nothing. Another server
+    /// may hold the proposal still.
+    fn at_truncation(&self, _proposed: LogId, _first: Index) -> Option<Verdict> {
+        None
+    }
+
+    /// RSM-TELL-4. What is told of a proposal that a received snapshot covers.
+    fn hidden(&self) -> Verdict {
+        Verdict::Unknown
+    }
+
+    /// RSM-TELL-5. What is told of a proposal that is open when its caller has waited long enough.
+    fn at_deadline(&self) -> Verdict {
+        Verdict::Unknown
+    }
+
+    /// RSM-READ-1. Whether a read that is good from `index` on may be answered from a state that has applied this much.
+    fn may_answer(&self, applied: Index, index: Index) -> bool {
+        applied >= index
+    }
+
+    /// RSM-READ-2. Whether a read is answered from this server's state without a word to anybody: never.
+    fn answers_at_once(&self, _leads: bool) -> bool {
+        false
+    }
+}
+
+/// The rules as they should be.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Decided;
+
+impl Rules for Decided {}
