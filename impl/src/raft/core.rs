@@ -156,6 +156,10 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
             self.finish_round();
         }
         self.mail.close();
+        // Those who have asked meanwhile are told by the end of their tellers.
+        while self.mail.take(&mut mail) {
+            mail.clear();
+        }
         self.gate.close();
         self.jobs.close();
     }

@@ -226,6 +226,14 @@ impl Records {
     }
 }
 
+#[cfg(test)]
+impl Records {
+    /// How many pages are not also those of the other.
+    pub(super) fn own_pages(&self, other: &Self) -> usize {
+        self.sessions.own_pages(&other.sessions) + self.by_use.own_pages(&other.by_use)
+    }
+}
+
 impl Session {
     /// KV-ONCE-3. What has arrived is not kept.
     fn acknowledge(&mut self, up_to: Seq, totals: &mut Totals) {

@@ -178,9 +178,9 @@ impl<R: Rules> Decoder<R> {
                 if found != FORMAT {
                     return Err(DecodeError::Format { found });
                 }
-                self.store.clock = from.number()?;
-                self.store.sweep = slot_id(from)?;
-                self.slots(from.number()?)
+                let (clock, sweep, slots) = (from.number()?, slot_id(from)?, from.number()?);
+                (self.store.clock, self.store.sweep) = (clock, sweep);
+                Self::slots(slots)
             }
             Next::Slot { slots } => {
                 let read = slot_id(from)?;
@@ -218,11 +218,11 @@ impl<R: Rules> Decoder<R> {
         })
     }
 
-    fn slots(&self, slots: u64) -> Next {
+    const fn slots(slots: u64) -> Next {
         if slots == 0 { Next::End } else { Next::Slot { slots } }
     }
 
-    fn items(slots: u64, items: u64) -> Next {
+    const fn items(slots: u64, items: u64) -> Next {
         if items == 0 { Next::Records { slots } } else { Next::Item { slots, items } }
     }
 
@@ -233,7 +233,7 @@ impl<R: Rules> Decoder<R> {
         }
         let (id, slot) = mem::take(&mut self.slot);
         self.store.slots.insert(id, slot);
-        self.slots(slots - 1)
+        Self::slots(slots - 1)
     }
 }
 

@@ -4,6 +4,7 @@ mod expiry;
 mod keys;
 mod lcs;
 mod numbers;
+mod pages;
 mod random;
 mod records;
 mod snapshot;
