@@ -143,6 +143,8 @@ impl Client {
                 self.readonly = false;
                 writer.ok();
             }
+            // Between MULTI and EXEC, and EXEC ends all watching by itself.
+            Id::Unwatch => writer.ok(),
             Id::Asking | Id::FunctionFlush | Id::ScriptFlush => writer.ok(),
             Id::Time => {
                 writer.array(2);

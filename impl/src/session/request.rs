@@ -153,7 +153,9 @@ impl State {
         if !self.client.authenticated && !row.flags.contains(Flags::NO_AUTH) {
             return Err(text::NO_AUTH.into());
         }
-        if now.view.loading && !row.flags.contains(Flags::LOADING) {
+        // Redis would take a WATCH, which asks for nothing there.
+        let waits = !row.flags.contains(Flags::LOADING) || row.id == Id::Watch;
+        if now.view.loading && waits {
             return Err(text::LOADING.into());
         }
         if let Some(refusal) = row.refusal() {
