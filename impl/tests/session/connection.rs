@@ -76,6 +76,8 @@ fn hello_tells_seven_things() {
     assert_eq!(spaced, "-ERR Client names cannot contain spaces, newlines or special characters.");
     assert_eq!(b.line("GET k"), "_", "a HELLO that fails changes nothing");
     Bench::cluster().told(&[("HELLO 2", &told("*14", 2, "cluster"))]);
+    let replica = told("*14", 2, "cluster").replace("$6 master", "$7 replica");
+    Bench::follower().told(&[("HELLO 2", &replica)]);
 }
 
 #[test]
@@ -167,6 +169,12 @@ fn browsers_are_told_nothing() {
         assert_eq!((b.shown().as_str(), b.asked.len()), ("", 0), "{head}");
         assert!(b.session.closes());
     }
+    let mut b = Bench::new();
+    b.told(&[
+        ("SET k HTTP/1.1", "+OK"),
+        ("APPEND k HTTP/1.1", ":16"),
+        ("GET k", "$16 HTTP/1.1HTTP/1.1"),
+    ]);
 }
 
 #[test]

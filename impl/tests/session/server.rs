@@ -114,6 +114,11 @@ fn config() {
     both(&[
         ("CONFIG GET save", "*2 $4 save $0 ", "%1 $4 save $0 "),
         ("CONFIG GET APPENDONLY", "*2 $10 appendonly $3 yes", "%1 $10 appendonly $3 yes"),
+        (
+            "CONFIG GET proto-max-bulk-len",
+            "*2 $18 proto-max-bulk-len $7 8388608",
+            "%1 $18 proto-max-bulk-len $7 8388608",
+        ),
         ("CONFIG GET nothing", "*0", "%0"),
         (
             "CONFIG GET max* maxclients port",
