@@ -85,7 +85,7 @@ impl Session {
     /// A connection that was just accepted, and its number, which is no other's. There may be output at once: a client
     /// that is not let in is told why.
     pub fn new(id: u64, access: Access, limits: SessionLimits, now_ms: u64) -> Self {
-        let client = Client::new(id, access, now_ms);
+        let client = Client::new(id, access, limits.request.bulk_bytes(), now_ms);
         let trusted = client.authenticated;
         let request = if trusted { limits.request } else { Limits::BEFORE_AUTH };
         let (input, parsed) = (Vec::new(), 0);

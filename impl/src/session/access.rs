@@ -69,7 +69,7 @@ pub struct SessionLimits {
 }
 
 impl Default for SessionLimits {
-    /// 1,024 calls of 64 MiB in all; 1 MiB of replies, and one of at most 512 MiB; transactions of 64 MiB.
+    /// 1,024 calls of 64 MiB in all; 1 MiB of replies, and one of at most 64 MiB; transactions of 64 MiB.
     fn default() -> Self {
         Self {
             request: resp::Limits::DEFAULT,
@@ -77,7 +77,7 @@ impl Default for SessionLimits {
             call_bytes: 64 << 20,
             output_bytes: 1 << 20,
             transaction_bytes: 64 << 20,
-            reply_bytes: 512 << 20,
+            reply_bytes: 64 << 20,
         }
     }
 }

@@ -42,7 +42,7 @@ pub enum NodeCall {
     /// CLIENT LIST. The answer is [`Answer::Text`]: [`super::Session::describe`] of each session that the filter
     /// admits, each with a line feed.
     ListClients(Filter),
-    /// CLIENT KILL. Sessions that the filter admits are closed, this one by [`super::Session::end`]; the answer is
+    /// CLIENT KILL. [`super::Session::end`] of each session that the filter admits, be it this one; the answer is
     /// [`Reply::Int`], how many they were.
     KillClients(Filter),
     /// CONFIG RESETSTAT. The counters begin at 0 again; the answer is [`Reply::Ok`].

@@ -32,8 +32,8 @@ pub(super) struct Expected {
 
 #[derive(Debug)]
 enum Entry {
-    Asked(Box<Expected>),
-    Answered(Box<Expected>, Answer),
+    Asked(Expected),
+    Answered(Expected, Answer),
     Told(Vec<u8>),
 }
 
@@ -88,7 +88,7 @@ impl Replies {
 
     /// Keeps a place for the reply to a call.
     pub(super) fn expect(&mut self, expected: Expected) -> u64 {
-        self.queue.push_back(Entry::Asked(Box::new(expected)));
+        self.queue.push_back(Entry::Asked(expected));
         self.first + self.queue.len() as u64 - 1
     }
 

@@ -120,12 +120,13 @@ impl State {
     /// Takes a command.
     pub(super) fn request(&mut self, args: Args<'_>, now: Now<'_>, calls: &mut Vec<Asked>) {
         self.client.last_ms = now.ms;
-        if looks_like_http(args) {
+        if is_http(args.argument(0)) {
             return self.close();
         }
         let silent = self.take_silence();
         let row = match resolve(args) {
             Ok(row) => row,
+            Err(_) if looks_like_http(args) => return self.close(),
             Err(error) => {
                 self.multi.spoil();
                 return self.error(silent, &error.to_string());
@@ -153,7 +154,9 @@ impl State {
         if !self.client.authenticated && !row.flags.contains(Flags::NO_AUTH) {
             return Err(text::NO_AUTH.into());
         }
-        if now.view.loading && !row.flags.contains(Flags::LOADING) {
+        // Redis would take a WATCH, which asks for nothing there.
+        let waits = !row.flags.contains(Flags::LOADING) || row.id == Id::Watch;
+        if now.view.loading && waits {
             return Err(text::LOADING.into());
         }
         if let Some(refusal) = row.refusal() {
@@ -353,10 +356,10 @@ impl State {
     }
 }
 
-/// Whether the first words are those of a browser, which a page may have sent here. It is told nothing.
+/// Whether what is no command is the first line of a browser's request, which a page may have sent here. It is told
+/// nothing.
 fn looks_like_http(args: Args<'_>) -> bool {
-    let version = args.count() == 3 && args.argument(2).starts_with(b"HTTP/");
-    is_http(args.argument(0)) || version
+    args.count() == 3 && args.argument(2).starts_with(b"HTTP/")
 }
 
 /// Whether a command may stand between MULTI and EXEC. What changes the connection may not, for the replies of EXEC
