@@ -63,3 +63,59 @@ fn protocol_knows_no_world() {
         }
     }
 }
+
+/// What of a line of code gets locks, atomics or threads of loom other than from `impl/src/sync.rs`.
+fn names_locks(line: &str) -> Option<&'static str> {
+    let line = line.split("//").next().unwrap_or_default();
+    let after = |text: &str| text.starts_with(|next: char| next.is_alphanumeric() || next == '_');
+    // `Arc` is everybody's.
+    let parts: Vec<&str> = line.split("std::sync::Arc").collect();
+    let named = |word| parts.iter().any(|part| part.contains(word));
+    let others = parts.iter().skip(1).any(|rest| after(rest));
+    let foreign = |part: &&str| {
+        let mut before = part.match_indices("sync::").map(|(at, _)| &part[..at]);
+        before.any(|text| !(text.ends_with("crate::") || text.ends_with("super::")))
+    };
+    match () {
+        () if named("loom::") => Some("loom"),
+        () if named("crossbeam") => Some("crossbeam"),
+        () if others || named("std::sync") || parts.iter().any(foreign) => Some("std::sync"),
+        () => None,
+    }
+}
+
+/// Every lock of the runtime is one that loom sees.
+#[test]
+fn locks_come_from_one_file() {
+    for (file, text) in sources("impl/src") {
+        if file.ends_with("impl/src/sync.rs") {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
+            let named = names_locks(line);
+            assert_eq!(named, None, "{}:{} goes around sync.rs", file.display(), number + 1);
+        }
+    }
+    for fine in [
+        "use std::sync::Arc;",
+        "let a: std::sync::Arc<u8> = b;",
+        "use crate::sync::{Mutex, fence};",
+        "use super::sync::Mutex;",
+        "disk.sync()?; // not std::sync::Mutex",
+    ] {
+        assert_eq!(names_locks(fine), None, "{fine}");
+    }
+    for wrong in [
+        "use std::sync;",
+        "use std::sync::{Arc, Mutex};",
+        "use std::sync::mpsc;",
+        "let a = std::sync::ArcSwap::new();",
+        "    sync::Mutex,",
+        "use std::{io, sync::atomic::AtomicU64};",
+        "let a: (std::sync::Arc<u8>, std::sync::Mutex<u8>) = b;",
+        "use crossbeam::channel;",
+        "loom::model(|| {});",
+    ] {
+        assert!(names_locks(wrong).is_some(), "{wrong}");
+    }
+}
