@@ -381,3 +381,7 @@ pub(super) fn snapshot_of(payload: &[u8]) -> Result<(Message, u64), Malformed> {
     }
     Ok((message, u64::from_le_bytes(length)))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says by a panic what it did not expect")]
+mod tests;

@@ -55,18 +55,21 @@ fn of_peer(peer: &Peer) -> PeerStats {
     let (out, dropped) = peer.out.traffic();
     let (back, unanswered) = peer.back.traffic();
     let done = peer.courier.done();
+    let trouble = peer.trouble.lock().clone();
+    let received = *peer.received.lock();
+    let snapshots_received = *peer.snapshots_in.lock();
     PeerStats {
         node: peer.node,
         address: peer.address.clone(),
         connected: peer.out.is_open(),
         heard: peer.back.is_open(),
-        trouble: peer.trouble.lock().clone(),
+        trouble,
         sent: Traffic { frames: out.frames + back.frames, bytes: out.bytes + back.bytes },
-        received: *peer.received.lock(),
+        received,
         dropped: dropped + unanswered,
         snapshot: done.progress,
         snapshots_sent: done.sent,
         snapshots_failed: done.failed,
-        snapshots_received: *peer.snapshots_in.lock(),
+        snapshots_received,
     }
 }
