@@ -41,7 +41,7 @@ use std::time::Instant;
 /// The only group of a node, for now.
 const GROUP: GroupId = GroupId(0);
 /// How many timers a core has.
-const SLOTS: usize = 7;
+const SLOTS: usize = 8;
 /// The most posts that wait for the core. A post can hold many requests.
 const MAX_MAIL: usize = 1 << 16;
 
@@ -134,6 +134,8 @@ enum Mail<S: StateMachine, C> {
         state: Box<Coded<S>>,
     },
     Stop,
+    /// The disk has failed.
+    Broken,
 }
 
 /// What the snapshot thread does.
@@ -310,6 +312,13 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
     }
 }
 
+impl<S: StateMachine, K: Callers<S>> Drop for Server<S, K> {
+    /// A server that nobody waits for stops all the same.
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 /// What was recovered and what threads are made of.
 struct Parts<S: StateMachine, K> {
     wal: Wal<Folder>,
@@ -393,6 +402,8 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
             spawn(
                 "core",
                 Box::new(|| {
+                    // However it ends: the threads beside it end too.
+                    let _closer = Closer { gate: core.gate.clone(), jobs: core.jobs.clone() };
                     core.run();
                     Ok(())
                 }),
@@ -439,6 +450,19 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         }
         drop(self.timer.take());
         result
+    }
+}
+
+/// Ends the threads that work for a core.
+struct Closer<S> {
+    gate: Gate<Filled>,
+    jobs: Mailbox<Job<S>>,
+}
+
+impl<S> Drop for Closer<S> {
+    fn drop(&mut self) {
+        self.gate.close();
+        self.jobs.close();
     }
 }
 

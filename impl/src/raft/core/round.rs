@@ -41,9 +41,14 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         }
         let commands = std::mem::take(&mut self.state.commands);
         let mut submitted = Vec::with_capacity(commands.len());
+        let mut bytes = 0;
         for Request { caller, what, forwards } in commands {
             let What::Command(command) = what else { continue };
-            if self.state.waiting.len() + submitted.len() < self.options.max_waiting {
+            bytes += command.len();
+            let waiting = &self.state.waiting;
+            if waiting.len() + submitted.len() < self.options.max_waiting
+                && waiting.bytes() + bytes <= self.options.max_waiting_bytes
+            {
                 submitted.push((Origin::Caller(caller), command, forwards));
             } else {
                 self.callers.tell(caller, Outcome::Busy);
@@ -70,7 +75,8 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         for Request { caller, what, .. } in reads {
             let What::Query(query) = what else { continue };
             if self.state.waiting.len() < self.options.max_waiting {
-                let slot = Slot { origin: Origin::Caller(caller), command: None, passed: None };
+                let origin = Origin::Caller(caller);
+                let slot = Slot { origin, command: None, passed: None, bytes: 0 };
                 submitted.push((self.state.waiting.add(slot), query));
             } else {
                 self.callers.tell(caller, Outcome::Busy);
