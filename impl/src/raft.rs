@@ -12,11 +12,13 @@ mod disk;
 mod files;
 mod options;
 mod status;
+mod stream;
 mod waiting;
 
 pub use files::Error as SnapshotError;
 pub use options::Options;
 pub use status::{Shared, Status};
+pub use stream::{Applied, ApplyStream, Number, Raft};
 
 use crate::disk::Folder;
 use crate::gate::Gate;
@@ -127,6 +129,11 @@ enum Mail<S: StateMachine, C> {
     /// The snapshot that was asked for is durable; none if it failed.
     Snapshot {
         id: Option<SnapshotId>,
+    },
+    /// A snapshot that the program made: the service as it is after so many commands.
+    Cut {
+        commands: u64,
+        service: S,
     },
     Install {
         from: NodeId,

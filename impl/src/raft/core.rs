@@ -208,6 +208,7 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
                     self.step(Input::Replica(replica::Input::Raft(input)));
                 }
             }
+            Mail::Cut { commands, service } => self.cut(commands, service),
             Mail::Install { from, message, state } => {
                 self.step(Input::Install { from, message, state: &state });
             }
