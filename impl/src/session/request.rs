@@ -79,6 +79,15 @@ impl State {
         self.flight.calls()
     }
 
+    /// About how many bytes are held.
+    pub(super) fn bytes(&self) -> usize {
+        let held = match &self.held {
+            Some(Held::Call(held)) => held.1.bytes,
+            _ => 0,
+        };
+        held + self.flight.bytes() + self.replies.bytes() + self.multi.bytes()
+    }
+
     pub(super) fn wants_more(&self) -> bool {
         let calls = self.in_flight() < self.limits.calls;
         let bytes = self.flight.bytes() < self.limits.call_bytes;
