@@ -12,9 +12,9 @@
 //! leave in the order of the commands.
 //!
 //! **Order.** A client that sends a SET and a GET in one go must see in the second what the first has written. Writes
-//! of a session may be under way together, for the log keeps the order in which they were asked, and so may reads.
-//! But a read is asked only when all writes before it are answered, and a write when all reads are. A KV.WAIT is a
-//! read. A call that must wait is held, and nothing behind it is parsed.
+//! of a session may be under way together, for the log keeps the order in which they were asked, and so may reads
+//! (KV.WAIT is one). But a read is asked only when all writes before it are answered, and a write when all reads are.
+//! A call that must wait is held, and nothing behind it is parsed.
 //!
 //! **Bounds.** When too much is under way or waits to be sent, nothing more is parsed, and [`Session::wants_more`] says
 //! so: whoever owns the socket stops reading it, and the client's own buffers fill. A session then holds at most what
