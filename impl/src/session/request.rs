@@ -311,10 +311,17 @@ impl State {
     }
 
     pub(super) fn exec(&mut self, silent: bool, now: Now<'_>, calls: &mut Vec<Asked>) {
-        let Self { multi, client, .. } = self;
+        let Self { multi, client, limits, .. } = self;
+        let mut room = limits.reply_bytes;
         let exec = multi.exec(|row, args| {
             let mut bytes = Vec::new();
-            client.answer(row, args, now, &mut bytes);
+            // Small commands can have large answers, such as COMMAND; not any number of them.
+            if room == 0 {
+                Writer::new(&mut bytes, client.protocol).error(text::NO_ROOM);
+            } else {
+                client.answer(row, args, now, &mut bytes);
+            }
+            room = room.saturating_sub(bytes.len());
             bytes
         });
         let row = &TABLE[Id::Exec as usize];
