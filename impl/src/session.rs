@@ -7,9 +7,9 @@
 //! ```
 //!
 //! [`Session::receive`] takes what has arrived. What a command is, what it does to which keys, and what the client is
-//! told of mistakes is decided here; commands about the connection or the node are answered at once, from a [`View`].
-//! The others become [`Asked`] calls. Their outcomes come back in any order through [`Session::answer`], and the replies
-//! leave in the order of the commands.
+//! told of mistakes is decided here; commands about the connection or the node are answered at once, from a
+//! [`View`]. The others become [`Asked`] calls. Their outcomes come back in any order through [`Session::answer`],
+//! and the replies leave in the order of the commands.
 //!
 //! **Order.** A client that sends a SET and a GET in one go must see in the second what the first has written. Writes
 //! of a session may be under way together, for the log keeps the order in which they were asked, and so may reads
