@@ -286,7 +286,8 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         callers: K,
     ) -> Result<Self, Error> {
         let started = Instant::now();
-        let segment_bytes = (options.snapshot_bytes / 4).clamp(256 << 10, 64 << 20);
+        // Eight of these and what their openings copy are less than twice the bound.
+        let segment_bytes = (options.snapshot_bytes / 10).clamp(16 << 10, 64 << 20);
         let wal_options = wal::Options { segment_bytes, ..wal::Options::default() };
         let folder_of = |name: &str| folder.join(name);
         let disk = Folder::new(folder_of("wal")).map_err(|error| Error::Folder {

@@ -160,3 +160,65 @@ fn a_bare_log_hands_out_commands_and_snapshots() {
     assert_eq!(raft.propose(b"e"), Ok(5));
     raft.stop().expect("nothing went wrong");
 }
+
+/// Keeps the last text.
+#[derive(Clone, Default)]
+struct Texts(String);
+
+impl StateMachine for Texts {
+    type Command = String;
+    type Query = ();
+    type Reply = usize;
+
+    fn apply(&mut self, _time: u64, text: String) -> usize {
+        self.0 = text;
+        self.0.len()
+    }
+
+    fn read(&self, (): &()) -> usize {
+        self.0.len()
+    }
+
+    fn snapshot(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(self.0.as_bytes())
+    }
+
+    fn restore(bytes: &mut dyn Read) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let mut text = String::new();
+        bytes.read_to_string(&mut text)?;
+        Ok(Self(text))
+    }
+}
+
+fn bytes_in(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder).expect("the server made it");
+    files.map(|file| file.expect("it is listed").metadata().map_or(0, |data| data.len())).sum()
+}
+
+#[test]
+fn the_log_stays_within_twice_its_bound() {
+    const BOUND: u64 = 512 << 10;
+    let folder = folder("bound");
+    let options = Options { snapshot_bytes: BOUND, ..Options::alone() };
+    let rsm = Rsm::start(&folder, identity(0), options, None, Texts::default()).expect("it starts");
+    let (mut memory, mut disk) = (0, 0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..1500 {
+                    assert_eq!(rsm.submit(&"x".repeat(500)), Ok(500));
+                }
+            });
+        }
+        for _ in 0..3000 {
+            rsm.submit(&"y".repeat(500)).expect("it leads");
+            memory = memory.max(rsm.status().log_bytes);
+            disk = disk.max(bytes_in(&folder.join("wal")));
+        }
+    });
+    let snapshot = rsm.status().snapshot;
+    rsm.stop().expect("nothing went wrong");
+    assert!(snapshot > 1000, "snapshots were taken all the time: the last covers {snapshot}");
+    assert!(memory <= 2 * BOUND, "{memory} bytes of commands in memory");
+    assert!(disk <= 2 * BOUND, "{disk} bytes on the disk");
+}
