@@ -145,7 +145,7 @@ fn a_proof_serves_once() {
         assert_eq!(verdict[0], if nonces.len() == 1 { 0 } else { 7 });
     }
     assert!(nonces[0] != nonces[1] && nonces[1] != nonces[2]);
-    assert_eq!(a.peers.stats().refused, 2);
+    a.until("the refusals", |stats| (stats.refused == 2).then_some(()));
 }
 
 /// Every single bit of what is proved counts.

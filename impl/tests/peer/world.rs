@@ -212,7 +212,7 @@ pub fn append(prev: u64, count: u32) -> Message {
 }
 
 pub fn snapshot(index: u64) -> Message {
-    let id = SnapshotId { last: LogId { term: 5, index }, runs: 2 };
+    let id = SnapshotId { last: LogId { term: 5, index }, runs: 1 };
     Message { term: 7, body: Body::InstallSnapshot { id } }
 }
 
