@@ -241,7 +241,7 @@ fn a_secret_is_long_enough_and_never_printed() {
 /// Strangers who hold their connections as long as they can keep no peer out.
 #[test]
 fn strangers_can_not_keep_peers_out() {
-    let limits = Limits { max_unproven: 4, handshake: Duration::from_secs(600), ..quick() };
+    let limits = Limits { max_unproven: 4, ..quick() };
     let (listen_a, listen_b) = (listener(), listener());
     let (at_a, at_b) = (listen_a.local_addr().unwrap(), listen_b.local_addr().unwrap());
     let b = Plan { limits, ..Plan::new(1, &[(0, at_a)]) }.start(listen_b);

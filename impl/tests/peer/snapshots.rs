@@ -123,9 +123,13 @@ fn one_transfer_at_a_time_and_the_newest_next() {
     raw::welcome(&mut messages);
     a.expect_up(1);
     let folder = Folder::new();
-    let ask = |index: u64| {
+    let paths = [1, 2, 3, 4].map(|index: u64| {
         let path = file(&folder, &index.to_string(), &index.to_le_bytes());
-        a.peers.send_snapshot(NodeId(1), snapshot(index), path);
+        (index, path)
+    });
+    let ask = |wanted: u64| {
+        let (index, path) = paths.iter().find(|(index, _)| *index == wanted).unwrap();
+        a.peers.send_snapshot(NodeId(1), snapshot(*index), path.clone());
     };
     let take = |ask_meanwhile: &dyn Fn()| {
         let (mut bulk, _) = b.accept().unwrap();
@@ -285,8 +289,7 @@ fn a_start_removes_what_a_crash_left() {
 #[test]
 fn a_newer_transfer_replaces_the_older() {
     let nobody = { listener().local_addr().unwrap() };
-    let limits = Limits { silence: Duration::from_secs(600), ..quick() };
-    let b = Plan { limits, ..Plan::new(1, &[(0, nobody)]) }.start(listener());
+    let b = Plan::new(1, &[(0, nobody)]).start(listener());
     let hello = Hello::new(0, 1, raw::SNAPSHOT);
     let begin = |index| {
         let payload = [&1_u64.to_le_bytes()[..], &raw::message(&snapshot(index))].concat();
