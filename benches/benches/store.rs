@@ -95,16 +95,16 @@ fn snapshot(c: &mut Criterion) {
     let mut group = c.benchmark_group("a write beside a snapshot");
     group.sample_size(20);
     for (name, keeps) in [("without", false), ("with", true)] {
-        let mut store = store.clone();
+        let store = std::cell::RefCell::new(store.clone());
         let mut number = 0;
         group.bench_function(name, |b| {
             b.iter_batched_ref(
-                || keeps.then(|| store.clone()),
+                || keeps.then(|| store.borrow().clone()),
                 |_kept| {
                     for _ in 0..1000 {
                         number += 1;
                         let at = scattered(number);
-                        black_box(store.apply(STAMP, &command(at, set(at), false)));
+                        black_box(store.borrow_mut().apply(STAMP, &command(at, set(at), false)));
                     }
                 },
                 BatchSize::PerIteration,

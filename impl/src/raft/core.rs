@@ -25,8 +25,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The entries of one message have about so many bytes, unless one alone has more.
-const MESSAGE_BYTES: u64 = 1 << 20;
 /// The commands of one proposal have about so many bytes, unless one alone has more.
 const PROPOSAL_BYTES: usize = 16 << 20;
 /// The slots of the timers: Raft's four, and these.
@@ -357,24 +355,8 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         if let Body::InstallSnapshot { id } = message.body {
             peers.send_snapshot(to, *message, self.files.path(id));
         } else {
-            let mut rest = *message;
-            while let Some((first, second)) = rest.split(self.fitting(&rest)) {
-                peers.send(to, &first, self.rsm.replica().entries_of(&first));
-                rest = second;
-            }
-            peers.send(to, &rest, self.rsm.replica().entries_of(&rest));
+            peers.send(to, message, self.rsm.replica().entries_of(message));
         }
-    }
-
-    /// How many of a message's entries go into one frame: at least one.
-    fn fitting(&self, message: &Message) -> u32 {
-        let mut bytes = 0;
-        let sizes = self.rsm.replica().entries_of(message).map(size);
-        let fitting = sizes.take_while(|size| {
-            bytes += u64::from(*size);
-            bytes <= MESSAGE_BYTES
-        });
-        u32::try_from(fitting.count()).unwrap_or(u32::MAX).max(1)
     }
 
     fn write(&mut self, write: &Write) {
