@@ -14,7 +14,6 @@
 
 use protocol::log::Entry;
 use protocol::raft::{Body, Message};
-use protocol::{Index, LogId};
 use std::io::{self, Read};
 use std::sync::Arc;
 

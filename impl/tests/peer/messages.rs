@@ -29,7 +29,7 @@ fn every_message_arrives_whole_and_in_order() {
     ];
     let mut sent: Vec<(Message, Vec<_>)> =
         bodies.into_iter().map(|body| (Message { term: u64::MAX, body }, Vec::new())).collect();
-    for length in [0, 1, 127, 128, 65_535, 65_536, 3 << 20] {
+    for length in [0, 1, 127, 128, 65_535, 65_536, 1_000_000] {
         let entries = vec![Entry::NoOp, command(&noise(length, 1)), Entry::NoOp, command(b"end")];
         sent.push((append(9, 4), entries));
     }
