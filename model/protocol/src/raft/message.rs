@@ -124,7 +124,7 @@ impl Message {
 
 impl Message {
     /// The same AppendEntries as two, the first with `count` of the entries; None if it does not have more. A leader
-    /// could have sent them so itself, for a batch ends where it likes; a driver whose frames are bounded in bytes does.
+    /// could have sent them so itself, for a batch ends where it likes; a driver with bounded frames does.
     pub const fn split(&self, count: u32) -> Option<(Self, Self)> {
         let Body::AppendEntries { prev, run, count: all, commit } = self.body else { return None };
         if count == 0 || count >= all {
