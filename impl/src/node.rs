@@ -65,6 +65,9 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
+/// A frame between nodes holds the largest command, which is a transaction.
+const FRAME_BYTES: usize = 128 << 20;
+
 /// A running node.
 pub struct Node {
     server: Server<Kv, NetCallers>,
@@ -159,7 +162,11 @@ impl Node {
             peers,
             secret,
             folder: config.dir.join("snapshots"),
-            limits: peer::Limits::default(),
+            limits: peer::Limits {
+                max_frame_bytes: FRAME_BYTES.max(4 * config.max_value_bytes),
+                max_queue_bytes: 2 * FRAME_BYTES.max(4 * config.max_value_bytes),
+                ..peer::Limits::default()
+            },
         }))
     }
 

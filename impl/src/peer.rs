@@ -222,7 +222,8 @@ impl fmt::Debug for Peers {
 impl Peers {
     /// Begins to listen and to dial. `sink` gets everything that comes, from several threads at once, but from
     /// one peer's connection one after the other. As long as it does not return nothing more is read from
-    /// that connection; so it may hold back a peer that sends too much.
+    /// that connection; so it may hold back a peer that sends too much, if not for as long as the time of
+    /// silence. When the transport stops it must return.
     ///
     /// # Errors
     /// If the options contradict each other, the folder can't be used, or no threads can be had.

@@ -3,6 +3,7 @@
 use super::Failed;
 use quorate::config::{Config, Settings};
 use quorate::node::{Node, Ports};
+use quorate::sync::{AtomicBool, Ordering};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -97,9 +98,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
     // Whoever started it may not want to read this.
     let _ = std::io::Write::write_all(&mut std::io::stdout(), greeting(&config, &node).as_bytes());
     let stop = node.stopper();
-    let asked = std::sync::atomic::AtomicBool::new(false);
+    let asked = AtomicBool::new(false);
     ctrlc::set_handler(move || {
-        if asked.swap(true, std::sync::atomic::Ordering::Relaxed) {
+        if asked.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
         eprintln!("stopping; once more to stop at once");

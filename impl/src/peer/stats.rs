@@ -41,6 +41,8 @@ pub struct PeerStats {
     pub snapshots_sent: u64,
     /// How many transfers to it have failed.
     pub snapshots_failed: u64,
+    /// Why the last transfer to it failed, if it did.
+    pub snapshot_trouble: Option<String>,
     /// How many snapshots have come from it.
     pub snapshots_received: u64,
 }
@@ -70,6 +72,7 @@ fn of_peer(peer: &Peer) -> PeerStats {
         snapshot: done.progress,
         snapshots_sent: done.sent,
         snapshots_failed: done.failed,
+        snapshot_trouble: done.trouble,
         snapshots_received,
     }
 }

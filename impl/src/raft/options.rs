@@ -27,6 +27,8 @@ pub struct Options {
     pub deadline: Duration,
     /// The most callers that wait.
     pub max_waiting: usize,
+    /// The most bytes of commands whose callers wait.
+    pub max_waiting_bytes: usize,
 }
 
 impl Options {
@@ -48,6 +50,7 @@ impl Options {
             park: Duration::from_millis(1000),
             deadline: Duration::from_millis(1500),
             max_waiting: 1 << 16,
+            max_waiting_bytes: 256 << 20,
         }
     }
 }

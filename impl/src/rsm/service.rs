@@ -4,7 +4,7 @@ use super::StateMachine;
 use crate::mailbox::Refusal;
 use crate::peer;
 use crate::raft::{Callers, Error, Options, Outcome, Request, Server, Status, What};
-use crate::waiter::{Teller, waiter};
+use crate::waiter::{Abandoned, Teller, waiter};
 use crate::wal::Identity;
 use protocol::NodeId;
 use std::path::Path;
@@ -53,6 +53,19 @@ pub enum NoReply {
     Stopped,
 }
 
+impl NoReply {
+    /// A reply, or why there is none.
+    pub(crate) fn of<Y>(answer: Result<Outcome<Y>, Abandoned>) -> Result<Y, Self> {
+        match answer {
+            Ok(Outcome::Done(reply)) => Ok(reply),
+            Ok(Outcome::NotExecuted { leader }) => Err(Self::NotExecuted { leader }),
+            Ok(Outcome::Busy) => Err(Self::Busy),
+            Ok(Outcome::Unknown) => Err(Self::Unknown),
+            Err(Abandoned) => Err(Self::Stopped),
+        }
+    }
+}
+
 impl<S: StateMachine> Rsm<S> {
     /// Starts a server from what its folder has; an empty folder is a server that has never run. `empty` is the service
     /// before the first command. Without a `network` it is a group of one.
@@ -98,13 +111,7 @@ impl<S: StateMachine> Rsm<S> {
                 Refusal::Closed => NoReply::NotExecuted { leader: None },
             });
         }
-        match answer.wait() {
-            Ok(Outcome::Done(reply)) => Ok(reply),
-            Ok(Outcome::NotExecuted { leader }) => Err(NoReply::NotExecuted { leader }),
-            Ok(Outcome::Busy) => Err(NoReply::Busy),
-            Ok(Outcome::Unknown) => Err(NoReply::Unknown),
-            Err(_) => Err(NoReply::Stopped),
-        }
+        NoReply::of(answer.wait())
     }
 
     /// What it shows of itself.

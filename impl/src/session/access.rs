@@ -51,6 +51,9 @@ pub struct Access {
     pub local: String,
 }
 
+/// What a client is told for which there is no room, before its connection is closed.
+pub const TOO_MANY_CLIENTS: &[u8] = b"-ERR max number of clients reached\r\n";
+
 /// How much a session takes before it stops reading. All of them are reached softly: what was begun is finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionLimits {

@@ -68,10 +68,10 @@ impl Replies {
         }
     }
 
-    /// Appends a reply that is known.
+    /// Appends a reply that is known. One that is not sent is written too, for what writes it may do more.
     pub(super) fn tell(&mut self, silent: bool, write: impl FnOnce(&mut Vec<u8>)) {
         if silent {
-            return;
+            return write(&mut Vec::new());
         }
         if self.queue.is_empty() {
             return write(&mut self.output);
@@ -174,6 +174,11 @@ impl Replies {
     /// Whether no more should be asked before the client has read.
     pub(super) fn is_full(&self) -> bool {
         self.output.len() - self.sent + self.ready_bytes >= self.output_bytes
+    }
+
+    /// About how many bytes are held.
+    pub(super) fn bytes(&self) -> usize {
+        self.output.len() + self.ready_bytes
     }
 
     /// Whether every command has its reply in the output.

@@ -79,6 +79,15 @@ impl State {
         self.flight.calls()
     }
 
+    /// About how many bytes are held.
+    pub(super) fn bytes(&self) -> usize {
+        let held = match &self.held {
+            Some(Held::Call(held)) => held.1.bytes,
+            _ => 0,
+        };
+        held + self.flight.bytes() + self.replies.bytes() + self.multi.bytes()
+    }
+
     pub(super) fn wants_more(&self) -> bool {
         let calls = self.in_flight() < self.limits.calls;
         let bytes = self.flight.bytes() < self.limits.call_bytes;
@@ -302,10 +311,17 @@ impl State {
     }
 
     pub(super) fn exec(&mut self, silent: bool, now: Now<'_>, calls: &mut Vec<Asked>) {
-        let Self { multi, client, .. } = self;
+        let Self { multi, client, limits, .. } = self;
+        let mut room = limits.reply_bytes;
         let exec = multi.exec(|row, args| {
             let mut bytes = Vec::new();
-            client.answer(row, args, now, &mut bytes);
+            // Small commands can have large answers, such as COMMAND; not any number of them.
+            if room == 0 {
+                Writer::new(&mut bytes, client.protocol).error(text::NO_ROOM);
+            } else {
+                client.answer(row, args, now, &mut bytes);
+            }
+            room = room.saturating_sub(bytes.len());
             bytes
         });
         let row = &TABLE[Id::Exec as usize];

@@ -17,10 +17,18 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const CLUSTER: u128 = 0x1234_5678_9abc_def0_1122_3344_5566_7788;
 
-/// Limits under which nothing takes long.
+/// Limits under which nothing waits long that is repeated, and nobody is given up only because the machine
+/// is busy.
 pub fn quick() -> Limits {
-    let least = Duration::from_millis(1);
-    Limits { retry: least, retry_most: 20 * least, snapshot_rest: least, ..Limits::default() }
+    let (least, most) = (Duration::from_millis(1), Duration::from_secs(600));
+    Limits {
+        retry: least,
+        retry_most: 20 * least,
+        snapshot_rest: least,
+        handshake: most,
+        silence: most,
+        ..Limits::default()
+    }
 }
 
 /// A folder of one test's own, gone at its end.
@@ -201,6 +209,18 @@ pub fn pair_with(limits: Limits) -> (Server, Server) {
     (a, b)
 }
 
+/// Two servers, 0 and 1, that are up. Server 0 has also a peer 2, whose part the test plays.
+pub fn pair_and_one(limits: Limits) -> (Server, Server) {
+    let nobody = { listener().local_addr().unwrap() };
+    let (a, b) = (listener(), listener());
+    let (at_a, at_b) = (a.local_addr().unwrap(), b.local_addr().unwrap());
+    let a = Plan { limits, ..Plan::new(0, &[(1, at_b), (2, nobody)]) }.start(a);
+    let b = Plan { limits, ..Plan::new(1, &[(0, at_a)]) }.start(b);
+    a.expect_up(1);
+    b.expect_up(0);
+    (a, b)
+}
+
 pub fn heartbeat(round: u64) -> Message {
     Message { term: 7, body: Body::Heartbeat { commit: 3, round } }
 }
@@ -212,7 +232,7 @@ pub fn append(prev: u64, count: u32) -> Message {
 }
 
 pub fn snapshot(index: u64) -> Message {
-    let id = SnapshotId { last: LogId { term: 5, index }, runs: 2 };
+    let id = SnapshotId { last: LogId { term: 5, index }, runs: 1 };
     Message { term: 7, body: Body::InstallSnapshot { id } }
 }
 

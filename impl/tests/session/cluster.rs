@@ -183,6 +183,15 @@ fn without_a_leader_it_is_asked() {
     assert_eq!((b.asked.len(), b.shown().as_str()), (1, ""));
 }
 
+/// A node that is believed to lead, and does not know it yet, sends nobody to itself.
+#[test]
+fn nobody_is_sent_back_and_forth() {
+    let mut b = Bench::follower();
+    b.view.leader = Some(b.view.me);
+    b.ask(&["SET", "foo", "v"]);
+    assert_eq!((b.asked.len(), b.shown().as_str()), (1, ""));
+}
+
 /// On the plain port every node takes everything.
 #[test]
 fn the_plain_port_never_redirects() {

@@ -309,6 +309,14 @@ fn replies_can_be_switched_off() {
         ("GET k", "$1 2"),
         ("CLIENT REPLY maybe", "-ERR syntax error"),
     ]);
+    b.told(&[
+        ("CLIENT REPLY OFF", ""),
+        ("CLIENT SETNAME me", ""),
+        ("HELLO 3", ""),
+        ("CLIENT REPLY ON", "+OK"),
+        ("CLIENT GETNAME", "$2 me"),
+        ("GET none", "_"),
+    ]);
     b.receive(b"GET k\r\nCLIENT REPLY SKIP\r\nGET k\r\nPING\r\n");
     b.settle();
     assert_eq!(b.shown(), "$1 2 +PONG");

@@ -172,6 +172,25 @@ fn replies_that_wait_are_bounded() {
     assert!(!b.session.output().is_empty() && b.session.output().len() < 1_100);
 }
 
+/// What a session holds is known, so that all of them can have a bound too.
+#[test]
+fn what_is_held_is_counted() {
+    let mut b = Bench::new();
+    assert_eq!(b.session.bytes(), 0);
+    let value = "x".repeat(1_000);
+    b.receive(format!("SET k {value}").as_bytes());
+    let begun = b.session.bytes();
+    b.receive(format!("\r\nGET k\r\nSET k {value}\r\n").as_bytes());
+    let asked = b.session.bytes();
+    assert!((1_000..1_100).contains(&begun) && asked > 2_000, "{begun} and {asked}");
+    b.settle();
+    b.line("MULTI");
+    b.say(&["SET", "k", &value]);
+    assert!((1_000..1_300).contains(&b.session.bytes()));
+    assert_eq!(b.line("EXEC"), "*1 +OK");
+    assert_eq!(b.session.bytes(), 0);
+}
+
 /// After the end nothing is asked, and what was asked is answered.
 #[test]
 fn the_end() {

@@ -154,6 +154,27 @@ fn commands_tell_of_themselves() {
     assert!(b.line("CLIENT HELP FOO").starts_with("-ERR wrong number of arguments"));
 }
 
+/// No command of the table falls through to nowhere.
+#[test]
+fn every_command_has_an_answer() {
+    for row in quorate::commands::TABLE {
+        let mut b = Bench::new();
+        let mut words: Vec<&str> = row.name.split('|').collect();
+        words.resize(words.len().max(usize::from(row.arity.unsigned_abs())), "1");
+        if row.name == "once" {
+            words.push("1");
+            words[4] = "get";
+        }
+        let told = b.say(&words);
+        assert!(!told.is_empty() || row.name == "client|reply", "{words:?}");
+        for wrong in ["can't be used here", "can't be done here", "internal error", "wrong number"]
+        {
+            // A container by itself means nothing.
+            assert!(!told.contains(wrong) || !row.subcommands().is_empty(), "{words:?}: {told}");
+        }
+    }
+}
+
 #[test]
 fn what_is_not_there_is_refused_with_advice() {
     let mut b = Bench::new();

@@ -245,6 +245,21 @@ fn a_transaction_has_a_bound() {
     b.told(&[("MULTI", "+OK"), ("EXEC", ABORT), ("WATCH k", "+OK")]);
 }
 
+/// A small command may have a large answer.
+#[test]
+fn replies_of_a_transaction_have_a_bound() {
+    let limits = SessionLimits { reply_bytes: 10_000, ..SessionLimits::default() };
+    let mut b = Bench::with(access(Port::Plain), limits);
+    b.line("MULTI");
+    for _ in 0..100 {
+        b.line("COMMAND");
+    }
+    b.line("SET k v");
+    let told = b.line("EXEC");
+    let refused = told.matches("-ERR not executed: the replies before are too long").count();
+    assert!((90..100).contains(&refused) && told.ends_with(" +OK"), "{refused} of 100");
+}
+
 #[test]
 fn executed_for_a_silent_client() {
     let mut b = Bench::new();
