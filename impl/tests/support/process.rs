@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -106,6 +106,8 @@ pub fn info(address: SocketAddr, name: &str) -> Option<String> {
 #[derive(Debug)]
 pub struct Node {
     child: Child,
+    /// Kept open: who writes into a pipe that nobody reads fails.
+    _stdout: BufReader<ChildStdout>,
     log: PathBuf,
     /// For any client.
     pub plain: SocketAddr,
@@ -122,9 +124,10 @@ impl Node {
         command.arg("server").arg("--dir").arg(dir).args(arguments);
         let mut child =
             command.stdout(Stdio::piped()).stderr(stderr).spawn().expect("the program starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut port = |before: &str| -> Option<SocketAddr> {
-            let line = lines.by_ref().map_while(Result::ok).find(|line| line.contains(before))?;
+            let mut lines = stdout.by_ref().lines().map_while(Result::ok);
+            let line = lines.find(|line| line.contains(before))?;
             let (host, port) = line.split_once(" -h ")?.1.split_once(" -p ")?;
             Some(SocketAddr::new(host.parse().ok()?, port.parse().ok()?))
         };
@@ -134,7 +137,7 @@ impl Node {
             let _ = child.wait();
             return None;
         };
-        Some(Self { child, log, plain, cluster })
+        Some(Self { child, _stdout: stdout, log, plain, cluster })
     }
 
     /// The process's number.
