@@ -115,6 +115,7 @@ impl Node {
         let callers = doors.callers();
         let options = config.raft.clone();
         let server = Server::start(&config.dir, identity, options, network, Kv::new(), callers)?;
+        folder::begin(config)?;
         // Ports that the system chose are known only now.
         let mut nodes = config.nodes.clone();
         let announced = &mut nodes[usize::from(config.me.0)];
