@@ -136,11 +136,11 @@ impl Records {
         }
     }
 
-    /// KV-ONCE-5. Drops some of the clients that made no call for too long.
+    /// KV-ONCE-5, KV-IDLE-1. Drops some of the clients that made no call for too long, by the group's clock.
     pub(super) fn drop_idle<R: Rules>(&mut self, rules: R, limits: &Limits, clock: Stamp) {
         for _ in 0..TICK_CLIENTS {
             match self.by_use.first() {
-                Some((used, _)) if used.saturating_add(limits.idle_ms) < clock => {}
+                Some((used, _)) if rules.is_idle(*used, clock, limits.idle_ms) => {}
                 _ => return,
             }
             self.drop_first(rules);

@@ -1,10 +1,11 @@
 //! What concerns the whole store: its keys in order, the clock's work, and emptying it.
 
 use super::edit::Edit;
-use super::{Bytes, Rules, SLOTS, SlotId, Stamp, Store};
+use super::records::Records;
+use super::{Bytes, Item, Rules, SLOTS, SlotId, Stamp, Store};
 use alloc::vec::Vec;
 
-/// The most keys that a tick takes out. If more are due, [`Store::nearest_deadline`] is still in the past, and the
+/// The most keys that a tick takes out by [`super::Limits::DEFAULT`]. If more are due, [`Store::nearest_deadline`] is still in the past, and the
 /// next tick follows at once; until then they are there for nobody.
 pub const TICK_KEYS: usize = 1024;
 /// The most slots in which a tick looks for idle clients: it goes round.
@@ -38,14 +39,14 @@ impl<R: Rules> Store<R> {
     /// The keys of a slot that are there, in their order (CLUSTER GETKEYSINSLOT).
     pub fn keys_of(&self, slot: SlotId) -> impl Iterator<Item = &Bytes> {
         let items = self.slots.get(&slot).into_iter().flat_map(|slot| &slot.items);
-        items.filter(|(_, item)| !item.is_due(self.clock)).map(|(key, _)| key)
+        items.filter(|(_, item)| !item.is_due(self.rules, self.clock)).map(|(key, _)| key)
     }
 
     /// A step of SCAN: keys from the cursor on, about `count` of them, and the cursor of the next step; 0 begins
     /// and ends.
     ///
     /// A key's place is its slot and then a hash of the key, so it does not move when others come and go: a key
-    /// that is there throughout is returned, and returned once. Keys of one hash come together. A slot with many
+    /// that is there throughout is returned, and returned once (KV-SCAN-1). Keys of one hash come together. A slot with many
     /// keys is looked through in every step; a hash tag that holds millions makes SCAN slow.
     pub fn scan(&self, cursor: u64, count: usize) -> (u64, Vec<Bytes>) {
         let mut found = Vec::new();
@@ -58,7 +59,8 @@ impl<R: Rules> Store<R> {
                 }
                 continue;
             }
-            let keys = self.keys_of(slot).map(|key| (place(slot, key), key));
+            let keys = self.keys_of(slot).zip(0..);
+            let keys = keys.map(|(key, number)| (self.place(slot, key, number), key));
             let mut keys: Vec<(u64, &Bytes)> = keys.filter(|(at, _)| *at >= cursor).collect();
             keys.sort_unstable();
             let mut last = None;
@@ -86,23 +88,24 @@ impl<R: Rules> Store<R> {
             here
         })?;
         let rest = chosen.items.iter().skip(usize::try_from(index).ok()?);
-        let rest = rest.filter(|(_, item)| !item.is_due(self.clock)).map(|(key, _)| key);
+        let there = |item: &Item| !item.is_due(self.rules, self.clock);
+        let rest = rest.filter(|(_, item)| there(item)).map(|(key, _)| key);
         let later = self.slots.range(SlotId(slot.0 + 1)..).flat_map(|(&id, _)| self.keys_of(id));
         rest.chain(later).chain(self.keys()).next()
     }
 
-    /// Moves the clock on, takes out the keys that are due, the first ones first and at most [`TICK_KEYS`], and drops
-    /// the records of some clients that were idle too long. Says how many keys went.
+    /// Moves the clock on, takes out the keys that are due, the first ones first, and drops the records of some clients
+    /// that were idle too long. KV-EXPIRE-4: at most so many keys go as the limits say. Says how many went.
     pub fn tick(&mut self, stamp: Stamp) -> usize {
-        self.clock = self.clock.max(stamp);
+        self.move_clock(stamp);
         let mut gone = 0;
-        while gone < TICK_KEYS {
+        while self.rules.tick_goes_on(gone, self.limits.tick_keys) {
             let Some((deadline, key)) = self.deadlines.first() else { break };
             if *deadline > self.clock {
                 break;
             }
             let key = key.clone();
-            self.edit(key.slot(), |edit| edit.remove(&key));
+            self.edit(key.slot(), |edit| edit.expire(&key));
             gone += 1;
         }
         let (rules, limits, clock) = (self.rules, self.limits, self.clock);
@@ -115,35 +118,38 @@ impl<R: Rules> Store<R> {
         gone
     }
 
-    /// Takes out all keys (FLUSHALL). Versions go on above the old ones, and the clients' records stay. The work grows
-    /// with the number of keys.
+    /// Takes out all keys (FLUSHALL). KV-FLUSH-1: versions go on above the old ones, and the clients' records stay. The
+    /// work grows with the number of keys.
     pub fn flush(&mut self, stamp: Stamp) {
-        self.clock = self.clock.max(stamp);
+        self.move_clock(stamp);
         let rules = self.rules;
         for slot in self.slots.values_mut() {
             for item in slot.items.values() {
-                slot.floor = rules.floor_after(slot.floor, item.version);
+                slot.floor = rules.floor_after_flush(slot.floor, item.version);
             }
             slot.items.clear();
+            if !rules.keeps_records_in_flush() {
+                slot.records = Records::default();
+            }
         }
         self.deadlines.clear();
+    }
+
+    /// Where a key stands in a scan: its slot, and a hash of it (FNV-1a, its upper bits folded in).
+    fn place(&self, slot: SlotId, key: &Bytes, number: u64) -> u64 {
+        let hash = key.as_ref().iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let hash = (hash ^ (hash >> PLACE_BITS)) & ((1 << PLACE_BITS) - 1);
+        (u64::from(slot.0) << PLACE_BITS) | self.rules.place_in_scan(hash, number)
     }
 
     fn edit<T>(&mut self, slot: SlotId, run: impl FnOnce(&mut Edit<'_, R>) -> T) -> T {
         let Self { rules, limits, slots, clock, deadlines, .. } = self;
         let slot = slots.entry(slot).or_default();
-        run(&mut Edit { rules: *rules, limits, clock: *clock, slot, deadlines })
+        run(&mut Edit { rules: *rules, limits, clock: *clock, stamp: *clock, slot, deadlines })
     }
 }
 
 /// Bits of a cursor below those of the slot.
 const PLACE_BITS: u32 = 48;
-
-/// Where a key stands in a scan: its slot, and a hash of it (FNV-1a, its upper bits folded in).
-fn place(slot: SlotId, key: &Bytes) -> u64 {
-    let hash = key.as_ref().iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let hash = (hash ^ (hash >> PLACE_BITS)) & ((1 << PLACE_BITS) - 1);
-    (u64::from(slot.0) << PLACE_BITS) | hash
-}

@@ -6,7 +6,7 @@ use super::{cases, key};
 use proptest::prelude::*;
 use protocol::kv::{
     Bytes, ClientId, Command, Deadline, Decimal, Exact, ExpireWhen, KeyOp, LcsForm, Limits, Once,
-    Op, Reply, Stamp, Store, StringOp, Transaction, Version, When, Work,
+    Op, Reply, Seen, Stamp, Store, StringOp, Transaction, Version, When, Work,
 };
 use std::collections::BTreeMap;
 
@@ -127,8 +127,12 @@ pub fn wild(most: usize) -> impl Strategy<Value = Vec<(Stamp, Work)>> {
     });
     let delete = (0u64..4).prop_map(|expected| Op::Delete { expected });
     let op = prop_oneof![8 => op(), 1 => lcs, 1 => delete];
+    let seen = prop_oneof![
+        (1u64..4).prop_map(Seen::At),
+        (0u64..4).prop_map(|floor| Seen::Missing { floor }),
+    ];
     let wild = (
-        prop::collection::vec((name(), 0u64..4), 0..2),
+        prop::collection::vec((name(), seen), 0..2),
         prop::collection::vec((elsewhere.clone(), op.clone()), 0..3),
         prop::option::of(once.clone()),
     )
