@@ -1,6 +1,8 @@
 //! What could be wrong with the store, its clients and the lock, and what must notice it.
 
-use super::scenes;
+use super::scenes::{
+    self, EXECS, EXPIRY, FLUSH, IDLE_CLIENTS, LEASE, RESTART, SCANS, TICKS, WATCHES,
+};
 use super::{
     Bounds, CALLS_END, CLOCK, EXACTLY_ONCE, FENCE, FLOOR, IDLE, LINEARIZABLE, MAYBE, MIRROR,
     MUTUAL_EXCLUSION, REFUSED, SCAN, Shop, TICK, VERSIONS, WATCH,
@@ -284,8 +286,6 @@ const ONCE: Bounds = Bounds { attempts: 1, ..scenes::PUTS };
 /// An answer to a call that is over may come.
 const LATE: Bounds = Bounds { drop_void: false, ..scenes::APPENDS };
 const RECORDED: Bounds = Bounds { net: Net::Duplicate, record_puts: true, ..scenes::PUTS };
-
-use scenes::{EXECS, EXPIRY, FLUSH, IDLE_CLIENTS, LEASE, RESTART, SCANS, TICKS, WATCHES};
 
 /// The mutants of the store, the clerk and the lock.
 pub const HUNTS: &[Hunt] = &[

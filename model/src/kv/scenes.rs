@@ -69,16 +69,20 @@ const fn mirrored(programs: [Program; 3]) -> Bounds {
 
 /// Stamps from 0 to 2, in any order; keys that live for 1.
 pub(super) const EXPIRY: Bounds =
-    Bounds { latest: 2, ..mirrored([SetsForGets, LeasesGets, Nothing]) };
+    Bounds { latest: 2, settle_every: 100, ..mirrored([SetsForGets, LeasesGets, Nothing]) };
 /// Two keys are due, and a tick takes out one.
 pub(super) const TICKS: Bounds =
     Bounds { latest: 2, tick_keys: 1, attempts: 1, ..mirrored([SetsTwoFor, GetsTwo, Nothing]) };
 /// A lock with a deadline, and a resource that asks for fencing versions.
 pub(super) const LEASE: Bounds =
-    Bounds { latest: 1, attempts: 1, ..mirrored([Leases, LeasesToo, Nothing]) };
+    Bounds { latest: 1, settle_every: 100, ..mirrored([Leases, LeasesToo, Nothing]) };
 /// Clients that are idle for 2 are dropped.
-pub(super) const IDLE_CLIENTS: Bounds =
-    Bounds { latest: 3, idle_ms: 1, ..mirrored([IncrementsTwice, Increments, Nothing]) };
+pub(super) const IDLE_CLIENTS: Bounds = Bounds {
+    latest: 3,
+    idle_ms: 1,
+    settle_every: 100,
+    ..mirrored([IncrementsTwice, Increments, Nothing])
+};
 /// Transactions are not recorded, and sent once.
 pub(super) const WATCHES: Bounds =
     Bounds { latest: 1, ..mirrored([Watches, ComesAndGoes, Nothing]) };
@@ -90,7 +94,7 @@ pub(super) const EXECS: Bounds = Bounds {
     ..mirrored([ExecsPair, ExecsFault, ExecsReads])
 };
 pub(super) const FLUSH: Bounds = mirrored([IncrementsFlushes, IncrementsTwice, Nothing]);
-pub(super) const SCANS: Bounds = mirrored([Scans, ShiftsKeys, Nothing]);
+pub(super) const SCANS: Bounds = Bounds { latest: 1, ..mirrored([Scans, ShiftsKeys, LeasesGets]) };
 /// The server begins anew from a snapshot, with keys, floors, records and deadlines in it.
 pub(super) const RESTART: Bounds =
     Bounds { latest: 1, restarts: 1, ..mirrored([IncrementsDeletes, LeasesGets, Nothing]) };
@@ -206,19 +210,35 @@ pub const SCENES: &[Scene] = &[
     },
     Run {
         name: "kv-lock-race",
-        about: "two clients race for one version of a lock that is there, with recorded Puts and duplication",
-        bounds: Bounds { net: Net::Duplicate, record_puts: true, ..RACE },
+        about: "two clients race for one version of a lock that is there; each call is sent once",
+        bounds: Bounds { attempts: 1, looks: 1, settle_every: 1, ..RACE },
         reaches: &[Corner::Acquired, Corner::Waited, Corner::Mismatch, Corner::Released],
     },
     Run {
         name: "kv-lock-twice",
-        about: "one client acquires the lock twice while another wants it",
+        about: "one client acquires the lock twice while another wants it; each call is sent once",
         bounds: Bounds {
-            net: Net::Duplicate,
-            record_puts: true,
+            attempts: 1,
+            looks: 1,
+            settle_every: 1,
             ..three(LOCK, [LocksTwice, Locks, Nothing])
         },
         reaches: &[Corner::Acquired, Corner::Waited, Corner::Mismatch, Corner::Released],
+    },
+    Run {
+        name: "kv-lock-alone",
+        about: "one client acquires the lock twice, and copies of its calls come late",
+        bounds: Bounds {
+            attempts: 2,
+            settle_every: 1,
+            ..three(LOCK, [LocksTwice, Nothing, Nothing])
+        },
+        reaches: &[
+            Corner::Acquired,
+            Corner::AcquiredByLook,
+            Corner::MaybeExecuted,
+            Corner::Released,
+        ],
     },
     Run {
         name: "kv-not-kept",

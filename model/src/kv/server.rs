@@ -144,12 +144,13 @@ impl<R: Rules> Server<R> {
         }
         let stamp = self.estimate;
         let keys = keys(&self.store, &work);
-        let before = versions(&aged(&self.store, stamp), &keys);
+        let before = there(&aged(&self.store, stamp), &keys);
         let reply = self.store.work(stamp, &work);
-        let after = versions(&self.store, &keys);
+        let after = there(&self.store, &keys);
         let changes = keys.into_iter().zip(before.into_iter().zip(after));
         let changes = changes.filter(|(_, (before, after))| before != after);
-        let changes: Vec<_> = changes.map(|(key, (_, after))| (key, after)).collect();
+        let version = |after: Option<(Bytes, Version)>| after.map(|(_, version)| version);
+        let changes: Vec<_> = changes.map(|(key, (_, after))| (key, version(after))).collect();
         let changed = !changes.is_empty();
         if changed {
             self.events.push(Event::Executed { client, seq, changes });
@@ -204,8 +205,10 @@ fn keys<R: Rules>(store: &Store<R>, work: &Work) -> Vec<Bytes> {
     }
 }
 
-fn versions<R: Rules>(store: &Store<R>, keys: &[Bytes]) -> Vec<Option<Version>> {
-    keys.iter().map(|key| store.get(key).map(|(_, version)| version)).collect()
+/// Value and version of each.
+fn there<R: Rules>(store: &Store<R>, keys: &[Bytes]) -> Vec<Option<(Bytes, Version)>> {
+    let one = |key| store.get(key).map(|(value, version)| (value.clone(), version));
+    keys.iter().map(one).collect()
 }
 
 fn shown<R: Rules>(store: &Store<R>) -> Shown {

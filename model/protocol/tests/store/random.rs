@@ -163,6 +163,7 @@ fn contents(store: &Store) -> Vec<(String, String)> {
 proptest! {
     #![proptest_config(cases(1024))]
 
+    /// KV-EXPIRE-1, KV-EXPIRE-3, KV-EXPIRE-5, KV-TX-1.
     #[test]
     fn the_store_replies_as_its_twin(works in works(60)) {
         let (mut store, mut twin): (Store, _) = (Store::new(Exact, Limits::default()), Twin::default());
@@ -195,7 +196,7 @@ proptest! {
         }
     }
 
-    /// A version is given once to a key, whatever happens to it; what has the same version has the same value.
+    /// KV-EXPIRE-2, KV-FLUSH-1. A version is given once to a key, whatever happens to it; what has the same version has the same value.
     #[test]
     fn versions_only_rise(works in wild(80)) {
         let mut store: Store = Store::new(Exact, limits());
@@ -222,7 +223,7 @@ proptest! {
         }
     }
 
-    /// Nothing but a write to it brings a key back, whatever the stamps.
+    /// KV-EXPIRE-3. Nothing but a write to it brings a key back, whatever the stamps.
     #[test]
     fn an_expired_key_stays_away(works in works(20), stamps in prop::collection::vec(0u64..500, 1..20)) {
         let mut store: Store = Store::new(Exact, Limits::default());
@@ -238,7 +239,7 @@ proptest! {
         }
     }
 
-    /// The same commands make the same store, and a store read from bytes goes on alike.
+    /// KV-SNAPSHOT-1. The same commands make the same store, and a store read from bytes goes on alike.
     #[test]
     fn replicas_agree_and_so_does_a_restored_one(works in wild(60), cut in 0usize..60) {
         let mut one: Store = Store::new(Exact, limits());

@@ -71,6 +71,7 @@ fn depth_is_bounded() {
 proptest! {
     #![proptest_config(cases(512))]
 
+    /// KV-SNAPSHOT-1: equal in everything, floors and records included.
     #[test]
     fn a_store_is_read_as_it_was_written(works in wild(60)) {
         let store = grown(&works);
