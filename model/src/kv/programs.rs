@@ -133,6 +133,7 @@ programs! {
     LocksTwice "Acquires the lock and releases it, and does so again."
         [Acquire, Release, Acquire, Release],
     SetsForGets "Writes x for a millisecond and reads it." [SetFor("{t}x", "a", 1), Get("{t}x")],
+    LeasesX "Writes x for a millisecond if it is not there." [Lease("{t}x", "b", 1)],
     LeasesGets "Writes x for a millisecond if it is not there, and reads it."
         [Lease("{t}x", "b", 1), Get("{t}x")],
     SetsTwoFor "Writes x and y for a millisecond each."
@@ -158,7 +159,8 @@ programs! {
     IncrementsDeletes "Adds one to x, and takes it away."
         [Incr("{t}x"), Exec(&[Part::Delete("{t}x")])],
     Scans "Asks for all keys, one by one." [Scan],
-    ShiftsKeys "Makes three keys, takes the first away, and makes another."
-        [Exec(&[Part::Set("{t}a", "1"), Part::Set("{t}b", "1"), Part::Set("{t}c", "1")]),
+    ShiftsKeys "Makes three keys and one that expires, takes the first away, and makes another."
+        [Exec(&[Part::Set("{t}a", "1"), Part::Set("{t}b", "1"), Part::Set("{t}c", "1"),
+               Part::SetFor("{t}e", "1", 1)]),
          Exec(&[Part::Delete("{t}a")]), Exec(&[Part::Set("{t}d", "1")])],
 }

@@ -69,13 +69,13 @@ const fn mirrored(programs: [Program; 3]) -> Bounds {
 
 /// Stamps from 0 to 2, in any order; keys that live for 1.
 pub(super) const EXPIRY: Bounds =
-    Bounds { latest: 2, settle_every: 100, ..mirrored([SetsForGets, LeasesGets, Nothing]) };
+    Bounds { latest: 2, settle_every: 100, ..mirrored([SetsForGets, LeasesX, Nothing]) };
 /// Two keys are due, and a tick takes out one.
 pub(super) const TICKS: Bounds =
     Bounds { latest: 2, tick_keys: 1, attempts: 1, ..mirrored([SetsTwoFor, GetsTwo, Nothing]) };
 /// A lock with a deadline, and a resource that asks for fencing versions.
 pub(super) const LEASE: Bounds =
-    Bounds { latest: 1, settle_every: 100, ..mirrored([Leases, LeasesToo, Nothing]) };
+    Bounds { latest: 2, attempts: 1, ..mirrored([Leases, LeasesToo, Nothing]) };
 /// Clients that are idle for 2 are dropped.
 pub(super) const IDLE_CLIENTS: Bounds = Bounds {
     latest: 3,
@@ -94,7 +94,7 @@ pub(super) const EXECS: Bounds = Bounds {
     ..mirrored([ExecsPair, ExecsFault, ExecsReads])
 };
 pub(super) const FLUSH: Bounds = mirrored([IncrementsFlushes, IncrementsTwice, Nothing]);
-pub(super) const SCANS: Bounds = Bounds { latest: 1, ..mirrored([Scans, ShiftsKeys, LeasesGets]) };
+pub(super) const SCANS: Bounds = Bounds { latest: 1, ..mirrored([Scans, ShiftsKeys, Nothing]) };
 /// The server begins anew from a snapshot, with keys, floors, records and deadlines in it.
 pub(super) const RESTART: Bounds =
     Bounds { latest: 1, restarts: 1, ..mirrored([IncrementsDeletes, LeasesGets, Nothing]) };
