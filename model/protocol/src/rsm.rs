@@ -35,7 +35,6 @@ use crate::replica::{self, Replica};
 use crate::types::{Index, LogId, NodeId, ReadId};
 use alloc::vec::Vec;
 use core::fmt;
-use core::hash::Hash;
 use waiters::{Verdict, Waiters};
 
 /// Names a caller who waits. The driver gives it, greater than all that it gave before.
@@ -47,9 +46,9 @@ pub const MAX_WAITING: usize = 1 << 16;
 /// A deterministic service: the same commands in the same order give the same state and the same replies.
 pub trait StateMachine: Clone {
     /// What changes it.
-    type Command: Clone + Eq + Hash + fmt::Debug;
+    type Command: Clone;
     /// What only asks.
-    type Query: Clone + Eq + Hash + fmt::Debug;
+    type Query;
     /// What either is answered with.
     type Reply;
 
@@ -449,7 +448,12 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Machine for Rsm<S, R, W> {
     }
 }
 
-impl<S: StateMachine + fmt::Debug, R: raft::Rules, W: Rules> fmt::Debug for Rsm<S, R, W> {
+impl<S, R, W> fmt::Debug for Rsm<S, R, W>
+where
+    S: StateMachine<Command: fmt::Debug, Query: fmt::Debug> + fmt::Debug,
+    R: raft::Rules,
+    W: Rules,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} applied {} {:?}", self.replica, self.applied, self.service)?;
         if !self.waiters.is_empty() {
