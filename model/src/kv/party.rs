@@ -172,9 +172,9 @@ pub enum Person<R> {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Party<R> {
     /// The server.
-    Server(Server<R>),
+    Server(Box<Server<R>>),
     /// A client.
-    Client(Client<R>),
+    Client(Box<Client<R>>),
 }
 
 /// The key of the lock.
@@ -275,10 +275,10 @@ impl<R: Rules> Actor for Person<R> {
     fn on_start(&self, _: Id, _: &Option<()>, _: &mut Out<Self>) -> Party<R> {
         match self {
             Self::Server { rules, limits, mirrored } => {
-                Party::Server(Server::new(*rules, *limits, *mirrored))
+                Party::Server(Box::new(Server::new(*rules, *limits, *mirrored)))
             }
             Self::Client { rules, config, program } => {
-                Party::Client(Client::new(*rules, *config, *program))
+                Party::Client(Box::new(Client::new(*rules, *config, *program)))
             }
         }
     }
