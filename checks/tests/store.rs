@@ -50,7 +50,7 @@ fn every_property_kills() {
 /// RED-ANSWER: with and without, the right rules pass and mutants die by the same property after as many steps.
 #[test]
 fn void_answers_of_the_store() {
-    for name in ["kv-sets", "kv-sessions", "kv-puts", "kv-flush", "kv-ticks"] {
+    for name in ["kv-sets", "kv-sessions", "kv-puts", "kv-flush", "kv-transactions"] {
         let with = scene(name);
         let fewer = states(with);
         let all = states(Bounds { drop_void: false, ..with });
