@@ -1,5 +1,5 @@
-//! A second store, as dumb as can be, that is told every entry in the order in which it was applied: one clock, one list
-//! of keys, nothing kept of what is gone. What it takes on trust are versions, which the history watches.
+//! A second store, as dumb as can be, that is told every entry in the order in which it was applied: one clock, one
+//! list of keys, nothing kept of what is gone. What it takes on trust are versions, which the history watches.
 //!
 //! A call that was executed before is not executed again here; that is all that the mirror knows of records.
 

@@ -79,8 +79,8 @@ pub enum State {
     },
 }
 
-/// What a resource remembers in order to turn away holders that are late: those of a lock that has a deadline, or that was
-/// freed by force, while they still believe that they have it.
+/// What a resource remembers in order to turn away holders that are late: those of a lock that has a deadline, or
+/// that was freed by force, while they still believe that they have it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Fence<R = Exact> {
     rules: R,

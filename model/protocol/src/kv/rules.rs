@@ -100,8 +100,8 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         used.saturating_add(idle_ms) < clock
     }
 
-    /// KV-SCAN-1. Where a key stands among those of its slot in a scan, by the hash of the key. Its number among the keys
-    /// that are there now would change when others come and go.
+    /// KV-SCAN-1. Where a key stands among those of its slot in a scan, by the hash of the key. Its number among
+    /// the keys that are there now would change when others come and go.
     fn place_in_scan(&self, hash: u64, _number: u64) -> u64 {
         hash
     }

@@ -5,8 +5,8 @@ use super::records::Records;
 use super::{Bytes, Item, Rules, SLOTS, SlotId, Stamp, Store};
 use alloc::vec::Vec;
 
-/// The most keys that a tick takes out by [`super::Limits::DEFAULT`]. If more are due, [`Store::nearest_deadline`] is still in the past, and the
-/// next tick follows at once; until then they are there for nobody.
+/// The most keys that a tick takes out by [`super::Limits::DEFAULT`]. If more are due,
+/// [`Store::nearest_deadline`] is still in the past, and the next tick follows at once; until then they are there for nobody.
 pub const TICK_KEYS: usize = 1024;
 /// The most slots in which a tick looks for idle clients: it goes round.
 pub const TICK_SLOTS: usize = 64;
@@ -46,8 +46,8 @@ impl<R: Rules> Store<R> {
     /// and ends.
     ///
     /// A key's place is its slot and then a hash of the key, so it does not move when others come and go: a key
-    /// that is there throughout is returned, and returned once (KV-SCAN-1). Keys of one hash come together. A slot with many
-    /// keys is looked through in every step; a hash tag that holds millions makes SCAN slow.
+    /// that is there throughout is returned, and returned once (KV-SCAN-1). Keys of one hash come together. A
+    /// slot with many keys is looked through in every step; a hash tag that holds millions makes SCAN slow.
     pub fn scan(&self, cursor: u64, count: usize) -> (u64, Vec<Bytes>) {
         let mut found = Vec::new();
         let first = u16::try_from(cursor >> PLACE_BITS).unwrap_or(SLOTS);

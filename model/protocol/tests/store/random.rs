@@ -196,7 +196,8 @@ proptest! {
         }
     }
 
-    /// KV-EXPIRE-2, KV-FLUSH-1. A version is given once to a key, whatever happens to it; what has the same version has the same value.
+    /// KV-EXPIRE-2, KV-FLUSH-1. A version is given once to a key, whatever happens to it; what has the
+    /// same version has the same value.
     #[test]
     fn versions_only_rise(works in wild(80)) {
         let mut store: Store = Store::new(Exact, limits());
