@@ -6,7 +6,8 @@ use super::{Bytes, Item, Rules, SLOTS, SlotId, Stamp, Store};
 use alloc::vec::Vec;
 
 /// The most keys that a tick takes out by [`super::Limits::DEFAULT`]. If more are due,
-/// [`Store::nearest_deadline`] is still in the past, and the next tick follows at once; until then they are there for nobody.
+/// [`Store::nearest_deadline`] is still in the past, and the next tick follows at once; until then they are
+/// there for nobody.
 pub const TICK_KEYS: usize = 1024;
 /// The most slots in which a tick looks for idle clients: it goes round.
 pub const TICK_SLOTS: usize = 64;
