@@ -1,7 +1,7 @@
 //! From a request to a reply or a call, and from a call's outcome to a reply.
 
 use super::access::SessionLimits;
-use super::call::{Answer, Asked, Call, Kind, NodeCall};
+use super::call::{Answer, Asked, Call, Kind, NodeCall, Query};
 use super::clients;
 use super::flight::Flight;
 use super::form::Form;
@@ -13,7 +13,7 @@ use super::replies::{Expected, Replies};
 use super::text::{self, Text};
 use crate::commands::{Command, Flags, Id, TABLE, is_http, resolve};
 use crate::resp::Writer;
-use protocol::kv::{Op, Reply, Transaction};
+use protocol::kv::Reply;
 
 /// What a session has under way.
 #[derive(Debug)]
@@ -296,7 +296,7 @@ impl State {
         Ok(())
     }
 
-    /// WATCH: asks for the versions.
+    /// WATCH: asks how the keys are.
     fn watch(&mut self, place: Place, args: Args<'_>, now: Now<'_>) -> Result<(Call, Form), Text> {
         let limit = self.limits.transaction_bytes;
         if self.multi.bytes() > limit {
@@ -305,9 +305,8 @@ impl State {
         }
         self.redirect(now, false, place.slot).inspect_err(|_| self.multi.unguard())?;
         let keys: Vec<_> = (1..args.count()).map(|place| bytes(args, place)).collect();
-        let ops = keys.iter().map(|key| (key.clone(), Op::Get)).collect();
-        let transaction = Transaction { watched: Vec::new(), ops, once: None };
-        Ok((plan::transaction(transaction), self.multi.watch(keys)))
+        let call = Call::Read(Query::Seen { keys: keys.clone() });
+        Ok((call, self.multi.watch(keys)))
     }
 
     pub(super) fn exec(&mut self, silent: bool, now: Now<'_>, calls: &mut Vec<Asked>) {

@@ -1,6 +1,7 @@
 use super::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use protocol::{Index, LogId};
 
 const MOST: usize = 1 << 20;
 

@@ -197,6 +197,7 @@ proptest! {
         }
     }
 
+    /// KV-SNAPSHOT-1: equal in everything, floors and records included.
     #[test]
     fn a_store_is_read_as_it_was_written(works in wild(60)) {
         let store = grown(&works);
