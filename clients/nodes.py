@@ -1,0 +1,112 @@
+"""Three nodes as processes of their own: started, killed, stopped, and always ended."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import redis
+
+# No event takes longer, on however busy a machine.
+PATIENCE_S = 60
+
+
+def wait_for(what, ask):
+    """Asks until there is an answer."""
+    begun = time.monotonic()
+    while time.monotonic() < begun + PATIENCE_S:
+        try:
+            answer = ask()
+        except (redis.RedisError, OSError):
+            answer = None
+        if answer:
+            return answer
+        time.sleep(0.02)
+    raise SystemExit(f"waited in vain for {what}")
+
+
+def free_port(count):
+    """The first of `count` ports in a row that are free, with those that nodes open behind them."""
+
+    def free(port):
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+            return True
+
+    for base in range(12000 + os.getpid() % 700, 28000, count):
+        if all(free(base + node + door) for node in range(count) for door in (0, 1000, 2000, 3000)):
+            return base
+    raise SystemExit("no free ports between 12000 and 31000")
+
+
+class Nodes:
+    def __init__(self, program, count=3, environment=None):
+        self.program, self.environment = program, environment
+        self.folder = tempfile.mkdtemp(prefix="quorate-clients-")
+        base = free_port(count)
+        self.ports = [base + node for node in range(count)]
+        self.running = [None] * count
+        for node in range(count):
+            self.start(node)
+
+    def start(self, node):
+        listen = [f"127.0.0.1:{port}" for port in self.ports]
+        arguments = ["server", "--dir", f"{self.folder}/{node}", "--listen", listen[node]]
+        with open(f"{self.folder}/{node}.log", "ab") as log:
+            self.running[node] = subprocess.Popen(
+                [self.program, *arguments, "--nodes", ",".join(listen)],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(self.environment or {})},
+            )
+        wait_for(f"node {node}", lambda: self.client(node).ping())
+
+    def client(self, node, **more):
+        return redis.Redis(port=self.ports[node], socket_timeout=5, **more)
+
+    def leader(self):
+        """The node that leads."""
+
+        def leads(node):
+            info = self.client(node).info("raft")
+            return info["raft_role"] == "leader" and info["raft_term"]
+
+        def ask():
+            found = []
+            for node, process in enumerate(self.running):
+                try:
+                    term = process and leads(node)
+                except (redis.RedisError, OSError):
+                    continue
+                if term:
+                    found.append((term, node))
+            return [max(found)[1]] if found else None
+
+        return wait_for("a leader", ask)[0]
+
+    def signal(self, node, name):
+        self.running[node].send_signal(getattr(signal, name))
+
+    def kill(self, node):
+        self.running[node].kill()
+        self.running[node].wait()
+        self.running[node] = None
+
+    def logs(self):
+        for node in range(len(self.ports)):
+            with open(f"{self.folder}/{node}.log", errors="replace") as log:
+                print(f"--- node {node}\n{log.read()}")
+
+    def end(self):
+        for process in self.running:
+            if process:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)

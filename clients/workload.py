@@ -1,0 +1,122 @@
+"""Writers that count: each appends tokens of its own to a key of its own, and afterwards the key tells what was executed.
+
+A token that was acknowledged must be there. One that is there twice was sent twice by its client: that may be only if the
+client's connection broke or its patience ended meanwhile, which is noted too. Through ONCE none may be there twice at all.
+"""
+
+import collections
+import threading
+import time
+
+import redis
+from redis.cluster import ClusterNode, RedisCluster
+
+from nodes import wait_for
+
+# Which writer's connections have broken, and how often: told by the library itself.
+breaks = threading.local()
+
+
+def count_breaks(connection):
+    ended = connection.disconnect
+
+    def disconnect(self, *arguments, **more):
+        if getattr(self, "_sock", None) is not None:
+            breaks.count = getattr(breaks, "count", 0) + 1
+        return ended(self, *arguments, **more)
+
+    connection.disconnect = disconnect
+
+
+count_breaks(redis.connection.AbstractConnection)
+
+
+class Writer:
+    def __init__(self, name, connect, once=None):
+        self.name, self.connect, self.once = name, connect, once
+        self.tokens = []  # (token, acknowledged, whether the connection broke meanwhile)
+        self.errors = collections.Counter()
+        self.acknowledged = 0
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.stopping = False
+
+    def start(self):
+        self.thread.start()
+
+    def run(self):
+        client = None
+        while not self.stopping:
+            try:
+                client = client or self.connect()
+            except (redis.RedisError, OSError):
+                time.sleep(0.05)
+                continue
+            self.write(client, f"{self.name}.{len(self.tokens)}")
+
+    def write(self, client, token):
+        before, acknowledged = getattr(breaks, "count", 0), False
+        command = ["APPEND", self.name, token + ";"]
+        if self.once:
+            command = ["ONCE", self.name, self.once, len(self.tokens) + 1, *command]
+        while True:
+            try:
+                client.execute_command(*command)
+                acknowledged = True
+            except (redis.RedisError, OSError) as error:
+                self.errors[f"{type(error).__name__}: {error}"[:60]] += 1
+                # Through ONCE the same may be sent again until it is answered; without, a program can only guess.
+                if self.once:
+                    time.sleep(0.02)
+                    continue
+            break
+        self.tokens.append((token, acknowledged, getattr(breaks, "count", 0) > before))
+        self.acknowledged += acknowledged
+
+    def wait_for(self, more):
+        goal = self.acknowledged + more
+        wait_for(f"{more} writes of {self.name}", lambda: self.acknowledged >= goal)
+
+    def end(self):
+        self.stopping = True
+        self.thread.join(60)
+        if self.thread.is_alive():
+            raise SystemExit(f"{self.name} does not end")
+
+    def count(self, value):
+        """What became of the tokens, and what is wrong with that."""
+        found = collections.Counter(value.decode().split(";")[:-1])
+        wrong, repeated = [], 0
+        for token, acknowledged, broke in self.tokens:
+            times = found.pop(token, 0)
+            if acknowledged and not times:
+                wrong.append(f"{token} was acknowledged, and is lost")
+            repeated += max(0, times - 1)
+            if times > 1 and (self.once or not broke):
+                wrong.append(f"{token} was executed {times} times, and its connection was well")
+        if found:
+            wrong.append(f"{self.name}: nobody wrote {list(found)[:3]}")
+        return repeated, wrong
+
+
+def writers(nodes, victim, round_name):
+    """One of each kind. Plain ones sit on nodes that survive; cluster ones know all nodes."""
+    made = []
+    client_id = int(time.time() * 1000) << 16
+    survivors = [node for node in range(len(nodes.ports)) if node != victim]
+    for protocol in (2, 3):
+        for once in (False, True):
+            node = survivors[protocol % len(survivors)]
+
+            def plain(node=node, protocol=protocol):
+                return redis.Redis(port=nodes.ports[node], protocol=protocol)
+
+            def clustered(protocol=protocol):
+                known = [ClusterNode("127.0.0.1", port + 1000) for port in nodes.ports]
+                return RedisCluster(startup_nodes=known, protocol=protocol)
+
+            for kind, connect in (("plain", plain), ("cluster", clustered)):
+                client_id += 1
+                how = "once" if once else "bare"
+                name = f"{round_name}:redis-py:{kind}:resp{protocol}:{how}"
+                made.append(Writer(name, connect, once and client_id))
+    return made
