@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from threading import Thread
 
 import redis
 
@@ -122,6 +123,15 @@ def judge(nodes, writer):
     return writer.count(values[0] or b"")
 
 
+def lost_reply(nodes):
+    """The script that README shows: a stock client whose reply is lost writes twice, and through ONCE it does not."""
+    print("\n== A reply that is lost")
+    for more, expected in ([], "one book;one book;"), (["--once"], "one book;"):
+        seen = run(sys.executable, "clients/lost_reply.py", str(nodes.ports[0]), *more)
+        print("\n".join("      " + line for line in seen.splitlines()))
+        check(f"it is there {'once' if more else 'twice'}", seen.endswith(repr(expected)))
+
+
 def wall_clock(program):
     print("\n== The wall clock is set forth and back by an hour")
     libraries = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
@@ -141,12 +151,17 @@ def wall_clock(program):
         client = node.client(0)
         wait_for("a leader", lambda: client.set("k", "v", ex=1000))
         client.set("soon", "v", px=3000)
+        forever = ("KV.WAIT", "k", 1 << 60, 2000)
         for offset in ("+3600", "-3600", "+0"):
+            waiting = Thread(target=node.client(0, socket_timeout=100).execute_command, args=forever)
+            waiting.start()
             set_to(offset, path)
             wait_for(f"the clock at {offset}", lambda: is_off_by(client, float(offset)))
             left = client.ttl("k")
             check(f"at {offset} s a key with 1000 s has {left} s left", 900 <= left <= 1000, left)
             client.set("written", offset)
+            waiting.join(60)
+            check(f"a KV.WAIT of 2 s across the jump to {offset} s ends", not waiting.is_alive())
             check(f"at {offset} s writes and reads go on", client.get("written") == offset.encode())
             if offset == "+3600":
                 wait_for("the key with 3 s to expire", lambda: client.exists("soon") == 0)
@@ -174,6 +189,7 @@ def main():
     try:
         redis_cli(nodes)
         redis_benchmark(nodes)
+        lost_reply(nodes)
         under_faults(nodes)
     except BaseException:
         nodes.logs()

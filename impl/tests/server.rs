@@ -4,7 +4,7 @@ mod support;
 
 use redis::{Commands, RedisError, RedisResult, cmd, pipe};
 use support::process::{Cluster, Folder, Node, wait_for};
-use support::suite::{clustered, plain, signal};
+use support::suite::{clustered, log, plain, signal};
 
 fn one(folder: &Folder) -> Node {
     let arguments = ["--listen".to_owned(), "127.0.0.1:0".to_owned()];
@@ -92,6 +92,25 @@ fn a_transaction_is_whole_and_a_watch_sees_what_others_did() {
         .unwrap_err();
     assert!(error.to_string().contains("value is not an integer or out of range"), "{error}");
     assert_eq!(there.get::<_, String>("{t}a").unwrap(), "no number", "as Redis: nothing is undone");
+}
+
+/// 136 MiB from the leader to a follower, for one client: that client is told that nobody knows, and nobody else is.
+#[test]
+fn a_reply_too_long_to_be_passed_on_costs_no_connection() {
+    let cluster = Cluster::start(3);
+    let follower = (cluster.leader() + 1) % 3;
+    let mut client = plain(cluster.plain()[follower]).unwrap();
+    client.set::<_, _, ()>("{l}big", vec![b'v'; 8 << 20]).unwrap();
+    let mut many = pipe();
+    many.atomic().set("{l}done", 1);
+    (0..17).for_each(|_| drop(many.get("{l}big")));
+    let error = many.query::<redis::Value>(&mut client).unwrap_err();
+    assert_eq!(error.code(), Some("UNCERTAIN"), "{error}");
+    assert_eq!(client.get::<_, i64>("{l}done").unwrap(), 1, "the connection goes on");
+    for node in 0..3 {
+        let log = log(&cluster, node);
+        assert!(!log.contains("ended"), "{log}");
+    }
 }
 
 /// SIGTERM: what was acknowledged is there afterwards, and the node says that it stops.

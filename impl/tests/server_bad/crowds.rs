@@ -86,6 +86,26 @@ fn ten_thousand_and_one_clients() {
     takes(&one(&[]), 10_000);
 }
 
+/// Clients that could not be accepted are accepted when there is room, without another one's knocking.
+#[test]
+fn who_was_not_accepted_is_accepted_later() {
+    let one = one(&[]);
+    let allow = |files: u32| {
+        let limit = format!("--nofile={files}:20000");
+        let pid = one.node.pid().to_string();
+        let done = Command::new("prlimit").args(["--pid", &pid, &limit]).status();
+        done.is_ok_and(|status| status.success())
+    };
+    if !allow(5) {
+        println!("skipped: there is no prlimit here, or it may not lower a limit");
+        return;
+    }
+    let mut waiting = connect(one.node.plain);
+    one.wait_for_log("clients can't be accepted; they wait error=Too many open files");
+    assert!(allow(1000), "a limit that was lowered can be raised");
+    is_let_in(&mut waiting).expect("it is let in");
+}
+
 /// Where few files may be open, the log gets its own, and clients what is left.
 #[test]
 fn clients_leave_files_for_the_log() {
