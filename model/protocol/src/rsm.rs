@@ -110,7 +110,8 @@ pub enum Outcome<Y> {
 /// What a server asks its driver to do, in order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect<Y> {
-    /// What the replica asks for: to send, to write, to arm or disarm a timer, or to note a role or a refused snapshot.
+    /// What the replica asks for: to send, to write, to arm or disarm a timer, or to note a role, a refused snapshot, or
+    /// what became of a read that the driver has asked Raft for itself, under a number that is not given here.
     Raft(raft::Effect),
     /// Tell a caller.
     Tell {
@@ -211,6 +212,18 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
         }
     }
 
+    /// The same server with every server's number changed by `name`: see [`raft::Raft::renamed`]. The service and who
+    /// waits know no server's number, or `command` changes it.
+    pub fn renamed(
+        &self,
+        name: &impl Fn(NodeId) -> NodeId,
+        command: impl Fn(&S::Command) -> S::Command,
+    ) -> Self {
+        let parked = self.parked.iter().map(|(ticket, parked)| (*ticket, command(parked)));
+        let parked = parked.collect();
+        Self { parked, replica: self.replica.renamed(name, command), ..self.clone() }
+    }
+
     fn leader(&self) -> Option<NodeId> {
         self.replica.raft().leader()
     }
@@ -236,16 +249,16 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
                     self.tell(None, out);
                     self.answer_reads(out);
                 }
-                raft::Effect::Readable { id, index } => {
+                raft::Effect::Readable { id, index } if id.0 < self.next_read => {
                     let batch = self.batches.iter_mut().find(|batch| batch.id == id);
                     batch.into_iter().for_each(|batch| batch.index = Some(index));
                     self.answer_reads(out);
                 }
-                raft::Effect::Refused(Refusal::ReadLost { id }) => {
+                raft::Effect::Refused(Refusal::ReadLost { id }) if id.0 < self.next_read => {
                     let reads = self.take_batch(id);
                     self.parked_reads.extend(reads);
                 }
-                raft::Effect::Refused(Refusal::TooManyReads { id }) => {
+                raft::Effect::Refused(Refusal::TooManyReads { id }) if id.0 < self.next_read => {
                     let busy = |(ticket, _)| Effect::Tell { ticket, outcome: Outcome::Busy };
                     out.extend(self.take_batch(id).into_iter().map(busy));
                 }
