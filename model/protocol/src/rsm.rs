@@ -45,6 +45,8 @@ pub type Ticket = u64;
 pub const MAX_WAITING: usize = 1 << 16;
 
 /// A deterministic service: the same commands in the same order give the same state and the same replies.
+///
+/// RSM-SNAP-1. A snapshot is all of it: whatever a later reply can depend on is in the snapshot.
 pub trait StateMachine: Clone {
     /// What changes it.
     type Command: Clone + Eq + Hash + fmt::Debug;
@@ -392,7 +394,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
 
     /// RSM-PARK-1. Those who were parked go on as soon as a leader is known.
     fn unpark(&mut self, out: &mut Vec<Effect<S::Reply>>) {
-        if self.leader().is_none() {
+        if !self.rules.may_go_on(self.leader().is_some()) {
             return;
         }
         let commands = core::mem::take(&mut self.parked);

@@ -1,0 +1,150 @@
+//! The named runs of the replicated store.
+
+use super::probes::Corner::{self, *};
+use super::{Bounds, Program};
+use crate::bounds::Bounds as ServerBounds;
+use crate::runs::Run;
+use protocol::NodeId;
+use protocol::quorum::NodeSet;
+
+/// A named exploration of the replicated store.
+pub type GroupRun = Run<Bounds, Corner>;
+
+const N0: NodeSet = NodeSet::only(NodeId(0));
+const N01: NodeSet = NodeSet::first(2);
+
+const fn bounds(servers: ServerBounds, programs: [Program; 3]) -> Bounds {
+    Bounds {
+        servers: ServerBounds { max_log: 0, ..servers },
+        programs,
+        attempts: 1,
+        contacts: NodeSet::first(servers.servers),
+        record_puts: false,
+        deadlines: 0,
+        background: false,
+        linearizable: false,
+    }
+}
+
+use Program::{Appends, AppendsGets, Gets, Nothing};
+
+/// Three servers, two terms, two rivals in turn; commands at both: one is cut off, or goes on with the successor.
+pub(super) const TRUNCATE: Bounds = Bounds {
+    contacts: N01,
+    ..bounds(
+        ServerBounds {
+            max_term: 2,
+            campaigners: N01,
+            in_turn: true,
+            converge_every: 1000,
+            ..ServerBounds::plain(3)
+        },
+        [Appends, Appends, Nothing],
+    )
+};
+
+/// Two servers; a leader restarts from its snapshot, and its client sends again.
+pub(super) const RESTART: Bounds = Bounds {
+    attempts: 2,
+    contacts: N01,
+    linearizable: true,
+    background: true,
+    ..bounds(
+        ServerBounds {
+            max_term: 2,
+            campaigners: N01,
+            in_turn: true,
+            crashes: 1,
+            victims: N0,
+            compactions: 1,
+            compactors: N0,
+            converge_every: 1000,
+            ..ServerBounds::plain(2)
+        },
+        [Appends, Nothing, Nothing],
+    )
+};
+
+/// Three servers; a deposed leader gets the successor's snapshot.
+pub(super) const INSTALL: Bounds = Bounds {
+    contacts: N01,
+    attempts: 2,
+    ..bounds(
+        ServerBounds {
+            max_term: 2,
+            campaigners: N01,
+            in_turn: true,
+            compactions: 1,
+            compactors: NodeSet::only(NodeId(1)),
+            converge_every: 1000,
+            ..ServerBounds::plain(3)
+        },
+        [Appends, Nothing, Nothing],
+    )
+};
+
+/// Two servers; callers wait for a leader, or for too long.
+pub(super) const LATE: Bounds = Bounds {
+    deadlines: 1,
+    attempts: 2,
+    linearizable: true,
+    ..bounds(
+        ServerBounds {
+            max_term: 2,
+            campaigners: N01,
+            in_turn: true,
+            converge_every: 1,
+            ..ServerBounds::plain(2)
+        },
+        [AppendsGets, Nothing, Nothing],
+    )
+};
+
+/// Three servers; reads at all of them while a rival takes over.
+pub(super) const READS: Bounds = Bounds {
+    linearizable: true,
+    ..bounds(
+        ServerBounds {
+            max_term: 2,
+            campaigners: N01,
+            in_turn: true,
+            converge_every: 1000,
+            ..ServerBounds::plain(3)
+        },
+        [Appends, Gets, Nothing],
+    )
+};
+
+/// The runs of the standard set.
+pub const GROUPS: &[GroupRun] = &[
+    Run {
+        name: "group-truncate",
+        about: "two rivals lead in turn, and each has a command: who is told what when logs are cut",
+        bounds: TRUNCATE,
+        reaches: &[Executed, AnotherInItsPlace, LaterTermInFront, BySuccessor, ParkedThenSentOn],
+    },
+    Run {
+        name: "group-restart",
+        about: "a server restarts from its snapshot while a call is sent again",
+        bounds: RESTART,
+        reaches: &[RestartedRecords, MetItsFirstCopy, CompactedLate],
+    },
+    Run {
+        name: "group-install",
+        about: "a deposed leader gets the snapshot of its successor, with or without its command in it",
+        bounds: INSTALL,
+        reaches: &[HiddenBySnapshot, RestoredRecords, MetItsFirstCopy],
+    },
+    Run {
+        name: "group-late",
+        about: "callers wait for a leader, or too long, and send again",
+        bounds: LATE,
+        reaches: &[Parked, ParkedThenProposed, Late, NobodyLed, EarlierAnswer],
+    },
+    Run {
+        name: "group-reads",
+        about: "reads at every server while a rival takes over and a command is replicated",
+        bounds: READS,
+        reaches: &[ReadAnswered, ReadAskedAgain],
+    },
+];
