@@ -9,7 +9,7 @@ use crate::bounds::Bounds as ServerBounds;
 use crate::cluster::{self, Cluster};
 use crate::converge::converge;
 use crate::history::Violation as RaftViolation;
-use crate::node::{self, DiskFault, PacketOf};
+use crate::node::{self, DiskFault, Node, PacketOf};
 use crate::raft::{CLAIMS, STATE_MACHINE_SAFETY};
 use crate::search::fingerprint;
 use client::Moves;
@@ -17,6 +17,7 @@ use protocol::kv::clerk::{self, Answer, Outcome, Request};
 use protocol::kv::{Bytes, Op};
 use protocol::log::Entry;
 use protocol::quorum::NodeSet;
+use protocol::raft::Timer;
 use protocol::rsm::{self, Rules, Ticket};
 use protocol::{LogId, NodeId};
 use record::{Step, Wait};
@@ -83,15 +84,21 @@ pub struct Bounds {
     pub attempts: u32,
     /// Which servers are called.
     pub contacts: NodeSet,
+    /// Whether each client calls one of these only: the first the first, and so on.
+    pub each_its_own: bool,
     /// Whether Puts are recorded.
     pub record_puts: bool,
     /// How many deadlines there may be.
     pub deadlines: u8,
+    /// From which term on leaders send heartbeats, if they do.
+    pub beats_from: u64,
     /// Whether a snapshot is taken of what was copied some steps before.
     pub background: bool,
     /// Whether every reply is held against an order of the calls. It tells many states apart; where it is left out
     /// (RED-HISTORY), the other properties stand.
     pub linearizable: bool,
+    /// Whether answers that change nothing but their client's rest are kept all the same (RED-HEARD).
+    pub keep_heard: bool,
 }
 
 /// An answer on its way to a client.
@@ -109,10 +116,10 @@ pub struct Letter {
 pub enum Stimulus {
     /// To a server.
     Server(node::StimulusOf<Served<rsm::Decided>>),
-    /// A client makes its next call, at this server.
-    Call(u8),
-    /// A client has waited long enough and sends its call to this server.
-    Retry(u8),
+    /// A client makes its next call, at a server.
+    Call(u8, NodeId),
+    /// A client has waited long enough and sends its call to a server.
+    Retry(u8, NodeId),
     /// A client hears this.
     Hear(Letter),
 }
@@ -157,8 +164,8 @@ impl<W: Rules> Group<W> {
         &self.cluster.stop
     }
 
-    fn service<'a>(&self, state: &'a State<W>, server: usize) -> &'a Shelf {
-        state.servers.actor_states[server].rsm.service()
+    fn server<'a>(&self, state: &'a State<W>, id: Id) -> &'a Node<Served<W>> {
+        &state.servers.actor_states[usize::from(id)]
     }
 
     /// A server takes a step, and the record takes it in. None if nothing changes.
@@ -179,7 +186,7 @@ impl<W: Rules> Group<W> {
         let mut next = State { servers, ..last.clone() };
         if crash {
             next.record.forget(server);
-            if self.service(&next, server).has_records() {
+            if self.server(&next, Id::from(server)).rsm.service().has_records() {
                 self.corners.reach(Corner::RestartedRecords);
             }
         }
@@ -208,8 +215,22 @@ impl<W: Rules> Group<W> {
             };
             next.mail.insert(Letter { ticket, answer });
         }
-        drop_void(&mut next);
+        self.drop_void(&mut next);
         Some(next)
+    }
+
+    /// RED-ANSWER. An answer to a call that is over changes nothing, now and for ever.
+    ///
+    /// RED-HEARD. Nor does the answer to a client's last call, where nobody sends again and no order is kept.
+    fn drop_void(&self, state: &mut State<W>) {
+        let Bounds { attempts, linearizable, keep_heard, .. } = self.bounds;
+        let last_matters = keep_heard || linearizable || attempts > 1;
+        let clients = &state.clients;
+        state.mail.retain(|letter| {
+            let (call, _) = call_of(letter.ticket);
+            let client = &clients[usize::from(call.0)];
+            client.is_busy() && client.call() == call && (last_matters || client.has_more())
+        });
     }
 
     /// Finds the entries of the commands that were proposed.
@@ -239,14 +260,14 @@ impl<W: Rules> Group<W> {
         mut next: State<W>,
         client: usize,
         moves: Moves,
-        to: Option<u8>,
+        to: Option<NodeId>,
     ) -> Option<State<W>> {
         if let Some(Outcome::Reply(reply)) = &moves.done {
             next.record.end(next.clients[client].call(), reply);
         }
-        drop_void(&mut next);
+        self.drop_void(&mut next);
         let Some((own, Request { seq, attempt, command })) = moves.sends else { return Some(next) };
-        let server = to.unwrap_or(own.0);
+        let NodeId(server) = to.unwrap_or(own);
         let ticket = shelf::ticket((client as u8, seq), attempt);
         let committed = next.servers.history.committed.len() as u64;
         let raft = next.servers.actor_states[usize::from(server)].replica().raft();
@@ -265,7 +286,7 @@ impl<W: Rules> Group<W> {
         Some(self.serve(&next, server, came).unwrap_or(next))
     }
 
-    fn call(&self, last: &State<W>, client: usize, to: u8) -> Option<State<W>> {
+    fn call(&self, last: &State<W>, client: usize, to: NodeId) -> Option<State<W>> {
         let mut next = last.clone();
         let (key, op, moves): (Bytes, Op, Moves) = next.clients[client].next();
         let call = next.clients[client].call();
@@ -273,7 +294,7 @@ impl<W: Rules> Group<W> {
         self.carry_out(next, client, moves, Some(to))
     }
 
-    fn retry(&self, last: &State<W>, client: usize, to: u8) -> Option<State<W>> {
+    fn retry(&self, last: &State<W>, client: usize, to: NodeId) -> Option<State<W>> {
         let mut next = last.clone();
         let moves = next.clients[client].step(clerk::Input::Retry);
         self.carry_out(next, client, moves, Some(to))
@@ -294,17 +315,20 @@ impl<W: Rules> Group<W> {
     /// What clients may do, and which deadlines may pass.
     fn offer_clients(&self, state: &State<W>, actions: &mut Vec<Action>) {
         let servers = state.servers.actor_states.len();
-        let Bounds { attempts, contacts, .. } = self.bounds;
+        let Bounds { attempts, contacts, each_its_own, .. } = self.bounds;
         for (number, client) in state.clients.iter().enumerate() {
             let mut offer = |stimulus| {
                 actions.push(ActorModelAction::Timeout(Id::from(servers + number), stimulus));
             };
-            for NodeId(server) in contacts.iter() {
+            for (place, server) in contacts.iter().enumerate() {
+                if each_its_own && place != number {
+                    continue;
+                }
                 if client.may_call() {
-                    offer(Stimulus::Call(server));
+                    offer(Stimulus::Call(number as u8, server));
                 }
                 if client.is_busy() && client.attempts() < attempts {
-                    offer(Stimulus::Retry(server));
+                    offer(Stimulus::Retry(number as u8, server));
                 }
             }
         }
@@ -360,16 +384,6 @@ fn is_over<W: Rules>(state: &State<W>) -> bool {
         || state.servers.actor_states.iter().any(|node| node.broken.is_some())
 }
 
-/// RED-ANSWER. An answer to a call that is over changes nothing, now and for ever.
-fn drop_void<W: Rules>(state: &mut State<W>) {
-    let clients = &state.clients;
-    state.mail.retain(|letter| {
-        let (call, _) = call_of(letter.ticket);
-        let client = &clients[usize::from(call.0)];
-        client.is_busy() && client.call() == call
-    });
-}
-
 impl<W: Rules> Model for Group<W> {
     type State = State<W>;
     type Action = Action;
@@ -394,10 +408,15 @@ impl<W: Rules> Model for Group<W> {
             return;
         }
         self.cluster.offer(&state.servers, |action| {
+            if let ActorModelAction::Timeout(id, node::Stimulus::Timer(Timer::Heartbeat)) = &action
+                && self.server(state, *id).replica().raft().term() < self.bounds.beats_from
+            {
+                return;
+            }
             // In the background a snapshot is what was copied before.
             if self.bounds.background
                 && let ActorModelAction::Timeout(id, node::Stimulus::Compact) = &action
-                && state.servers.actor_states[usize::from(*id)].copy.is_none()
+                && self.server(state, *id).copy.is_none()
             {
                 let copies = Stimulus::Server(node::Stimulus::Copy);
                 return actions.push(ActorModelAction::Timeout(*id, copies));
@@ -434,8 +453,8 @@ impl<W: Rules> Model for Group<W> {
             ActorModelAction::Timeout(id, stimulus) => {
                 let client = usize::from(id).checked_sub(servers)?;
                 match stimulus {
-                    Stimulus::Call(to) => self.call(last, client, to),
-                    Stimulus::Retry(to) => self.retry(last, client, to),
+                    Stimulus::Call(_, to) => self.call(last, client, to),
+                    Stimulus::Retry(_, to) => self.retry(last, client, to),
                     Stimulus::Hear(letter) => self.hear(last, client, letter),
                     Stimulus::Server(_) => None,
                 }

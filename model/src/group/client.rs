@@ -103,7 +103,12 @@ impl Client {
 
     /// Whether its program has a step left, and nothing is under way.
     pub fn may_call(&self) -> bool {
-        !self.is_busy() && self.begun < self.program.steps().len()
+        !self.is_busy() && self.has_more()
+    }
+
+    /// Whether its program goes on behind the call that is under way.
+    pub const fn has_more(&self) -> bool {
+        self.begun < self.program.steps().len()
     }
 
     /// The next step of the program: what is called.

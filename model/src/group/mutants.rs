@@ -156,30 +156,65 @@ impl Hunt {
     }
 }
 
-/// n0 leads term 1 with n1's vote.
+/// n0 leads term 1 with n1's vote, and its disk has the no-op.
 const N0_LEADS: &[&str] =
-    &["n0 campaign", "n0 disk", "n0→n1 RequestVote", "n1 disk", "n1→n0 VoteGranted"];
+    &["n0 campaign", "n0 disk", "n0→n1 RequestVote", "n1 disk", "n1→n0 VoteGranted", "n0 disk"];
+
+/// n1 has the no-op of term 1.
+const N1_HAS_NO_OP: &[&str] = &["n0→n1 t1 AppendEntries", "n1 disk"];
+
+/// n2 has it.
+const N2_HAS_NO_OP: &[&str] = &["n0→n2 t1 AppendEntries", "n2 disk", "n2 disk"];
+
+/// A client's command is in n0's log, on its disk too.
+const AT_N0: &[&str] = &["c0 calls n0", "n0 disk"];
 
 /// n1 leads term 2 with n2's vote.
 const N1_LEADS: &[&str] =
     &["n1 campaign", "n1 disk", "n1→n2 t2 RequestVote", "n2 disk", "n2→n1 t2 VoteGranted"];
 
+/// n1 commits its no-op with n2.
+const N1_COMMITS: &[&str] =
+    &["n1 disk", "n1→n2 t2 AppendEntries", "n2 disk", "n2→n1 t2 Accepted"];
+
+/// n1 hears of the command, and no more; then it leads term 2.
+const N1_HAS_COMMAND: &[&str] =
+    &["n1→n0 t1 Accepted", "c0 calls n0", "n0→n1 t1 AppendEntries prev 1.1 entries 1.2", "n1 disk"];
+
+/// n0's log is cut, and its disk forgets that.
+const N0_IS_CUT: &[&str] = &["n1→n0 t2 AppendEntries", "n0 crash"];
+
+/// n0 learns of term 2 and leads term 3 with n2's vote.
+const N0_LEADS_3: &[&str] = &[
+    "n1→n0 t2 RequestVote",
+    "n0 disk",
+    "n0 campaign",
+    "n0 disk",
+    "n0→n2 t3 RequestVote",
+    "n2 disk",
+    "n2→n0 t3 VoteGranted",
+    "n0 disk",
+];
+
 /// Every mutant.
 pub const HUNTS: &[Hunt] = &[
     Hunt::new("K3", "RSM-SNAP-1", Bug::FileForgets, runs::RESTART, SERVICE),
-    Hunt::new("S11", "RSM-SNAP-1", Bug::FileForgets, runs::INSTALL, SERVICE),
-    Hunt::new("K4", "RSM-TELL-1", Bug::IndexIsEnough, runs::TRUNCATE, TELLS)
-        .from(&[N0_LEADS, N1_LEADS]),
+    Hunt::new("S11", "RSM-SNAP-1", Bug::FileForgets, runs::INSTALL, SERVICE)
+        .from(&[N0_LEADS, N1_HAS_NO_OP, N1_HAS_COMMAND, N1_LEADS, N1_COMMITS]),
+    Hunt::new("K4", "RSM-TELL-1", Bug::IndexIsEnough, runs::TRUNCATE, CLAIMS)
+        .from(&[N0_LEADS, N1_HAS_NO_OP, N2_HAS_NO_OP, AT_N0, N1_LEADS, N1_COMMITS]),
     Hunt::new("K6", "RSM-APPLY-1", Bug::RestartsAhead, runs::RESTART, SERVICE),
     Hunt::new("P6", "RAFT-SNAP-6", Bug::RestartsEmpty, runs::RESTART, SERVICE),
     Hunt::new("K7", "RSM-TELL-5", Bug::LateIsRefused, runs::LATE, TELLS),
     Hunt::new("K9", "RSM-READ-2", Bug::AnswersAtOnce, runs::READS, FRESH),
     Hunt::new("K9b", "RSM-READ-2", Bug::LeaderAnswersAtOnce, runs::READS, FRESH).from(&[N0_LEADS]),
-    Hunt::new("K13", "RSM-TELL-3", Bug::TruncatedIsRefused, runs::TRUNCATE, TELLS)
-        .from(&[N0_LEADS]),
+    Hunt::new("K13", "RSM-TELL-3", Bug::TruncatedIsRefused, runs::CUT, TELLS)
+        .from(&[N0_LEADS, AT_N0, N1_LEADS, N0_IS_CUT, N0_LEADS_3]),
     Hunt::new("K14", "RSM-TELL-2", Bug::NeverOver, runs::TRUNCATE, TOLD).from(&[N0_LEADS]),
-    Hunt::new("QR1", "RSM-TELL-4", Bug::HiddenIsRefused, runs::INSTALL, TELLS),
+    Hunt::new("QR1", "RSM-TELL-4", Bug::HiddenIsRefused, runs::INSTALL, TELLS)
+        .from(&[N0_LEADS, N1_HAS_NO_OP, N1_HAS_COMMAND, N1_LEADS, N1_COMMITS]),
     Hunt::new("QR2", "RSM-READ-1", Bug::AnswersEarly, runs::READS, FRESH),
     Hunt::new("QR3", "RSM-PARK-1", Bug::ParkedStay, runs::LATE, CLAIMS),
-    Hunt::new("QR4", "RSM-TELL-2", Bug::OverWithoutTerm, runs::TRUNCATE, TELLS).from(&[N0_LEADS]),
+    Hunt::new("QR4", "RSM-TELL-2", Bug::OverWithoutTerm, runs::TRUNCATE, TELLS)
+        .from(&[N0_LEADS, N1_HAS_NO_OP, N1_LEADS, N1_COMMITS]),
 ];

@@ -19,10 +19,13 @@ const fn bounds(servers: ServerBounds, programs: [Program; 3]) -> Bounds {
         programs,
         attempts: 1,
         contacts: NodeSet::first(servers.servers),
+        each_its_own: false,
         record_puts: false,
         deadlines: 0,
+        beats_from: 1,
         background: false,
         linearizable: false,
+        keep_heard: false,
     }
 }
 
@@ -31,6 +34,7 @@ use Program::{Appends, AppendsGets, Gets, Nothing};
 /// Three servers, two terms, two rivals in turn; commands at both: one is cut off, or goes on with the successor.
 pub(super) const TRUNCATE: Bounds = Bounds {
     contacts: N01,
+    each_its_own: true,
     ..bounds(
         ServerBounds {
             max_term: 2,
@@ -41,6 +45,20 @@ pub(super) const TRUNCATE: Bounds = Bounds {
         },
         [Appends, Appends, Nothing],
     )
+};
+
+/// A deposed leader's log is cut, and its disk forgets that: it wins again and commits what was cut.
+pub(super) const CUT: Bounds = Bounds {
+    servers: ServerBounds {
+        max_term: 3,
+        crashes: 1,
+        victims: N0,
+        converge_every: 0,
+        ..TRUNCATE.servers
+    },
+    programs: [Appends, Nothing, Nothing],
+    contacts: N0,
+    ..TRUNCATE
 };
 
 /// Two servers; a leader restarts from its snapshot, and its client sends again.
@@ -67,13 +85,14 @@ pub(super) const RESTART: Bounds = Bounds {
 
 /// Three servers; a deposed leader gets the successor's snapshot.
 pub(super) const INSTALL: Bounds = Bounds {
-    contacts: N01,
-    attempts: 2,
+    contacts: N0,
+    beats_from: 2,
     ..bounds(
         ServerBounds {
             max_term: 2,
             campaigners: N01,
             in_turn: true,
+            heartbeats: true,
             compactions: 1,
             compactors: NodeSet::only(NodeId(1)),
             converge_every: 1000,
@@ -100,9 +119,10 @@ pub(super) const LATE: Bounds = Bounds {
     )
 };
 
-/// Three servers; reads at all of them while a rival takes over.
+/// Three servers; a read at a leader that is deposed while its rival takes a command.
 pub(super) const READS: Bounds = Bounds {
-    linearizable: true,
+    contacts: N01,
+    each_its_own: true,
     ..bounds(
         ServerBounds {
             max_term: 2,
@@ -111,7 +131,7 @@ pub(super) const READS: Bounds = Bounds {
             converge_every: 1000,
             ..ServerBounds::plain(3)
         },
-        [Appends, Gets, Nothing],
+        [Gets, Appends, Nothing],
     )
 };
 
@@ -133,7 +153,7 @@ pub const GROUPS: &[GroupRun] = &[
         name: "group-install",
         about: "a deposed leader gets the snapshot of its successor, with or without its command in it",
         bounds: INSTALL,
-        reaches: &[HiddenBySnapshot, RestoredRecords, MetItsFirstCopy],
+        reaches: &[HiddenBySnapshot, RestoredRecords, BySuccessor],
     },
     Run {
         name: "group-late",
@@ -143,7 +163,7 @@ pub const GROUPS: &[GroupRun] = &[
     },
     Run {
         name: "group-reads",
-        about: "reads at every server while a rival takes over and a command is replicated",
+        about: "a read at a leader while a rival takes over and commits a command",
         bounds: READS,
         reaches: &[ReadAnswered, ReadAskedAgain],
     },

@@ -25,10 +25,15 @@ pub fn bounds_text(bounds: &Bounds) -> String {
     if bounds.deadlines > 0 {
         text += &format!(" {}late", bounds.deadlines);
     }
+    if bounds.beats_from > 1 {
+        text += &format!(" hb≥t{}", bounds.beats_from);
+    }
     let words = [
+        (bounds.each_its_own, "own"),
         (bounds.record_puts, "rec"),
         (bounds.background, "background"),
         (!bounds.linearizable, "no-order"),
+        (bounds.keep_heard, "heard"),
     ];
     for (_, word) in words.iter().filter(|(on, _)| *on) {
         text.push(' ');
@@ -48,8 +53,8 @@ pub fn describe(action: &Action) -> String {
         }
         ActorModelAction::Timeout(id, stimulus) => match stimulus {
             Stimulus::Server(stimulus) => format!("n{}  {stimulus:?}", usize::from(*id)),
-            Stimulus::Call(to) => format!("client {} calls n{to}", usize::from(*id)),
-            Stimulus::Retry(to) => format!("client {} calls n{to} again", usize::from(*id)),
+            Stimulus::Call(client, to) => format!("c{client} calls {to:?}"),
+            Stimulus::Retry(client, to) => format!("c{client} calls again {to:?}"),
             Stimulus::Hear(letter) => {
                 let ((client, seq), attempt) = call_of(letter.ticket);
                 format!("c{client} hears of #{seq}.{attempt}: {:?}", letter.answer)
@@ -173,8 +178,8 @@ pub fn picture<W: Rules>(group: &Group<W>, path: &[Action]) -> String {
         let (from, to) = match action {
             ActorModelAction::Deliver { src, dst, .. } => (at(src), at(dst)),
             ActorModelAction::Drop(envelope) => (at(&envelope.src), at(&envelope.src)),
-            ActorModelAction::Timeout(id, Stimulus::Call(to) | Stimulus::Retry(to)) => {
-                (at(id), usize::from(*to))
+            ActorModelAction::Timeout(id, Stimulus::Call(_, to) | Stimulus::Retry(_, to)) => {
+                (at(id), usize::from(to.0))
             }
             ActorModelAction::Timeout(id, _) => (at(id), at(id)),
             _ => break,
