@@ -90,8 +90,12 @@ pub struct Bounds {
     pub record_puts: bool,
     /// How many deadlines there may be.
     pub deadlines: u8,
+    /// Whether only a server that leads, or thinks so, is called.
+    pub at_leaders: bool,
     /// From which term on leaders send heartbeats, if they do.
     pub beats_from: u64,
+    /// How often a leader sends them, in all.
+    pub beats: u8,
     /// Whether a snapshot is taken of what was copied some steps before.
     pub background: bool,
     /// Whether every reply is held against an order of the calls. It tells many states apart; where it is left out
@@ -182,8 +186,11 @@ impl<W: Rules> Group<W> {
                 node::Stimulus::GiveUp(_) | node::Stimulus::GiveUpParked(_)
             )
         );
+        let beat =
+            matches!(action, ActorModelAction::Timeout(_, node::Stimulus::Timer(Timer::Heartbeat)));
         let (servers, events) = self.cluster.step(&last.servers, action)?;
         let mut next = State { servers, ..last.clone() };
+        next.record.beats += u8::from(beat);
         if crash {
             next.record.forget(server);
             if self.server(&next, Id::from(server)).rsm.service().has_records() {
@@ -315,13 +322,15 @@ impl<W: Rules> Group<W> {
     /// What clients may do, and which deadlines may pass.
     fn offer_clients(&self, state: &State<W>, actions: &mut Vec<Action>) {
         let servers = state.servers.actor_states.len();
-        let Bounds { attempts, contacts, each_its_own, .. } = self.bounds;
+        let Bounds { attempts, contacts, each_its_own, at_leaders, .. } = self.bounds;
         for (number, client) in state.clients.iter().enumerate() {
             let mut offer = |stimulus| {
                 actions.push(ActorModelAction::Timeout(Id::from(servers + number), stimulus));
             };
             for (place, server) in contacts.iter().enumerate() {
-                if each_its_own && place != number {
+                let called = self.server(state, Id::from(usize::from(server.0)));
+                let leads = called.replica().raft().leads();
+                if each_its_own && place != number || at_leaders && !leads {
                     continue;
                 }
                 if client.may_call() {
@@ -409,7 +418,8 @@ impl<W: Rules> Model for Group<W> {
         }
         self.cluster.offer(&state.servers, |action| {
             if let ActorModelAction::Timeout(id, node::Stimulus::Timer(Timer::Heartbeat)) = &action
-                && self.server(state, *id).replica().raft().term() < self.bounds.beats_from
+                && (self.server(state, *id).replica().raft().term() < self.bounds.beats_from
+                    || state.record.beats >= self.bounds.beats)
             {
                 return;
             }

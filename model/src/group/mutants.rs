@@ -174,8 +174,17 @@ const N1_LEADS: &[&str] =
     &["n1 campaign", "n1 disk", "n1→n2 t2 RequestVote", "n2 disk", "n2→n1 t2 VoteGranted"];
 
 /// n1 commits its no-op with n2.
-const N1_COMMITS: &[&str] =
-    &["n1 disk", "n1→n2 t2 AppendEntries", "n2 disk", "n2→n1 t2 Accepted"];
+const N1_COMMITS: &[&str] = &["n1 disk", "n1→n2 t2 AppendEntries", "n2 disk", "n2→n1 t2 Accepted"];
+
+/// n2 gets from n1 all that n1 has.
+const N2_HAS_ALL: &[&str] = &[
+    "n1 disk",
+    "n1→n2 t2 AppendEntries prev 1.2",
+    "n2→n1 t2 Rejected",
+    "n1→n2 t2 AppendEntries prev 0.0",
+    "n2 disk",
+    "n2→n1 t2 Accepted",
+];
 
 /// n1 hears of the command, and no more; then it leads term 2.
 const N1_HAS_COMMAND: &[&str] =
@@ -199,10 +208,21 @@ const N0_LEADS_3: &[&str] = &[
 /// Every mutant.
 pub const HUNTS: &[Hunt] = &[
     Hunt::new("K3", "RSM-SNAP-1", Bug::FileForgets, runs::RESTART, SERVICE),
-    Hunt::new("S11", "RSM-SNAP-1", Bug::FileForgets, runs::INSTALL, SERVICE)
-        .from(&[N0_LEADS, N1_HAS_NO_OP, N1_HAS_COMMAND, N1_LEADS, N1_COMMITS]),
-    Hunt::new("K4", "RSM-TELL-1", Bug::IndexIsEnough, runs::TRUNCATE, CLAIMS)
-        .from(&[N0_LEADS, N1_HAS_NO_OP, N2_HAS_NO_OP, AT_N0, N1_LEADS, N1_COMMITS]),
+    Hunt::new("S11", "RSM-SNAP-1", Bug::FileForgets, runs::INSTALL, SERVICE).from(&[
+        N0_LEADS,
+        N1_HAS_NO_OP,
+        N1_HAS_COMMAND,
+        N1_LEADS,
+        N2_HAS_ALL,
+    ]),
+    Hunt::new("K4", "RSM-TELL-1", Bug::IndexIsEnough, runs::RIVALS, CLAIMS).from(&[
+        N0_LEADS,
+        N1_HAS_NO_OP,
+        N2_HAS_NO_OP,
+        AT_N0,
+        N1_LEADS,
+        N1_COMMITS,
+    ]),
     Hunt::new("K6", "RSM-APPLY-1", Bug::RestartsAhead, runs::RESTART, SERVICE),
     Hunt::new("P6", "RAFT-SNAP-6", Bug::RestartsEmpty, runs::RESTART, SERVICE),
     Hunt::new("K7", "RSM-TELL-5", Bug::LateIsRefused, runs::LATE, TELLS),
@@ -210,11 +230,19 @@ pub const HUNTS: &[Hunt] = &[
     Hunt::new("K9b", "RSM-READ-2", Bug::LeaderAnswersAtOnce, runs::READS, FRESH).from(&[N0_LEADS]),
     Hunt::new("K13", "RSM-TELL-3", Bug::TruncatedIsRefused, runs::CUT, TELLS)
         .from(&[N0_LEADS, AT_N0, N1_LEADS, N0_IS_CUT, N0_LEADS_3]),
-    Hunt::new("K14", "RSM-TELL-2", Bug::NeverOver, runs::TRUNCATE, TOLD).from(&[N0_LEADS]),
-    Hunt::new("QR1", "RSM-TELL-4", Bug::HiddenIsRefused, runs::INSTALL, TELLS)
-        .from(&[N0_LEADS, N1_HAS_NO_OP, N1_HAS_COMMAND, N1_LEADS, N1_COMMITS]),
+    Hunt::new("K14", "RSM-TELL-2", Bug::NeverOver, runs::RIVALS, TOLD).from(&[N0_LEADS]),
+    Hunt::new("QR1", "RSM-TELL-4", Bug::HiddenIsRefused, runs::INSTALL, TELLS).from(&[
+        N0_LEADS,
+        N1_HAS_NO_OP,
+        N1_HAS_COMMAND,
+        N1_LEADS,
+        N2_HAS_ALL,
+    ]),
     Hunt::new("QR2", "RSM-READ-1", Bug::AnswersEarly, runs::READS, FRESH),
     Hunt::new("QR3", "RSM-PARK-1", Bug::ParkedStay, runs::LATE, CLAIMS),
-    Hunt::new("QR4", "RSM-TELL-2", Bug::OverWithoutTerm, runs::TRUNCATE, TELLS)
-        .from(&[N0_LEADS, N1_HAS_NO_OP, N1_LEADS, N1_COMMITS]),
+    Hunt::new("QR4", "RSM-TELL-2", Bug::OverWithoutTerm, runs::RIVALS, TELLS).from(&[
+        N0_LEADS,
+        N1_HAS_NO_OP,
+        N1_LEADS,
+    ]),
 ];

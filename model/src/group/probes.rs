@@ -40,7 +40,6 @@ corners! {
     RestartedRecords "a service with records came back after a restart",
     BySuccessor "a deposed leader's command was committed by its successor",
     CompactedLate "a snapshot was taken of less than what was applied by then",
-    CompactedTooLate "a snapshot was not taken any more, for a received one covered more",
 }
 
 /// What was reached, from all threads.

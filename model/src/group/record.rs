@@ -69,6 +69,8 @@ pub struct Record {
     refused: BTreeSet<Ticket>,
     /// How many deadlines there were.
     pub deadlines: u8,
+    /// How often a leader has sent heartbeats.
+    pub beats: u8,
     /// What does not hold.
     pub violation: Option<Violation>,
 }
@@ -168,7 +170,6 @@ impl Record {
                     }
                 }
                 Event::CompactedLate { taken: true } => corners.reach(Corner::CompactedLate),
-                Event::CompactedLate { taken: false } => corners.reach(Corner::CompactedTooLate),
                 _ => {}
             }
         }

@@ -28,8 +28,12 @@ pub fn bounds_text(bounds: &Bounds) -> String {
     if bounds.beats_from > 1 {
         text += &format!(" hb≥t{}", bounds.beats_from);
     }
+    if bounds.servers.heartbeats {
+        text += &format!(" hb×{}", bounds.beats);
+    }
     let words = [
         (bounds.each_its_own, "own"),
+        (bounds.at_leaders, "at-leaders"),
         (bounds.record_puts, "rec"),
         (bounds.background, "background"),
         (!bounds.linearizable, "no-order"),
