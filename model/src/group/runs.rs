@@ -33,7 +33,7 @@ const fn bounds(servers: ServerBounds, programs: [Program; 3]) -> Bounds {
 
 use Program::{Appends, Gets, Nothing};
 
-/// Three servers, two terms, two rivals in turn; commands at both: one is cut off, or goes on with the successor.
+/// Three servers, two terms, two rivals in turn; a command at each: one is cut off, or goes on with the successor.
 pub(super) const RIVALS: Bounds = Bounds {
     contacts: N01,
     each_its_own: true,
@@ -43,15 +43,14 @@ pub(super) const RIVALS: Bounds = Bounds {
             max_term: 2,
             campaigners: N01,
             in_turn: true,
+            max_batch: 1,
+            window: 1,
             converge_every: 1000,
             ..ServerBounds::plain(3)
         },
         [Appends, Appends, Nothing],
     )
 };
-
-/// As [`RIVALS`] with a command at the first leader only.
-const TRUNCATE: Bounds = Bounds { programs: [Appends, Nothing, Nothing], ..RIVALS };
 
 /// A deposed leader's log is cut, and its disk forgets that: it wins again and commits what was cut.
 pub(super) const CUT: Bounds = Bounds {
@@ -60,11 +59,11 @@ pub(super) const CUT: Bounds = Bounds {
         crashes: 1,
         victims: N0,
         converge_every: 0,
-        ..TRUNCATE.servers
+        ..RIVALS.servers
     },
     programs: [Appends, Nothing, Nothing],
     contacts: N0,
-    ..TRUNCATE
+    ..RIVALS
 };
 
 /// Two servers; a leader restarts from its snapshot, and its client sends again.
@@ -89,7 +88,8 @@ pub(super) const RESTART: Bounds = Bounds {
     )
 };
 
-/// Three servers; a deposed leader gets the successor's snapshot.
+/// Three servers; a deposed leader gets the successor's snapshot. Too many states for the standard set: mutants are
+/// hunted here from where a prefix ends.
 pub(super) const INSTALL: Bounds = Bounds {
     contacts: N0,
     at_leaders: true,
@@ -147,8 +147,8 @@ pub(super) const READS: Bounds = Bounds {
 pub const GROUPS: &[GroupRun] = &[
     Run {
         name: "group-truncate",
-        about: "two rivals lead in turn, and the first has a command: who is told what when logs are cut",
-        bounds: TRUNCATE,
+        about: "two rivals lead in turn, and each has a command: who is told what when logs are cut",
+        bounds: RIVALS,
         reaches: &[Executed, AnotherInItsPlace, LaterTermInFront, BySuccessor],
     },
     Run {
@@ -156,12 +156,6 @@ pub const GROUPS: &[GroupRun] = &[
         about: "a server restarts from its snapshot while a call is sent again",
         bounds: RESTART,
         reaches: &[RestartedRecords, MetItsFirstCopy, CompactedLate],
-    },
-    Run {
-        name: "group-install",
-        about: "a deposed leader gets the snapshot of its successor, with or without its command in it",
-        bounds: INSTALL,
-        reaches: &[HiddenBySnapshot, RestoredRecords, BySuccessor],
     },
     Run {
         name: "group-late",
