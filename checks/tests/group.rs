@@ -53,7 +53,11 @@ fn a_snapshot_hides_a_command() {
     let hunt = HUNTS.iter().find(|hunt| hunt.id == "QR1").expect("it is in the table");
     let group = Group::new(hunt.bounds, Decided, DiskFault::None);
     let rest: &[&[&str]] = &[
-        &["n1→n2 t2 AppendEntries prev 1.2 entries 2.3", "n1 Heartbeat timer", "n1→n0 t2 Heartbeat"],
+        &[
+            "n1→n2 t2 AppendEntries prev 1.2 entries 2.3",
+            "n1 Heartbeat timer",
+            "n1→n0 t2 Heartbeat",
+        ],
         &["n2 disk", "n2→n1 t2 Accepted match 3", "n1 snapshot", "n0→n1 t2 Alive"],
         &["n1→n0 t2 InstallSnapshot"],
     ];

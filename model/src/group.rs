@@ -5,7 +5,6 @@
 //! may come when its client has sent the call again elsewhere, and a copy may lie in a deposed leader's log.
 //! [`record`] has what is true, and compares.
 
-use crate::bounds::Bounds as ServerBounds;
 use crate::cluster::{self, Cluster};
 use crate::converge::converge;
 use crate::history::Violation as RaftViolation;
@@ -16,7 +15,6 @@ use client::Moves;
 use protocol::kv::clerk::{self, Answer, Outcome, Request};
 use protocol::kv::{Bytes, Op};
 use protocol::log::Entry;
-use protocol::quorum::NodeSet;
 use protocol::raft::Timer;
 use protocol::rsm::{self, Rules, Ticket};
 use protocol::{LogId, NodeId};
@@ -29,6 +27,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+mod bounds;
 mod client;
 mod mutants;
 mod probes;
@@ -37,6 +36,7 @@ mod runs;
 mod shelf;
 mod telling;
 
+pub use bounds::Bounds;
 pub use client::{Client, Program};
 pub use mutants::{Bug, HUNTS, Hunt, Wrong};
 pub use probes::{Corner, Corners};
@@ -71,39 +71,6 @@ pub const TOLD: &str = "Everyone Is Told";
 /// The properties' ids in SPEC.md that are of this model alone, with their names.
 pub const IDS: [(&str, &str); 4] =
     [("PROP-TELLS", TELLS), ("PROP-SERVICE", SERVICE), ("PROP-FRESH", FRESH), ("PROP-TOLD", TOLD)];
-
-/// What may happen in a run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Bounds {
-    /// To the servers. They take no commands but the clients'.
-    #[serde(flatten)]
-    pub servers: ServerBounds,
-    /// What each client does.
-    pub programs: [Program; 3],
-    /// How often a call may be sent.
-    pub attempts: u32,
-    /// Which servers are called.
-    pub contacts: NodeSet,
-    /// Whether each client calls one of these only: the first the first, and so on.
-    pub each_its_own: bool,
-    /// Whether Puts are recorded.
-    pub record_puts: bool,
-    /// How many deadlines there may be.
-    pub deadlines: u8,
-    /// Whether only a server that leads, or thinks so, is called.
-    pub at_leaders: bool,
-    /// From which term on leaders send heartbeats, if they do.
-    pub beats_from: u64,
-    /// How often a leader sends them, in all.
-    pub beats: u8,
-    /// Whether a snapshot is taken of what was copied some steps before.
-    pub background: bool,
-    /// Whether every reply is held against an order of the calls. It tells many states apart; where it is left out
-    /// (RED-HISTORY), the other properties stand.
-    pub linearizable: bool,
-    /// Whether answers that change nothing but their client's rest are kept all the same (RED-HEARD).
-    pub keep_heard: bool,
-}
 
 /// An answer on its way to a client.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -247,7 +214,7 @@ impl<W: Rules> Group<W> {
         let open =
             |wait: &&mut Wait| wait.server == server && wait.read.is_none() && wait.entry.is_none();
         let waits = state.record.waits.iter_mut();
-        for (&ticket, wait) in waits.filter(|(_, wait)| open(&wait)) {
+        for (&ticket, wait) in waits.filter(|(_, wait)| open(wait)) {
             let first = terms.base().index + 1;
             let index = (first..=log.last()).find(|&index| {
                 matches!(log.get(index), Some(Entry::Command(one)) if one.ticket == ticket)
