@@ -21,6 +21,7 @@
 
 extern crate alloc;
 
+pub mod clock;
 pub mod kv;
 pub mod log;
 pub mod queue;

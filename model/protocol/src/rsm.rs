@@ -35,7 +35,6 @@ use crate::replica::{self, Replica};
 use crate::types::{Index, LogId, NodeId, ReadId};
 use alloc::vec::Vec;
 use core::fmt;
-use core::hash::Hash;
 use waiters::{Verdict, Waiters};
 
 /// Names a caller who waits. The driver gives it, greater than all that it gave before.
@@ -49,9 +48,9 @@ pub const MAX_WAITING: usize = 1 << 16;
 /// RSM-SNAP-1. A snapshot is all of it: whatever a later reply can depend on is in the snapshot.
 pub trait StateMachine: Clone {
     /// What changes it.
-    type Command: Clone + Eq + Hash + fmt::Debug;
+    type Command: Clone;
     /// What only asks.
-    type Query: Clone + Eq + Hash + fmt::Debug;
+    type Query;
     /// What either is answered with.
     type Reply;
 
@@ -464,7 +463,12 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Machine for Rsm<S, R, W> {
     }
 }
 
-impl<S: StateMachine + fmt::Debug, R: raft::Rules, W: Rules> fmt::Debug for Rsm<S, R, W> {
+impl<S, R, W> fmt::Debug for Rsm<S, R, W>
+where
+    S: StateMachine<Command: fmt::Debug, Query: fmt::Debug> + fmt::Debug,
+    R: raft::Rules,
+    W: Rules,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} applied {} {:?}", self.replica, self.applied, self.service)?;
         if !self.waiters.is_empty() {
