@@ -219,7 +219,10 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
         &self,
         name: &impl Fn(NodeId) -> NodeId,
         command: impl Fn(&S::Command) -> S::Command,
-    ) -> Self {
+    ) -> Self
+    where
+        Self: Clone,
+    {
         let parked = self.parked.iter().map(|(ticket, parked)| (*ticket, command(parked)));
         let parked = parked.collect();
         Self { parked, replica: self.replica.renamed(name, command), ..self.clone() }

@@ -11,8 +11,16 @@ use std::hash::Hash;
 /// A service, with what a model needs to have of one.
 pub trait Service:
     StateMachine<
-        Command: Ord + Serialize + DeserializeOwned + Send + Sync + 'static,
-        Query: Ord + Serialize + DeserializeOwned + Send + Sync + 'static,
+        Command: Ord + Hash + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static,
+        Query: Clone
+                   + Ord
+                   + Hash
+                   + fmt::Debug
+                   + Serialize
+                   + DeserializeOwned
+                   + Send
+                   + Sync
+                   + 'static,
         Reply: Clone
                    + Eq
                    + Ord
