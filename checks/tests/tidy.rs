@@ -74,7 +74,8 @@ fn names_locks(line: &str) -> Option<&'static str> {
     let others = parts.iter().skip(1).any(|rest| after(rest));
     let foreign = |part: &&str| {
         let mut before = part.match_indices("sync::").map(|(at, _)| &part[..at]);
-        before.any(|text| !(text.ends_with("crate::") || text.ends_with("super::")))
+        before
+            .any(|text| !["crate::", "super::", "quorate::"].iter().any(|own| text.ends_with(own)))
     };
     match () {
         () if named("loom::") => Some("loom"),

@@ -3,6 +3,7 @@
 use super::Failed;
 use quorate::config::Settings;
 use quorate::node::Node;
+use quorate::sync::{AtomicBool, Ordering};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -104,9 +105,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
     );
     println!("  folder          {}", config.dir.display());
     let stop = node.stopper();
-    let asked = std::sync::atomic::AtomicBool::new(false);
+    let asked = AtomicBool::new(false);
     ctrlc::set_handler(move || {
-        if asked.swap(true, std::sync::atomic::Ordering::Relaxed) {
+        if asked.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
         eprintln!("stopping; once more to stop at once");

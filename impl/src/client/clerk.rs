@@ -12,9 +12,7 @@ use super::links::{Exchange, Links, SERVERS};
 use super::wire::{self, Said};
 use super::{Address, Broken, Error, Options};
 use protocol::kv::clerk::{Answer, Clerk as Machine, Config, Effect, Input, Outcome, Request};
-use protocol::kv::{
-    Bytes, ClientId, Deadline, Exact, KeyOp, Op, Reply, StringOp, Version, When,
-};
+use protocol::kv::{Bytes, ClientId, Deadline, Exact, KeyOp, Op, Reply, StringOp, Version, When};
 use protocol::{Machine as _, NodeId};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

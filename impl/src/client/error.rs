@@ -9,7 +9,9 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
     /// The name leads nowhere.
-    #[error("{address} leads nowhere: {why}. Write an IP address, or a name that this machine can resolve")]
+    #[error(
+        "{address} leads nowhere: {why}. Write an IP address, or a name that this machine can resolve"
+    )]
     Unknown {
         /// The address.
         address: Address,
@@ -25,7 +27,9 @@ pub enum Broken {
         error: io::Error,
     },
     /// The connection ended before the answer came.
-    #[error("{address} closed the connection before it answered: look at the server's own messages")]
+    #[error(
+        "{address} closed the connection before it answered: look at the server's own messages"
+    )]
     Closed {
         /// The address.
         address: Address,
@@ -132,7 +136,9 @@ pub enum Error {
     #[error("the server answers {0}, which is no answer to this call: is it of another version?")]
     Unexpected(String),
     /// A watched key has changed; nothing of the transaction was executed.
-    #[error("a watched key has changed, and nothing of the transaction was executed: read and try again")]
+    #[error(
+        "a watched key has changed, and nothing of the transaction was executed: read and try again"
+    )]
     WatchFailed,
     /// The system has no random numbers.
     #[error("no random numbers are to be had from the system: {0}")]

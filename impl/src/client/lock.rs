@@ -230,7 +230,7 @@ impl Lock {
     /// Puts the end off. Nothing is to be done for a lock without a deadline.
     ///
     /// # Errors
-    /// [`LockError::Lost`] if the lock is held no longer. Others if a server refuses.
+    /// [`LockError::Lost`] if the lock is held no longer, or was not held.
     pub fn renew(&mut self) -> Result<Renewed, LockError> {
         if let Holder::Plain(machine) = &self.holder {
             return machine.held().map(|_| Renewed::Yes).ok_or(LockError::NotHeld);
@@ -253,8 +253,7 @@ impl Lock {
                 self.arm();
                 Ok(Renewed::Yes)
             }
-            Ok(Effect::ArmRenew)
-            | Err(LockError::Call(Error::Unanswered { .. } | Error::Undecided { .. })) => {
+            Ok(Effect::ArmRenew) | Err(LockError::Call(_)) => {
                 let renew = Instant::now() + RENEW_AGAIN;
                 self.times = Some(Times { renew, ..times });
                 Ok(Renewed::NotYet)

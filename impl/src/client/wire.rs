@@ -93,8 +93,9 @@ fn expiry(deadline: Deadline) -> Words {
 pub fn read(command: &Command, frame: Frame) -> Said {
     match frame {
         Frame::Error(text) => error(&String::from_utf8_lossy(&text), command.once.is_some()),
-        frame => reply(&command.op, &frame)
-            .map_or_else(|| Said::Unexpected(shown(&frame)), Said::Reply),
+        frame => {
+            reply(&command.op, &frame).map_or_else(|| Said::Unexpected(shown(&frame)), Said::Reply)
+        }
     }
 }
 
@@ -202,10 +203,7 @@ mod tests {
         let put = Op::Put { value: "v".into(), expected: 7 };
         assert_eq!(text(&command(Op::Get, None)), "KV.GET k");
         assert_eq!(text(&command(put.clone(), None)), "KV.PUT k v 7 WITHVERSION");
-        assert_eq!(
-            text(&command(put, Some(3))),
-            "ONCE k 70000 3 ACK 2 KV.PUT k v 7 WITHVERSION"
-        );
+        assert_eq!(text(&command(put, Some(3))), "ONCE k 70000 3 ACK 2 KV.PUT k v 7 WITHVERSION");
         let lease = StringOp::Set {
             value: "t".into(),
             when: When::Equal("s".into()),
