@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
-use support::process::{Cluster, Folder, Node, PATIENCE, wait_for};
+use support::process::{Cluster, Folder, Node, PATIENCE, ask, wait_for};
 use support::proxy::Fate::{LoseReply, LoseRequest, Pass};
 use support::proxy::Proxy;
 
@@ -170,6 +170,33 @@ fn waiting_for_a_version() {
         writes.set("k", "two").expect("an answer");
         assert_eq!(waiting.join().expect("it does not panic").bytes, b"two");
     });
+}
+
+/// The words on the wire under it: a write says its version to who asks for it, also the second time.
+#[test]
+fn writes_with_version() {
+    let (_folder, node, _proxy) = lossy();
+    let at = node.plain;
+    let ask = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        ask(at, &words).expect("an answer")
+    };
+    let version = |frame: &Frame| match frame {
+        Frame::Integer(version) => *version,
+        other => panic!("{other:?} is no version"),
+    };
+    assert_eq!(ask("KV.SET k a"), Frame::Simple(b"OK".to_vec()));
+    let set = version(&ask("KV.SET k b WITHVERSION"));
+    let put = version(&ask(&format!("KV.PUT k c {set} withversion")));
+    assert!(put > set);
+    let once = format!("ONCE k {} 1 KV.APPEND k d WITHVERSION", 1_u64 << 16);
+    let told = Frame::Array(vec![Frame::Bulk(b"c".to_vec()), Frame::Integer(put + 1)]);
+    assert_eq!((ask(&once), ask(&once)), (told.clone(), told));
+    assert_eq!(ask("KV.APPEND k e"), Frame::Bulk(b"cd".to_vec()));
+    for line in ["KV.SET k v VERSION", "KV.PUT k v 1 WITHVERSION x", "KV.APPEND k", "KV.PUT k v"] {
+        assert!(matches!(ask(line), Frame::Error(_)), "{line}");
+    }
+    assert_eq!(ask("GET k"), Frame::Bulk(b"cde".to_vec()));
 }
 
 #[test]

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 /// Runs a command while holding a lock
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Examples:
   quorate lock nightly -- ./backup.sh
   quorate lock leader --ttl 5s --addr 10.0.0.1:7400,10.0.0.2:7400 -- ./serve
 

@@ -114,9 +114,9 @@ impl Shell {
         })
     }
 
-    fn show(&self, frame: &Frame) -> std::io::Result<()> {
+    fn show(&self, words: &[Vec<u8>], frame: &Frame) -> std::io::Result<()> {
         let mut out = std::io::stdout().lock();
-        match self.pretty {
+        match self.pretty && !is_report(words) {
             true => out.write_all(print::pretty(frame).as_bytes())?,
             false => out.write_all(&print::plain(frame))?,
         }
@@ -137,10 +137,21 @@ impl Shell {
             return Ok(false);
         }
         match self.ask(&words) {
-            Ok(frame) => self.show(&frame)?,
+            Ok(frame) => self.show(&words, &frame)?,
             Err(error) => eprintln!("{error}"),
         }
         Ok(true)
+    }
+}
+
+/// Whether the answer is a text of several lines for people, which quotes would spoil.
+fn is_report(words: &[Vec<u8>]) -> bool {
+    let word = |place: usize| words.get(place).map(|word| word.to_ascii_uppercase());
+    match word(0).as_deref() {
+        Some(b"INFO") => true,
+        Some(b"CLUSTER") => matches!(word(1).as_deref(), Some(b"NODES" | b"INFO")),
+        Some(b"CLIENT") => matches!(word(1).as_deref(), Some(b"LIST" | b"INFO")),
+        _ => false,
     }
 }
 
@@ -213,7 +224,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
     if !command.is_empty() {
         let words: Vec<Vec<u8>> = command.into_iter().map(String::into_bytes).collect();
         let frame = shell.ask(&words)?;
-        shell.show(&frame)?;
+        shell.show(&words, &frame)?;
         let failed = matches!(frame, Frame::Error(_));
         return Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
     }

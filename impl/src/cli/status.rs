@@ -10,7 +10,7 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 if every node answers and one leads, 1 if not, 2 if no server can be asked at all.
-A lag is how many committed entries a node has not applied yet.")]
+Addresses are those for cluster clients. A lag is how many committed entries a node has not applied yet.")]
 pub struct Arguments {
     #[command(flatten)]
     target: Target,

@@ -79,7 +79,7 @@ pub fn members(connection: &mut Connection) -> Result<Vec<Member>, Error> {
         Some(Member { name, address: address.parse().ok()?, asked })
     };
     let members: Option<Vec<Member>> = lines.lines().map(member).collect();
-    members.ok_or_else(|| Error::Unexpected(lines))
+    members.ok_or(Error::Unexpected(lines))
 }
 
 /// The other nodes than the one that answers first, by their ports for cluster clients.
