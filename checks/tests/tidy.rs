@@ -74,8 +74,9 @@ fn names_locks(line: &str) -> Option<&'static str> {
     let others = parts.iter().skip(1).any(|rest| after(rest));
     let foreign = |part: &&str| {
         let mut before = part.match_indices("sync::").map(|(at, _)| &part[..at]);
-        before
-            .any(|text| !["crate::", "super::", "quorate::"].iter().any(|own| text.ends_with(own)))
+        before.any(|text| {
+            !(["crate::", "super::", "quorate::"].iter().any(|own| text.ends_with(own)))
+        })
     };
     match () {
         () if named("loom::") => Some("loom"),

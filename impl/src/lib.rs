@@ -17,6 +17,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(not(quorate_loom))]
+pub mod admin;
+#[cfg(not(quorate_loom))]
 pub mod client;
 #[cfg(not(quorate_loom))]
 pub mod commands;

@@ -1,5 +1,6 @@
 //! A node: its folder, its ports, and the server of the store that runs between them.
 
+use crate::admin::Admin;
 use crate::config::{Address, Config};
 use crate::folder;
 use crate::kv::Kv;
@@ -64,10 +65,14 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
+/// A frame between nodes holds the largest command, which is a transaction.
+const FRAME_BYTES: usize = 128 << 20;
+
 /// A running node.
 pub struct Node {
     server: Server<Kv, NetCallers>,
     net: Net,
+    admin: Admin,
     addresses: Ports,
     _lock: File,
 }
@@ -79,6 +84,8 @@ pub struct Ports {
     pub plain: SocketAddr,
     /// For cluster clients.
     pub cluster: SocketAddr,
+    /// For those who watch over it.
+    pub admin: SocketAddr,
 }
 
 fn resolve(address: &Address, port: u16) -> Result<SocketAddr, Error> {
@@ -124,8 +131,11 @@ impl Node {
         let net = doors
             .serve(server.handle(), views, options)
             .map_err(|error| Error::Clients(error.into()))?;
-        let addresses = Ports { plain, cluster };
-        Ok(Self { server, net, addresses, _lock: lock })
+        let address = resolve(own, own.admin)?;
+        let admin = Admin::start(address, server.shared())
+            .map_err(|error| Error::Listen { address: address.to_string(), error: error.into() })?;
+        let addresses = Ports { plain, cluster, admin: admin.address() };
+        Ok(Self { server, net, admin, addresses, _lock: lock })
     }
 
     fn network(
@@ -152,7 +162,11 @@ impl Node {
             peers,
             secret,
             folder: config.dir.join("snapshots"),
-            limits: peer::Limits::default(),
+            limits: peer::Limits {
+                max_frame_bytes: FRAME_BYTES.max(4 * config.max_value_bytes),
+                max_queue_bytes: 2 * FRAME_BYTES.max(4 * config.max_value_bytes),
+                ..peer::Limits::default()
+            },
         }))
     }
 
@@ -177,6 +191,7 @@ impl Node {
     /// Why, if nobody told it to.
     pub fn wait(self) -> Result<(), Error> {
         let ended = self.server.wait();
+        drop(self.admin);
         self.net.stop();
         let net = self.net.wait().map_err(|error| Error::Clients(error.into()));
         ended?;

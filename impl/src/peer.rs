@@ -28,17 +28,19 @@ mod frame;
 mod hello;
 mod link;
 mod listen;
+mod options;
 mod snapshot;
 mod stats;
-mod sync;
 
 pub use error::Error;
 pub use frame::Malformed;
 pub use hello::{Secret, VERSION};
 pub use link::Traffic;
+pub use options::{Limits, Options, bind};
 pub use snapshot::Progress;
 pub use stats::{PeerStats, Stats};
 
+use crate::sync::{Mutex, Parker, Unparker};
 use error::Trouble;
 use frame::{Kind, Put};
 use hello::Site;
@@ -49,80 +51,11 @@ use protocol::raft::{Body, Message};
 use snapshot::Courier;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use sync::{Mutex, Parker, Unparker};
-
-/// The least bound of a frame: some messages and a useful piece of a snapshot.
-const LEAST_FRAME_BYTES: usize = 1 << 10;
-
-/// Bounds and durations. All servers of a cluster should have the same.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limits {
-    /// The largest frame, in bytes. A batch of entries may be larger, an entry or a call may not.
-    pub max_frame_bytes: usize,
-    /// How many bytes may wait for one peer. What does not fit is dropped.
-    pub max_queue_bytes: usize,
-    /// How many connections there may be that have not proved anything yet.
-    pub max_unproven: usize,
-    /// How long dialing may take, and then a handshake.
-    pub handshake: Duration,
-    /// How long to wait before a lost connection is made again, at first.
-    pub retry: Duration,
-    /// How long to wait at most, when it can't be made again and again.
-    pub retry_most: Duration,
-    /// After how long without a sign of life a connection is given up.
-    pub silence: Duration,
-    /// How long a snapshot is not sent to a peer again after its transfer has ended.
-    pub snapshot_rest: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_frame_bytes: 16 << 20,
-            max_queue_bytes: 64 << 20,
-            max_unproven: 64,
-            handshake: Duration::from_secs(5),
-            retry: Duration::from_millis(50),
-            retry_most: Duration::from_secs(2),
-            silence: Duration::from_secs(5),
-            snapshot_rest: Duration::from_secs(1),
-        }
-    }
-}
-
-/// What the transport of one server needs to know.
-#[derive(Debug)]
-pub struct Options {
-    /// This server.
-    pub me: NodeId,
-    /// The cluster's number.
-    pub cluster: u128,
-    /// Where peers connect to: see [`bind`].
-    pub listener: TcpListener,
-    /// Every other server, with its `host:port`.
-    pub peers: Vec<(NodeId, String)>,
-    /// What proves that a peer is one. Without it the listener must be on loopback.
-    pub secret: Option<Secret>,
-    /// Where received snapshots go, on the file system on which they stay. The transport makes and removes
-    /// files there whose names begin with `incoming-` and end with `.part`.
-    pub folder: PathBuf,
-    /// Bounds and durations.
-    pub limits: Limits,
-}
-
-/// Listens on an address, such as `127.0.0.1:7401`.
-///
-/// # Errors
-/// If the address can't be had.
-pub fn bind(address: impl ToSocketAddrs + fmt::Display) -> Result<TcpListener, Error> {
-    let failed = |source| Error::Listen { address: address.to_string(), source };
-    TcpListener::bind(&address).map_err(failed)
-}
 
 /// What the transport tells its owner.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -289,7 +222,8 @@ impl fmt::Debug for Peers {
 impl Peers {
     /// Begins to listen and to dial. `sink` gets everything that comes, from several threads at once, but from
     /// one peer's connection one after the other. As long as it does not return nothing more is read from
-    /// that connection; so it may hold back a peer that sends too much.
+    /// that connection; so it may hold back a peer that sends too much, if not for as long as the time of
+    /// silence. When the transport stops it must return.
     ///
     /// # Errors
     /// If the options contradict each other, the folder can't be used, or no threads can be had.
@@ -297,10 +231,10 @@ impl Peers {
         options: Options,
         sink: impl Fn(Received) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let Options { me, cluster, listener, peers, secret, folder, limits } = options;
         let unknown = |source| Error::Listen { address: "an unknown address".to_owned(), source };
-        let address = listener.local_addr().map_err(unknown)?;
-        check(me, address, &peers, secret.is_some(), &limits)?;
+        let address = options.listener.local_addr().map_err(unknown)?;
+        options::check(&options, address)?;
+        let Options { me, cluster, listener, peers, secret, folder, limits } = options;
         snapshot::clean(&folder)?;
         let nodes = peers.iter().map(|(node, _)| *node).collect();
         let site = Site { me, cluster, peers: nodes, secret, patience: limits.handshake };
@@ -422,8 +356,7 @@ impl Peers {
     /// # Panics
     /// If a thread has panicked, as the sink may have done.
     pub fn stop(mut self) {
-        let threads = self.end();
-        for panic in threads.into_iter().filter_map(Result::err) {
+        if let Some(panic) = self.end().into_iter().find_map(Result::err) {
             std::panic::resume_unwind(panic);
         }
     }
@@ -468,32 +401,6 @@ fn peer(node: NodeId, address: String, limits: &Limits) -> (Peer, [Parker; 2]) {
         dialer: dialer.unparker().clone(),
     };
     (peer, [dialer, courier])
-}
-
-fn check(
-    me: NodeId,
-    address: SocketAddr,
-    peers: &[(NodeId, String)],
-    has_secret: bool,
-    limits: &Limits,
-) -> Result<(), Error> {
-    if !has_secret && !address.ip().to_canonical().is_loopback() {
-        return Err(Error::Unprotected { address });
-    }
-    for (at, &(node, _)) in peers.iter().enumerate() {
-        if node == me {
-            return Err(Error::Peers { node, why: "is this server" });
-        }
-        if peers[..at].iter().any(|(other, _)| *other == node) {
-            return Err(Error::Peers { node, why: "stands there twice" });
-        }
-    }
-    let least = |name, value, least| {
-        if value < least { Err(Error::Bound { name, value, least }) } else { Ok(()) }
-    };
-    least("max_frame_bytes", limits.max_frame_bytes, LEAST_FRAME_BYTES)?;
-    least("max_queue_bytes", limits.max_queue_bytes, limits.max_frame_bytes)?;
-    least("max_unproven", limits.max_unproven, 1)
 }
 
 /// Wakes a thread that waits for a connection, by making one.

@@ -12,11 +12,13 @@ mod disk;
 mod files;
 mod options;
 mod status;
+mod stream;
 mod waiting;
 
 pub use files::Error as SnapshotError;
 pub use options::Options;
 pub use status::{Shared, Status};
+pub use stream::{Applied, ApplyStream, Number, Raft};
 
 use crate::disk::Folder;
 use crate::gate::Gate;
@@ -41,7 +43,7 @@ use std::time::Instant;
 /// The only group of a node, for now.
 const GROUP: GroupId = GroupId(0);
 /// How many timers a core has.
-const SLOTS: usize = 7;
+const SLOTS: usize = 8;
 /// The most posts that wait for the core. A post can hold many requests.
 const MAX_MAIL: usize = 1 << 16;
 
@@ -128,12 +130,19 @@ enum Mail<S: StateMachine, C> {
     Snapshot {
         id: Option<SnapshotId>,
     },
+    /// A snapshot that the program made: the service as it is after so many commands.
+    Cut {
+        commands: u64,
+        service: S,
+    },
     Install {
         from: NodeId,
         message: Message,
         state: Box<Coded<S>>,
     },
     Stop,
+    /// The disk has failed.
+    Broken,
 }
 
 /// What the snapshot thread does.
@@ -277,7 +286,8 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         callers: K,
     ) -> Result<Self, Error> {
         let started = Instant::now();
-        let segment_bytes = (options.snapshot_bytes / 4).clamp(256 << 10, 64 << 20);
+        // Eight of these and what their openings copy are less than twice the bound.
+        let segment_bytes = (options.snapshot_bytes / 10).clamp(16 << 10, 64 << 20);
         let wal_options = wal::Options { segment_bytes, ..wal::Options::default() };
         let folder_of = |name: &str| folder.join(name);
         let disk = Folder::new(folder_of("wal")).map_err(|error| Error::Folder {
@@ -307,6 +317,13 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         };
         let rsm = Rsm::new((Paper, Decided), config, durable, service, first_read);
         Self::start_threads(Parts { wal, rsm, files, options, network, callers, started })
+    }
+}
+
+impl<S: StateMachine, K: Callers<S>> Drop for Server<S, K> {
+    /// A server that nobody waits for stops all the same.
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -393,6 +410,8 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
             spawn(
                 "core",
                 Box::new(|| {
+                    // However it ends: the threads beside it end too.
+                    let _closer = Closer { gate: core.gate.clone(), jobs: core.jobs.clone() };
                     core.run();
                     Ok(())
                 }),
@@ -439,6 +458,19 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         }
         drop(self.timer.take());
         result
+    }
+}
+
+/// Ends the threads that work for a core.
+struct Closer<S> {
+    gate: Gate<Filled>,
+    jobs: Mailbox<Job<S>>,
+}
+
+impl<S> Drop for Closer<S> {
+    fn drop(&mut self) {
+        self.gate.close();
+        self.jobs.close();
     }
 }
 

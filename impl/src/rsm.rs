@@ -1,7 +1,12 @@
 //! A replicated service: what it must be able to do, and how it stands in the log and in snapshots.
 //!
 //! A [`StateMachine`] is anything deterministic. [`Coded`] makes of it what the protocol replicates: commands are
-//! bytes, each with the stamp that its leader gave it, and the largest stamp applied is the group's clock.
+//! bytes, each with the stamp that its leader gave it, and the largest stamp applied is the group's clock. [`Rsm`] runs
+//! one server of it inside a program.
+
+mod service;
+
+pub use service::{NoReply, Rsm};
 
 use protocol::kv::Stamp;
 use protocol::rsm as machine;

@@ -7,14 +7,14 @@
 //! ```
 //!
 //! [`Session::receive`] takes what has arrived. What a command is, what it does to which keys, and what the client is
-//! told of mistakes is decided here; commands about the connection or the node are answered at once, from a [`View`].
-//! The others become [`Asked`] calls. Their outcomes come back in any order through [`Session::answer`], and the replies
-//! leave in the order of the commands.
+//! told of mistakes is decided here; commands about the connection or the node are answered at once, from a
+//! [`View`]. The others become [`Asked`] calls. Their outcomes come back in any order through [`Session::answer`],
+//! and the replies leave in the order of the commands.
 //!
 //! **Order.** A client that sends a SET and a GET in one go must see in the second what the first has written. Writes
-//! of a session may be under way together, for the log keeps the order in which they were asked, and so may reads.
-//! But a read is asked only when all writes before it are answered, and a write when all reads are. A call that must
-//! wait is held, and nothing behind it is parsed.
+//! of a session may be under way together, for the log keeps the order in which they were asked, and so may reads
+//! (KV.WAIT is one). But a read is asked only when all writes before it are answered, and a write when all reads are.
+//! A call that must wait is held, and nothing behind it is parsed.
 //!
 //! **Bounds.** When too much is under way or waits to be sent, nothing more is parsed, and [`Session::wants_more`] says
 //! so: whoever owns the socket stops reading it, and the client's own buffers fill. A session then holds at most what
@@ -42,7 +42,7 @@ mod request;
 mod strings;
 mod text;
 
-pub use access::{Access, Password, Port, SessionLimits};
+pub use access::{Access, Password, Port, SessionLimits, TOO_MANY_CLIENTS};
 pub use call::{Answer, Asked, Call, NodeCall, Outcome, Query};
 pub use clients::Filter;
 
@@ -85,7 +85,7 @@ impl Session {
     /// A connection that was just accepted, and its number, which is no other's. There may be output at once: a client
     /// that is not let in is told why.
     pub fn new(id: u64, access: Access, limits: SessionLimits, now_ms: u64) -> Self {
-        let client = Client::new(id, access, now_ms);
+        let client = Client::new(id, access, limits.request.bulk_bytes(), now_ms);
         let trusted = client.authenticated;
         let request = if trusted { limits.request } else { Limits::BEFORE_AUTH };
         let (input, parsed) = (Vec::new(), 0);
@@ -197,6 +197,11 @@ impl Session {
     /// How many calls are not answered.
     pub fn in_flight(&self) -> usize {
         self.state.in_flight()
+    }
+
+    /// About how many bytes the session holds: commands, calls and replies. For a bound on all sessions together.
+    pub fn bytes(&self) -> usize {
+        self.input.len() + self.state.bytes()
     }
 
     /// The client's line of CLIENT LIST, without its end.

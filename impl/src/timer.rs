@@ -49,7 +49,7 @@ pub trait Rules: fmt::Debug + Send + Sync + 'static {
 
     /// TIMER-PAIR. Nothing fires with half of what is about to be armed.
     fn begin_arm(word: &AtomicU64) {
-        word.store(NEVER, Ordering::Release);
+        clear(word);
     }
 
     /// TIMER-ONCE. Takes a deadline that is still `seen`, or says what it is instead.
@@ -124,12 +124,13 @@ impl<const N: usize, R: Rules> Timers<N, R> {
         }
     }
 
-    /// Takes the deadline of `slot` away. It may have fired already.
+    /// Takes the deadline of `slot` away. False if there was none, or if it has fired: its owner may hear
+    /// of that later.
     ///
     /// # Panics
     /// If there is no such slot.
-    pub fn disarm(&self, slot: usize) {
-        self.slots[slot].word.store(NEVER, Ordering::Release);
+    pub fn disarm(&self, slot: usize) -> bool {
+        clear(&self.slots[slot].word) != NEVER
     }
 
     /// Makes [`run`](Self::run) return.
@@ -174,6 +175,12 @@ impl<const N: usize, R: Rules> Timers<N, R> {
         }
         next_us
     }
+}
+
+/// Takes a deadline away and returns what it was. A swap and no store: then whether the timer thread took
+/// it before is settled, also for loom, which does not conclude it from the one who takes by comparing.
+fn clear(word: &AtomicU64) -> u64 {
+    word.swap(NEVER, Ordering::AcqRel)
 }
 
 /// What the timer thread finds in a slot.

@@ -1,4 +1,5 @@
-//! The store's clients against one server (lab 2): what a caller may believe, whatever the network does.
+//! The store's clients against one server (lab 2, and Redis's deadlines and transactions): what a caller may believe,
+//! whatever the network and the leaders' clocks do.
 //!
 //! Clients run small programs through the shared clerk and lock; one server applies what arrives to the shared
 //! store; requests and answers are late, lost, reordered, and repeated where a scene says so. What is true is
@@ -6,8 +7,9 @@
 
 use crate::bounds::Net;
 use crate::search::fingerprint;
+use mirror::Known;
 use protocol::kv::clerk;
-use protocol::kv::{ClientId, Limits, Rules, Version};
+use protocol::kv::{ClientId, Limits, Rules, Stamp, Version};
 use scenes::LIMITS;
 use serde::{Deserialize, Serialize};
 use stateright::actor::{
@@ -17,21 +19,28 @@ use stateright::{Model, Path, Property};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+mod client;
+mod direct;
 mod history;
+mod mirror;
 mod mutants;
 mod party;
 mod probes;
 mod programs;
 mod scenes;
+mod server;
 mod settle;
 mod telling;
 
+pub use client::Client;
+pub use direct::{Ask, Told};
 pub use history::{History, Violation};
 pub use mutants::{Bug, HUNTS, Hunt, Wrong};
 pub use party::{Event, Message, Party, Person, Stimulus};
 pub use probes::{Corner, Corners};
-pub use programs::Program;
+pub use programs::{Part, Program};
 pub use scenes::{SCENES, Scene};
+pub use server::{Applied, Kept, Server, Shown};
 pub use settle::settles;
 pub use telling::{bounds_text, describe, follow, picture, transcript};
 
@@ -47,16 +56,16 @@ pub type Action = ActorModelAction<Message, Stimulus, ()>;
 pub const LINEARIZABLE: &str = "Linearizable";
 /// No call is executed twice.
 ///
-/// PROP-EXACTLY-ONCE; watches KV-ONCE-1, KV-ONCE-2, KV-ONCE-3, KV-ONCE-4, KV-ONCE-5,
-/// CLERK-CREATE-1.
+/// PROP-EXACTLY-ONCE; watches KV-ONCE-1, KV-ONCE-2, KV-ONCE-3, KV-ONCE-4, KV-ONCE-5, KV-IDLE-1, KV-FLUSH-1,
+/// KV-SNAPSHOT-1, CLERK-CREATE-1.
 pub const EXACTLY_ONCE: &str = "Exactly Once";
 /// What its caller was told is refused was not executed before and is not executed later.
 ///
 /// PROP-REFUSED; watches CLERK-MAYBE-1.
 pub const REFUSED: &str = "Refused Is Not Executed";
-/// The versions of a key only rise, also over a deletion.
+/// The versions of a key only rise, also over a deletion, its deadline, a flush and a snapshot.
 ///
-/// PROP-VERSIONS; watches KV-VERSION-1, KV-VERSION-2.
+/// PROP-VERSIONS; watches KV-VERSION-1, KV-VERSION-2, KV-EXPIRE-2, KV-FLUSH-1, KV-SNAPSHOT-1.
 pub const VERSIONS: &str = "Versions Rise";
 /// At most one holds the lock, each with a greater fencing version than all before, and the lock stays at that
 /// version while it is held.
@@ -72,13 +81,42 @@ pub const MAYBE: &str = "Maybe Has A Reason";
 ///
 /// PROP-FLOOR; watches KV-ONCE-7.
 pub const FLOOR: &str = "Floors Stay Behind";
+/// The group's clock is the largest stamp that was applied: it never goes back.
+///
+/// PROP-CLOCK; watches KV-EXPIRE-3.
+pub const CLOCK: &str = "Clock Never Goes Back";
+/// After every entry and read the store shows and replies what its mirror does, which has every key, value and deadline
+/// in one list and drops what is due by the clock at once.
+///
+/// PROP-MIRROR; watches KV-EXPIRE-1, KV-EXPIRE-5, KV-TX-1.
+pub const MIRROR: &str = "As The Mirror";
+/// A tick takes out no more keys than it may.
+///
+/// PROP-TICK; watches KV-EXPIRE-4.
+pub const TICK: &str = "Ticks Are Bounded";
+/// A transaction is executed only if nothing touched what it watched, and fails only if something may have.
+///
+/// PROP-WATCH; watches KV-WATCH-1.
+pub const WATCH: &str = "Watched Is Untouched";
+/// Only a client that was idle for too long is turned away.
+///
+/// PROP-IDLE; watches KV-IDLE-1.
+pub const IDLE: &str = "Turned Away For A Reason";
+/// A scan returns each key that is there throughout, and once.
+///
+/// PROP-SCAN; watches KV-SCAN-1.
+pub const SCAN: &str = "Scans Are Complete";
+/// Once a holder has used a resource, none that held the lock before may.
+///
+/// PROP-FENCE; watches LOCK-FENCE-1.
+pub const FENCE: &str = "Late Holders Stay Out";
 /// Once the network delivers, every program comes to its end: [`settles`].
 ///
 /// PROP-CALLS-END; watches CLERK-RETRY-1, CLERK-SEQ-1, LOCK-MAYBE-1, LOCK-RELEASE-1.
 pub const CALLS_END: &str = "Calls End";
 
 /// The properties' ids in SPEC.md, with their names.
-pub const IDS: [(&str, &str); 8] = [
+pub const IDS: [(&str, &str); 15] = [
     ("PROP-LINEARIZABLE", LINEARIZABLE),
     ("PROP-EXACTLY-ONCE", EXACTLY_ONCE),
     ("PROP-REFUSED", REFUSED),
@@ -86,6 +124,13 @@ pub const IDS: [(&str, &str); 8] = [
     ("PROP-LOCK", MUTUAL_EXCLUSION),
     ("PROP-MAYBE", MAYBE),
     ("PROP-FLOOR", FLOOR),
+    ("PROP-CLOCK", CLOCK),
+    ("PROP-MIRROR", MIRROR),
+    ("PROP-TICK", TICK),
+    ("PROP-WATCH", WATCH),
+    ("PROP-IDLE", IDLE),
+    ("PROP-SCAN", SCAN),
+    ("PROP-FENCE", FENCE),
     ("PROP-CALLS-END", CALLS_END),
 ];
 
@@ -110,6 +155,20 @@ pub struct Bounds {
     pub first_from_future: bool,
     /// Of how many clients a slot keeps records.
     pub clients_kept: usize,
+    /// How many replies of a client are kept that it has not acknowledged.
+    pub unacknowledged: usize,
+    /// The longest reply that is kept, in bytes.
+    pub reply_bytes: usize,
+    /// The latest stamp: every entry may have any from 0 to this, in any order. 0: the clock stands still.
+    pub latest: Stamp,
+    /// How long a client's records are kept after its last call.
+    pub idle_ms: u64,
+    /// The most keys that a tick takes out.
+    pub tick_keys: usize,
+    /// How often the server begins anew from a snapshot.
+    pub restarts: u8,
+    /// Whether the store is held against a mirror in every step, instead of an order of the calls at their ends.
+    pub mirror: bool,
     /// Whether every reply is held against an order of the calls. It tells many states apart; where it is left out
     /// (RED-HISTORY), the other properties stand.
     pub linearizable: bool,
@@ -124,6 +183,18 @@ impl Bounds {
     pub fn has_unrecorded_puts(&self) -> bool {
         let conditional = |program: &Program| program.is_conditional();
         !self.record_puts && self.programs.iter().any(conditional)
+    }
+
+    /// The store's bounds.
+    const fn limits(&self) -> Limits {
+        Limits {
+            clients: self.clients_kept,
+            unacknowledged: self.unacknowledged,
+            reply_bytes: self.reply_bytes,
+            idle_ms: self.idle_ms,
+            tick_keys: self.tick_keys,
+            ..LIMITS
+        }
     }
 }
 
@@ -155,9 +226,11 @@ impl<R: Rules> Shop<R> {
             let config = clerk::Config { client, servers: 1, record_puts: bounds.record_puts };
             Person::Client { rules, config, program }
         });
-        let limits = Limits { clients: bounds.clients_kept, ..LIMITS };
-        let server = Person::Server { rules, limits };
-        let inner = ActorModel::new((), History::new(bounds.linearizable))
+        let limits = bounds.limits();
+        let server = Person::Server { rules, limits, mirrored: bounds.mirror };
+        let known = Known { idle_ms: bounds.idle_ms, tick_keys: bounds.tick_keys };
+        let history = History::new(bounds.linearizable, bounds.mirror.then_some(known));
+        let inner = ActorModel::new((), history)
             .actors(std::iter::once(server).chain(clients))
             .init_network(network)
             .lossy_network(if bounds.losses > 0 { LossyNetwork::Yes } else { LossyNetwork::No });
@@ -200,7 +273,7 @@ impl<R: Rules> Shop<R> {
             return;
         }
         for event in Arc::make_mut(party).take_events() {
-            new.history.note(actor, &event);
+            new.history.note(actor, &event, &self.corners);
             self.corners.note(actor, &event, &new.history);
         }
     }
@@ -241,6 +314,15 @@ fn floors_stay_behind<R: Rules>(state: &State<R>) -> bool {
         .all(|(clock, floor)| floor.made_ms() <= clock + LIMITS.ahead_ms)
 }
 
+/// The history has seen no violation of these.
+macro_rules! never {
+    ($name:expr, $($violation:ident)|+) => {
+        Property::always($name, |_, state: &State<R>| {
+            !matches!(state.history.violation, Some($(Violation::$violation)|+))
+        })
+    };
+}
+
 impl<R: Rules> Model for Shop<R> {
     type State = State<R>;
     type Action = Action;
@@ -262,7 +344,8 @@ impl<R: Rules> Model for Shop<R> {
         }
         actions.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
         for (index, party) in state.actor_states.iter().enumerate() {
-            if let Some(stimulus) = party.stimulus(&self.bounds) {
+            let server = party.server_stimuli(&self.bounds, state.history.restarts);
+            for stimulus in server.into_iter().chain(party.stimulus(&self.bounds)) {
                 actions.push(ActorModelAction::Timeout(Id::from(index), stimulus));
             }
         }
@@ -287,31 +370,26 @@ impl<R: Rules> Model for Shop<R> {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        const fn free_of(violation: Violation, state: &Option<Violation>) -> bool {
-            !matches!(state, Some(found) if *found as u8 == violation as u8)
-        }
         vec![
-            Property::always(EXACTLY_ONCE, |_, state: &State<R>| {
-                free_of(Violation::ExecutedTwice, &state.history.violation)
-            }),
-            Property::always(REFUSED, |_, state: &State<R>| {
-                free_of(Violation::RefusedAndExecuted, &state.history.violation)
-            }),
-            Property::always(VERSIONS, |_, state: &State<R>| {
-                free_of(Violation::VersionFell, &state.history.violation)
-            }),
+            never!(EXACTLY_ONCE, ExecutedTwice),
+            never!(REFUSED, RefusedAndExecuted),
+            never!(VERSIONS, VersionFell),
             Property::always(MUTUAL_EXCLUSION, |_, state: &State<R>| {
                 let held: Vec<_> = state.actor_states.iter().filter_map(|one| one.held()).collect();
                 let stays = held.iter().all(|&version| lock_version(state) == Some(version));
-                held.len() <= 1 && stays && free_of(Violation::FenceFell, &state.history.violation)
+                let fell = state.history.violation == Some(Violation::FenceFell);
+                held.len() <= 1 && stays && !fell
             }),
-            Property::always(MAYBE, |_, state: &State<R>| {
-                free_of(Violation::MaybeForNothing, &state.history.violation)
-            }),
+            never!(MAYBE, MaybeForNothing),
             Property::always(FLOOR, |_, state: &State<R>| floors_stay_behind(state)),
-            Property::always(LINEARIZABLE, |_, state: &State<R>| {
-                free_of(Violation::NotLinearizable, &state.history.violation)
-            }),
+            never!(CLOCK, ClockFell),
+            never!(MIRROR, NotAsTheMirror),
+            never!(TICK, TickTooLong),
+            never!(WATCH, WatchIgnored | WatchFailedForNothing),
+            never!(IDLE, TurnedAwayForNothing),
+            never!(SCAN, ScanWrong),
+            never!(FENCE, LateHolderLetIn),
+            never!(LINEARIZABLE, NotLinearizable),
             Property::always(CALLS_END, |shop: &Self, state: &State<R>| shop.calls_end(state)),
         ]
     }

@@ -213,6 +213,24 @@ impl<R: protocol::kv::Rules> System for Shop<R> {
                     .into(),
             );
         }
+        if bounds.net == bounds::Net::Duplicate
+            && bounds.programs.iter().any(|program| program.asks_once())
+        {
+            return Err("WATCH, FLUSHALL, SCAN and the use of a resource are not recorded: leave \
+                        out net=Duplicate"
+                .into());
+        }
+        let of_the_labs = bounds.programs.iter().all(|program| program.is_of_the_labs());
+        if bounds.linearizable && !(of_the_labs && bounds.latest == 0) {
+            return Err("the twin behind linearizable=true knows the labs' operations and no \
+                        clock: set linearizable=false and mirror=true"
+                .into());
+        }
+        if bounds.mirror && bounds.clients_kept < 2 * clients {
+            return Err(
+                "the mirror knows nothing of room for clients: leave out clients_kept".into()
+            );
+        }
         Ok(())
     }
 

@@ -103,6 +103,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
         ports.cluster.ip(),
         ports.cluster.port()
     );
+    println!("  figures         http://{}/metrics", ports.admin);
     println!("  folder          {}", config.dir.display());
     let stop = node.stopper();
     let asked = AtomicBool::new(false);

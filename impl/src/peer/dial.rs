@@ -11,8 +11,8 @@ use super::error::Trouble;
 use super::frame::{self, Kind, Malformed};
 use super::hello::Purpose;
 use super::link::{self, Finally, Socket};
-use super::sync::{Mutex, Parker};
 use super::{Peer, Received, Shared};
+use crate::sync::{Mutex, Parker};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,8 +44,12 @@ pub(super) fn connect<'a>(
     purpose: Purpose,
 ) -> Result<Socket<'a>, Trouble> {
     let mut last = Trouble::NoAddress(peer.address.clone());
-    for address in peer.address.to_socket_addrs()? {
+    let addresses = peer.address.to_socket_addrs();
+    let addresses = addresses.map_err(|source| Trouble::Name(peer.address.clone(), source))?;
+    for address in addresses {
         match TcpStream::connect_timeout(&address, shared.limits.handshake) {
+            // A port of this machine at which nobody listens may be drawn for the dialer's own end.
+            Ok(stream) if stream.local_addr()? == address => last = Trouble::Foreign,
             Ok(stream) => {
                 let socket = shared.sockets.add(stream)?.ok_or(Trouble::LetGo)?;
                 socket.stream.set_nodelay(true)?;

@@ -176,6 +176,10 @@ pub(super) enum Trouble {
     Io(#[from] io::Error),
     #[error("the name {0} has no address. Correct it in the list of peers, or in the name service")]
     NoAddress(String),
+    #[error(
+        "the name {0} can't be looked up ({1}). Correct it in the list of peers, or in the name service"
+    )]
+    Name(String, io::Error),
     #[error("refused by the peer: {} (its version {theirs}, this one's {VERSION})", .refusal.told())]
     Refused { refusal: Refusal, theirs: u8 },
     #[error(

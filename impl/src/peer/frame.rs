@@ -14,7 +14,6 @@
 
 use protocol::log::Entry;
 use protocol::raft::{Body, Message};
-use protocol::{Index, LogId};
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -213,6 +212,10 @@ pub(super) struct Put {
     pub(super) whole: bool,
 }
 
+/// A frame takes no more entries than about this, in bytes: what comes behind it, a heartbeat perhaps, should not wait
+/// for long. An entry that is longer has a frame of its own.
+const FULL_BYTES: usize = 1 << 20;
+
 /// Appends a message with its entries, in as many frames of at most `most` bytes as it takes, as long as
 /// `out` stays within `room` bytes.
 ///
@@ -234,7 +237,8 @@ pub(super) fn put_message<'a>(
         let mut count = 0;
         while let Some(next) = entry {
             let bytes = out.len() - start - HEAD_BYTES + entry_bytes(next);
-            if bytes + MAX_MESSAGE_BYTES > most {
+            let full = count > 0 && bytes > FULL_BYTES;
+            if full || bytes + MAX_MESSAGE_BYTES > most {
                 break;
             }
             put_entry(next, out);
@@ -242,7 +246,7 @@ pub(super) fn put_message<'a>(
             entry = entries.next();
         }
         let stuck = count == 0 && entry.is_some();
-        let (piece, behind) = cut(rest, count);
+        let (piece, behind) = rest.split(count).unwrap_or((rest, rest));
         put_whole(&piece, out);
         seal(out, start);
         if stuck || out.len() > room {
@@ -255,19 +259,6 @@ pub(super) fn put_message<'a>(
             return Put { whole: true, ..put };
         }
     }
-}
-
-/// The batch's first `count` entries as a message, and the message for those behind them.
-fn cut(message: Message, count: u32) -> (Message, Message) {
-    let Message { term, body: Body::AppendEntries { prev, run, count: all, commit } } = message
-    else {
-        return (message, message);
-    };
-    let batch =
-        |prev, count| Message { term, body: Body::AppendEntries { prev, run, count, commit } };
-    let piece = batch(prev, count);
-    let index = prev.index + Index::from(count);
-    (piece, batch(LogId { term: run, index }, all.saturating_sub(count)))
 }
 
 /// How many entries come with a message.
@@ -381,3 +372,7 @@ pub(super) fn snapshot_of(payload: &[u8]) -> Result<(Message, u64), Malformed> {
     }
     Ok((message, u64::from_le_bytes(length)))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says by a panic what it did not expect")]
+mod tests;

@@ -38,6 +38,8 @@ const HELLO_BYTES: usize = FRONT_BYTES + 2 + 16 + 2 + NONCE_BYTES;
 const REPLY_BYTES: usize = FRONT_BYTES + 1 + NONCE_BYTES;
 /// How much of what a refused peer still says is read, so that it gets to see why.
 const MAX_DRAINED_BYTES: usize = 4096;
+/// And for how long at most.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// What all servers of a cluster know and nobody else.
 #[derive(Clone, PartialEq, Eq)]
@@ -140,6 +142,7 @@ impl Timed<'_> {
         if self.write(bytes).is_err() || self.stream.shutdown(Shutdown::Write).is_err() {
             return;
         }
+        self.deadline = self.deadline.min(Instant::now() + LINGER);
         let mut rest = [0; 256];
         for _ in 0..MAX_DRAINED_BYTES / rest.len() {
             let Ok(left) = self.left() else { return };

@@ -9,7 +9,7 @@
 
 use super::error::Trouble;
 use super::frame::{self, Frames, Kind, Malformed, Missing, Put};
-use super::sync::{Mutex, Parker, Unparker};
+use crate::sync::{Mutex, Parker, Unparker};
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Write};
 use std::net::{Shutdown, TcpStream};

@@ -18,8 +18,8 @@ use super::error::Trouble;
 use super::frame::{self, Frames, Kind, Malformed};
 use super::hello::Purpose;
 use super::link::{self, Number, Socket, Sockets};
-use super::sync::{Mutex, Parker, Unparker};
 use super::{Error, Peer, Received, Shared, dial};
+use crate::sync::{Mutex, Parker, Unparker};
 use protocol::NodeId;
 use protocol::raft::Message;
 use std::fs::{self, File};
@@ -68,14 +68,17 @@ struct State {
     progress: Option<Progress>,
     sent: u64,
     failed: u64,
+    /// Why the last transfer failed, if it did.
+    trouble: Option<String>,
 }
 
 /// What a courier has done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Done {
     pub(super) progress: Option<Progress>,
     pub(super) sent: u64,
     pub(super) failed: u64,
+    pub(super) trouble: Option<String>,
 }
 
 impl Courier {
@@ -108,8 +111,9 @@ impl Courier {
     }
 
     pub(super) fn done(&self) -> Done {
-        let State { progress, sent, failed, .. } = *self.state.lock();
-        Done { progress, sent, failed }
+        let state = self.state.lock();
+        let State { progress, sent, failed, .. } = *state;
+        Done { progress, sent, failed, trouble: state.trouble.clone() }
     }
 
     /// Lets the courier's thread end, if the transport has stopped.
@@ -124,16 +128,17 @@ impl Courier {
         Some(parcel)
     }
 
-    fn end(&self, well: bool) {
+    fn end(&self, trouble: Option<String>) {
         let mut state = self.state.lock();
         state.ended = state.under_way.take().map(|message| (message, Instant::now()));
         state.socket = None;
         state.progress = None;
-        if well {
+        if trouble.is_none() {
             state.sent += 1;
         } else {
             state.failed += 1;
         }
+        state.trouble = trouble;
     }
 }
 
@@ -145,7 +150,7 @@ pub(super) fn run(shared: &Shared, peer: &Peer, parker: &Parker) {
             continue;
         };
         let result = send(shared, peer, &parcel);
-        peer.courier.end(result.is_ok());
+        peer.courier.end(result.as_ref().err().map(Trouble::to_string));
         match result {
             Ok(bytes) => tracing::info!(peer = peer.node.0, bytes, "a snapshot was sent"),
             Err(_) if shared.sockets.is_stopped() => {}

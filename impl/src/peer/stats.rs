@@ -41,6 +41,8 @@ pub struct PeerStats {
     pub snapshots_sent: u64,
     /// How many transfers to it have failed.
     pub snapshots_failed: u64,
+    /// Why the last transfer to it failed, if it did.
+    pub snapshot_trouble: Option<String>,
     /// How many snapshots have come from it.
     pub snapshots_received: u64,
 }
@@ -55,18 +57,22 @@ fn of_peer(peer: &Peer) -> PeerStats {
     let (out, dropped) = peer.out.traffic();
     let (back, unanswered) = peer.back.traffic();
     let done = peer.courier.done();
+    let trouble = peer.trouble.lock().clone();
+    let received = *peer.received.lock();
+    let snapshots_received = *peer.snapshots_in.lock();
     PeerStats {
         node: peer.node,
         address: peer.address.clone(),
         connected: peer.out.is_open(),
         heard: peer.back.is_open(),
-        trouble: peer.trouble.lock().clone(),
+        trouble,
         sent: Traffic { frames: out.frames + back.frames, bytes: out.bytes + back.bytes },
-        received: *peer.received.lock(),
+        received,
         dropped: dropped + unanswered,
         snapshot: done.progress,
         snapshots_sent: done.sent,
         snapshots_failed: done.failed,
-        snapshots_received: *peer.snapshots_in.lock(),
+        snapshot_trouble: done.trouble,
+        snapshots_received,
     }
 }

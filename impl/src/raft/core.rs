@@ -18,17 +18,20 @@ use crate::timer::Timers;
 use protocol::clock::Estimate;
 use protocol::kv::Stamp;
 use protocol::log::Entry;
-use protocol::raft::{self, Body, Message, RoleName, Timer};
+use protocol::raft::{self, Body, Message, Timer};
 use protocol::rsm::{self as machine, Input, Rsm, Ticket};
 use protocol::{Index, Machine, NodeId, Write, replica};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// The commands of one proposal have about so many bytes, unless one alone has more.
+const PROPOSAL_BYTES: usize = 16 << 20;
 /// The slots of the timers: Raft's four, and these.
 const SWEEP: usize = 4;
 const TICK: usize = 5;
 const RETRY: usize = 6;
+const STOP: usize = 7;
 /// How often those who wait are looked through for who has waited long enough.
 const SWEEP_EVERY: Duration = Duration::from_millis(50);
 /// How long a request that found no leader there waits until it is tried again.
@@ -76,6 +79,8 @@ pub struct State<S: StateMachine, C> {
     sizes_after: Index,
     log_bytes: u64,
     snapshotting: bool,
+    stopping: bool,
+    stopped: bool,
     /// The servers to which there is a connection, a bit each.
     up: u32,
     seed: u64,
@@ -113,6 +118,8 @@ impl<S: StateMachine, C> State<S, C> {
             sizes,
             sizes_after: first - 1,
             snapshotting: false,
+            stopping: false,
+            stopped: false,
             up: 0,
             seed,
             shown: 0,
@@ -143,6 +150,10 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
     /// Runs until it is told to stop.
     pub fn run(mut self) {
         self.step(Input::Replica(replica::Input::Raft(raft::Input::Start)));
+        if self.options.voters.len() == 1 {
+            // Nobody else could win, so there is nothing to wait for.
+            self.step(Input::Replica(replica::Input::Raft(raft::Input::Campaign)));
+        }
         let mut mail = Vec::new();
         let mut goes_on = true;
         while goes_on && self.mail.take(&mut mail) {
@@ -150,10 +161,14 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
                 goes_on &= self.receive(item);
             }
             self.finish_round();
+            let told = self.state.waiting.len() == 0 && self.state.commands.is_empty();
+            goes_on &= !(self.state.stopped || self.state.stopping && told);
         }
         self.mail.close();
-        self.gate.close();
-        self.jobs.close();
+        // Those who have asked meanwhile are told by the end of their tellers.
+        while self.mail.take(&mut mail) {
+            mail.clear();
+        }
     }
 
     fn now_us(&self) -> u64 {
@@ -168,6 +183,11 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         match mail {
             Mail::Requests(requests) => {
                 for request in requests {
+                    if self.state.stopping {
+                        let outcome = Outcome::NotExecuted { leader: None };
+                        self.callers.tell(request.caller, outcome);
+                        continue;
+                    }
                     match request.what {
                         What::Command(_) => self.state.commands.push(request),
                         What::Query(_) => self.state.reads.push(request),
@@ -186,12 +206,22 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
                     self.step(Input::Replica(replica::Input::Raft(input)));
                 }
             }
+            Mail::Cut { commands, service } => self.cut(commands, service),
             Mail::Install { from, message, state } => {
                 self.step(Input::Install { from, message, state: &state });
             }
-            Mail::Stop => return false,
+            Mail::Stop => self.begin_to_stop(),
+            Mail::Broken => return false,
         }
         true
+    }
+
+    /// Takes nothing more, and goes on until all who wait are told, but not for ever.
+    fn begin_to_stop(&mut self) {
+        if !self.state.stopping {
+            self.state.stopping = true;
+            self.set_timer(STOP, self.options.deadline);
+        }
     }
 
     fn receive_from_peer(&mut self, received: Received) {
@@ -210,6 +240,8 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
                 } else {
                     let input = raft::Input::Message { from, message };
                     self.step(Input::Replica(replica::Input::Raft(input)));
+                    // It has come too late. What can't be removed now goes at the next start.
+                    let _ = std::fs::remove_file(path);
                 }
             }
             Received::Forward { from, ticket, call } => {
@@ -257,6 +289,7 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
             SWEEP => self.sweep(),
             // The round's end looks after the clock.
             TICK => self.state.tick_at = None,
+            STOP => self.state.stopped = true,
             RETRY => self.try_again(),
             _ => {
                 let timers = [Timer::Election, Timer::Contact, Timer::Heartbeat, Timer::Quorum];
@@ -307,8 +340,8 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
                 self.timers.disarm(timer as usize);
             }
             raft::Effect::Role { role, term, leader } => {
-                tracing::info!(?role, term, ?leader, "role");
-                if role == RoleName::Follower && leader.is_some() {
+                tracing::info!(?role, term, ?leader, "this server");
+                if leader.is_some() {
                     self.set_timer(RETRY, Duration::ZERO);
                 }
             }
@@ -402,10 +435,25 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         let submitted = commands.into_iter().map(|(origin, command, forwards)| {
             let payload = stamped(stamp, &command);
             let command = forwards.then_some(command);
-            (self.state.waiting.add(Slot { origin, command, passed: None }), payload)
+            let bytes = payload.len();
+            (self.state.waiting.add(Slot { origin, command, passed: None, bytes }), payload)
         });
-        let submitted = submitted.collect();
-        self.step(Input::Submit(submitted));
+        let submitted: Vec<_> = submitted.collect();
+        self.propose(submitted);
+    }
+
+    /// Submits in portions that a batch of the log can take.
+    fn propose(&mut self, commands: Vec<(Ticket, crate::rsm::Payload)>) {
+        let (mut portion, mut bytes) = (Vec::new(), 0);
+        for (ticket, payload) in commands {
+            if !portion.is_empty() && bytes + payload.len() > PROPOSAL_BYTES {
+                self.step(Input::Submit(std::mem::take(&mut portion)));
+                bytes = 0;
+            }
+            bytes += payload.len();
+            portion.push((ticket, payload));
+        }
+        self.step(Input::Submit(portion));
     }
 
     /// What a command that is taken now is stamped with.
@@ -424,7 +472,7 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         });
         let commands: Vec<_> = commands.collect();
         if !commands.is_empty() {
-            self.step(Input::Submit(commands));
+            self.propose(commands);
         }
     }
 }

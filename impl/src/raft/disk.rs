@@ -24,7 +24,8 @@ impl<S: StateMachine, C> DiskThread<S, C> {
         if let Err(error) = &result {
             tracing::error!(%error, "the log can't go on");
             self.gate.close();
-            let _ = self.mail.post_always(Mail::Stop);
+            // The core may have stopped already.
+            let _ = self.mail.post_always(Mail::Broken);
             return result;
         }
         Ok(self.wal.close()?)
@@ -88,7 +89,11 @@ impl<S: StateMachine, C> SnapshotThread<S, C> {
                         let state = Box::new(state);
                         let _ = self.mail.post_always(Mail::Install { from, message, state });
                     }
-                    Err(error) => tracing::error!(%error, ?from, "a snapshot that can't be used"),
+                    Err(error) => {
+                        tracing::error!(%error, ?from, "a snapshot that can't be used");
+                        // What can't be removed now goes at the next start.
+                        let _ = std::fs::remove_file(&path);
+                    }
                 }
             }
             Job::Keep(id) => {

@@ -27,9 +27,16 @@ pub struct Options {
     pub deadline: Duration,
     /// The most callers that wait.
     pub max_waiting: usize,
+    /// The most bytes of commands whose callers wait.
+    pub max_waiting_bytes: usize,
 }
 
 impl Options {
+    /// The only server of its group.
+    pub fn alone() -> Self {
+        Self::new(NodeId(0), NodeSet::first(1))
+    }
+
     /// A server with the usual times and bounds.
     pub fn new(me: NodeId, voters: NodeSet) -> Self {
         Self {
@@ -43,6 +50,7 @@ impl Options {
             park: Duration::from_millis(1000),
             deadline: Duration::from_millis(1500),
             max_waiting: 1 << 16,
+            max_waiting_bytes: 256 << 20,
         }
     }
 }

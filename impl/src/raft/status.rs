@@ -1,7 +1,7 @@
 //! What a server shows of itself.
 
 use crate::rsm::Gauges;
-use crate::sync::Mutex;
+use crate::sync::{AtomicBool, Mutex, Ordering};
 use protocol::kv::Stamp;
 use protocol::raft::RoleName;
 use protocol::{Index, NodeId, Term};
@@ -42,12 +42,15 @@ pub struct Status {
 
 /// The latest [`Status`], for other threads.
 #[derive(Clone, Debug)]
-pub struct Shared(Arc<Mutex<Status>>);
+pub struct Shared {
+    status: Arc<Mutex<Status>>,
+    over: Arc<AtomicBool>,
+}
 
 impl Shared {
     /// A server that has not begun.
     pub fn new(me: NodeId) -> Self {
-        Self(Arc::new(Mutex::new(Status {
+        let status = Status {
             me,
             role: RoleName::Follower,
             term: 0,
@@ -62,15 +65,25 @@ impl Shared {
             pending_writes: 0,
             clock: 0,
             gauges: Gauges::default(),
-        })))
+        };
+        Self { status: Arc::new(Mutex::new(status)), over: Arc::default() }
     }
 
     /// The latest.
     pub fn get(&self) -> Status {
-        *self.0.lock()
+        *self.status.lock()
     }
 
     pub(super) fn set(&self, status: Status) {
-        *self.0.lock() = status;
+        *self.status.lock() = status;
+    }
+
+    /// Whether those who look at it should stop.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::Release);
     }
 }

@@ -25,6 +25,8 @@ pub struct Slot<C> {
     pub command: Option<Vec<u8>>,
     /// To whom it was passed on.
     pub passed: Option<NodeId>,
+    /// The command's length.
+    pub bytes: usize,
 }
 
 /// All who wait, by ticket.
@@ -35,13 +37,14 @@ pub struct Waiting<C> {
     slots: VecDeque<Option<Slot<C>>>,
     first: Ticket,
     taken: usize,
+    bytes: usize,
     /// At this time, in microseconds, the next ticket was this.
     marks: VecDeque<(u64, Ticket)>,
 }
 
 impl<C> Default for Waiting<C> {
     fn default() -> Self {
-        Self { slots: VecDeque::new(), first: 1, taken: 0, marks: VecDeque::new() }
+        Self { slots: VecDeque::new(), first: 1, taken: 0, bytes: 0, marks: VecDeque::new() }
     }
 }
 
@@ -49,6 +52,11 @@ impl<C> Waiting<C> {
     /// How many wait.
     pub const fn len(&self) -> usize {
         self.taken
+    }
+
+    /// How long their commands are together, in bytes.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The ticket that is given next.
@@ -59,8 +67,9 @@ impl<C> Waiting<C> {
     /// Gives a ticket.
     pub fn add(&mut self, slot: Slot<C>) -> Ticket {
         let ticket = self.next();
-        self.slots.push_back(Some(slot));
         self.taken += 1;
+        self.bytes += slot.bytes;
+        self.slots.push_back(Some(slot));
         ticket
     }
 
@@ -79,6 +88,7 @@ impl<C> Waiting<C> {
         let place = self.place(ticket)?;
         let slot = self.slots.get_mut(place)?.take()?;
         self.taken -= 1;
+        self.bytes -= slot.bytes;
         while let Some(None) = self.slots.front() {
             self.slots.pop_front();
             self.first += 1;
@@ -125,7 +135,7 @@ mod tests {
     use super::*;
 
     fn slot(name: u8) -> Slot<u8> {
-        Slot { origin: Origin::Caller(name), command: None, passed: None }
+        Slot { origin: Origin::Caller(name), command: None, passed: None, bytes: 3 }
     }
 
     #[test]
@@ -137,7 +147,7 @@ mod tests {
             assert!(waiting.take(ticket).is_some());
             assert!(waiting.take(ticket).is_none());
         }
-        assert_eq!(waiting.len(), 2);
+        assert_eq!((waiting.len(), waiting.bytes()), (2, 6));
         assert!(waiting.get_mut(tickets[2]).is_some());
         assert!(waiting.add(slot(9)) > tickets[4]);
     }

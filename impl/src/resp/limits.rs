@@ -27,6 +27,11 @@ impl Limits {
         trusted: true,
     };
 
+    /// The longest argument, in bytes.
+    pub const fn bulk_bytes(self) -> usize {
+        self.bulk_bytes
+    }
+
     /// The same with values of at most `bytes` (not more than 512 MiB), and room for one of them in a command.
     pub fn with_bulk_bytes(self, bytes: usize) -> Self {
         let bulk_bytes = bytes.min(SKIPPED_BYTES);

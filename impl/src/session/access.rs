@@ -51,6 +51,9 @@ pub struct Access {
     pub local: String,
 }
 
+/// What a client is told for which there is no room, before its connection is closed.
+pub const TOO_MANY_CLIENTS: &[u8] = b"-ERR max number of clients reached\r\n";
+
 /// How much a session takes before it stops reading. All of them are reached softly: what was begun is finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionLimits {
@@ -69,7 +72,7 @@ pub struct SessionLimits {
 }
 
 impl Default for SessionLimits {
-    /// 1,024 calls of 64 MiB in all; 1 MiB of replies, and one of at most 512 MiB; transactions of 64 MiB.
+    /// 1,024 calls of 64 MiB in all; 1 MiB of replies, and one of at most 64 MiB; transactions of 64 MiB.
     fn default() -> Self {
         Self {
             request: resp::Limits::DEFAULT,
@@ -77,7 +80,7 @@ impl Default for SessionLimits {
             call_bytes: 64 << 20,
             output_bytes: 1 << 20,
             transaction_bytes: 64 << 20,
-            reply_bytes: 512 << 20,
+            reply_bytes: 64 << 20,
         }
     }
 }

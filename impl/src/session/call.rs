@@ -3,7 +3,9 @@
 use super::clients::Filter;
 use crate::glob;
 use protocol::NodeId;
-use protocol::kv::{Bytes, Op, Reply, Rules, SlotId, Store, StringOp, Transaction, Version, Work};
+use protocol::kv::{
+    Bytes, Op, Reply, Rules, Seen, SlotId, Store, StringOp, Transaction, Version, Work,
+};
 
 /// A call, and where in the session its answer belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +44,7 @@ pub enum NodeCall {
     /// CLIENT LIST. The answer is [`Answer::Text`]: [`super::Session::describe`] of each session that the filter
     /// admits, each with a line feed.
     ListClients(Filter),
-    /// CLIENT KILL. Sessions that the filter admits are closed, this one by [`super::Session::end`]; the answer is
+    /// CLIENT KILL. [`super::Session::end`] of each session that the filter admits, be it this one; the answer is
     /// [`Reply::Int`], how many they were.
     KillClients(Filter),
     /// CONFIG RESETSTAT. The counters begin at 0 again; the answer is [`Reply::Ok`].
@@ -61,6 +63,11 @@ pub enum Query {
     },
     /// Several.
     Transaction(Transaction),
+    /// WATCH: how the keys are.
+    Seen {
+        /// Which.
+        keys: Vec<Bytes>,
+    },
     /// SCAN.
     Scan {
         /// Where it goes on; 0 at the beginning.
@@ -112,6 +119,8 @@ pub enum Answer {
     },
     /// Keys.
     Keys(Vec<Bytes>),
+    /// How watched keys are.
+    Seen(Vec<Seen>),
     /// A text.
     Text(String),
     /// The time to wait is over.
@@ -176,6 +185,9 @@ impl Call {
                 ops + watched.map(|(key, _)| FIXED + key.as_ref().len()).sum::<usize>()
             }
             Self::Read(Query::Op { key, op }) => size(key, op),
+            Self::Read(Query::Seen { keys }) => {
+                keys.iter().map(|key| FIXED + key.as_ref().len()).sum()
+            }
             Self::Wait { key, .. } => FIXED + key.as_ref().len(),
             _ => FIXED,
         }
@@ -217,6 +229,9 @@ impl Query {
         Answer::Reply(match self {
             Self::Op { key, op } => store.read(key, op).expect(READS),
             Self::Transaction(transaction) => store.read_all(transaction).expect(READS),
+            Self::Seen { keys } => {
+                return Answer::Seen(keys.iter().map(|key| store.seen(key)).collect());
+            }
             Self::Scan { cursor, count, pattern, strings } => {
                 let (cursor, mut keys) = store.scan(*cursor, *count);
                 keys.retain(|key| {
@@ -255,6 +270,7 @@ impl Answer {
         match self {
             Self::Reply(reply) => reply_bytes(reply),
             Self::Scan { keys, .. } | Self::Keys(keys) => all(keys),
+            Self::Seen(seen) => FIXED * seen.len(),
             Self::Text(text) => text.len(),
             Self::TimedOut => FIXED,
         }

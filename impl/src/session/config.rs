@@ -11,11 +11,13 @@ pub(super) const SET_REFUSED: &str = "ERR CONFIG SET is not supported: give opti
     when it starts (quorate server --help)";
 
 /// CONFIG GET pattern…: the parameters that fit, each once.
-pub(super) fn get(args: Args<'_>, port: Port, view: &View, writer: &mut Writer<'_>) {
+pub(super) fn get(args: Args<'_>, port: Port, bulk: usize, view: &View, writer: &mut Writer<'_>) {
     let patterns: Vec<Vec<u8>> =
         (2..args.count()).map(|place| args.argument(place).to_ascii_lowercase()).collect();
     let fits = |name: &str| patterns.iter().any(|pattern| glob::matches(pattern, name.as_bytes()));
     let mut found = parameters(port, view);
+    found.push(("proto-max-bulk-len", bulk.to_string()));
+    found.sort_unstable();
     found.retain(|(name, _)| fits(name));
     writer.map(found.len());
     for (name, value) in found {
@@ -41,7 +43,6 @@ fn parameters(port: Port, view: &View) -> Vec<(&'static str, String)> {
         ("maxmemory", "0"),
         ("maxmemory-policy", "noeviction"),
         ("notify-keyspace-events", ""),
-        ("proto-max-bulk-len", "8388608"),
         ("replica-read-only", "yes"),
         ("slave-read-only", "yes"),
         ("timeout", "0"),
@@ -50,6 +51,5 @@ fn parameters(port: Port, view: &View) -> Vec<(&'static str, String)> {
     let port = if port == Port::Cluster { announced } else { plain };
     all.push(("maxclients", view.max_clients.to_string()));
     all.push(("port", port.to_string()));
-    all.sort_unstable();
     all
 }

@@ -70,7 +70,7 @@ impl Form {
             (Self::Sum | Self::Each | Self::AllOk, Answer::Reply(Reply::Many(replies))) => {
                 self.write_replies(row, replies, writer);
             }
-            (Self::Watched { .. }, Answer::Reply(Reply::Many(_))) => writer.ok(),
+            (_, Answer::Seen(_)) => writer.ok(),
             (_, Answer::Reply(reply)) => {
                 self.write_replies(row, std::slice::from_ref(reply), writer);
             }

@@ -19,11 +19,11 @@ pub(super) const fn mode(port: Port) -> &'static str {
 }
 
 /// Whether a node is a master to the clients of a port.
-fn is_master(port: Port, view: &View) -> bool {
+pub(super) fn is_master(port: Port, view: &View) -> bool {
     port == Port::Plain || view.master().map(|node| node.id) == Some(view.me)
 }
 
-type Section = fn(&mut Text, Port, &View);
+type Section = fn(&mut Lines, Port, &View);
 
 /// The sections in order. All of them are told if none is asked for.
 const SECTIONS: [(&str, Section); 8] = [
@@ -48,7 +48,7 @@ pub(super) fn write(args: Args<'_>, port: Port, view: &View, writer: &mut Writer
         };
         args.count() == 1 || (1..args.count()).any(asks)
     };
-    let mut text = Text(String::new());
+    let mut text = Lines(String::new());
     for (name, section) in SECTIONS {
         if asked(name) {
             text.title(name);
@@ -65,10 +65,10 @@ pub(super) fn write(args: Args<'_>, port: Port, view: &View, writer: &mut Writer
     writer.verbatim(*b"txt", text.0);
 }
 
-/// Lines of INFO.
-struct Text(String);
+/// The lines of an INFO.
+struct Lines(String);
 
-impl Text {
+impl Lines {
     fn title(&mut self, name: &str) {
         let gap = if self.0.is_empty() { "" } else { "\r\n" };
         let (first, rest) = name.split_at(1);
@@ -81,7 +81,7 @@ impl Text {
     }
 }
 
-fn server(text: &mut Text, port: Port, view: &View) {
+fn server(text: &mut Lines, port: Port, view: &View) {
     let own = view.own();
     text.line("redis_version", REDIS_VERSION);
     text.line("redis_mode", mode(port));
@@ -99,13 +99,12 @@ fn server(text: &mut Text, port: Port, view: &View) {
     text.line("uptime_in_days", view.uptime_ms / 86_400_000);
 }
 
-fn clients(text: &mut Text, _: Port, view: &View) {
+fn clients(text: &mut Lines, _: Port, view: &View) {
     text.line("connected_clients", view.clients);
     text.line("maxclients", view.max_clients);
-    text.line("blocked_clients", 0);
 }
 
-fn memory(text: &mut Text, _: Port, view: &View) {
+fn memory(text: &mut Lines, _: Port, view: &View) {
     let bytes = view.memory_bytes;
     text.line("used_memory", bytes);
     text.line("used_memory_human", human(bytes));
@@ -115,7 +114,7 @@ fn memory(text: &mut Text, _: Port, view: &View) {
     text.line("maxmemory_policy", "noeviction");
 }
 
-fn persistence(text: &mut Text, _: Port, view: &View) {
+fn persistence(text: &mut Lines, _: Port, view: &View) {
     text.line("loading", u8::from(view.loading));
     text.line("rdb_bgsave_in_progress", 0);
     text.line("aof_enabled", 1);
@@ -123,7 +122,7 @@ fn persistence(text: &mut Text, _: Port, view: &View) {
     text.line("aof_last_write_status", "ok");
 }
 
-fn stats(text: &mut Text, _: Port, view: &View) {
+fn stats(text: &mut Lines, _: Port, view: &View) {
     let counters = view.counters;
     text.line("total_connections_received", counters.connections);
     text.line("total_commands_processed", counters.commands);
@@ -137,7 +136,7 @@ fn stats(text: &mut Text, _: Port, view: &View) {
     text.line("keyspace_misses", counters.misses);
 }
 
-fn replication(text: &mut Text, port: Port, view: &View) {
+fn replication(text: &mut Lines, port: Port, view: &View) {
     let master = is_master(port, view);
     text.line("role", if master { "master" } else { "slave" });
     if master {
@@ -159,11 +158,11 @@ fn replication(text: &mut Text, port: Port, view: &View) {
     text.line("master_repl_offset", view.commit);
 }
 
-fn cluster(text: &mut Text, port: Port, _: &View) {
+fn cluster(text: &mut Lines, port: Port, _: &View) {
     text.line("cluster_enabled", u8::from(port == Port::Cluster));
 }
 
-fn raft(text: &mut Text, _: Port, view: &View) {
+fn raft(text: &mut Lines, _: Port, view: &View) {
     let name = |id| view.node(id).map_or("", |node| &node.name);
     text.line("raft_node", view.me.0);
     text.line("raft_nodes", view.nodes.len());

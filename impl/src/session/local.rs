@@ -35,6 +35,8 @@ pub(super) enum Replying {
 pub(super) struct Client {
     pub id: u64,
     pub access: Access,
+    /// The longest argument that it may send.
+    pub bulk_bytes: usize,
     pub protocol: Protocol,
     pub authenticated: bool,
     /// Whether a follower may answer its reads: READONLY.
@@ -51,11 +53,12 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(id: u64, access: Access, now_ms: u64) -> Self {
+    pub(super) fn new(id: u64, access: Access, bulk_bytes: usize, now_ms: u64) -> Self {
         Self {
             id,
             authenticated: access.password.is_none(),
             access,
+            bulk_bytes,
             protocol: Protocol::default(),
             readonly: false,
             replying: Replying::On,
@@ -100,7 +103,7 @@ impl Client {
     ) {
         let start = out.len();
         let done = match row.id {
-            Id::Hello => self.hello(args, out),
+            Id::Hello => self.hello(args, now, out),
             Id::Auth => self.auth(args).map(|()| self.writer(out).ok()),
             Id::Select => self.select(args).map(|()| self.writer(out).ok()),
             _ if row.name.starts_with("client|") => {
@@ -143,6 +146,8 @@ impl Client {
                 self.readonly = false;
                 writer.ok();
             }
+            // Between MULTI and EXEC, and EXEC ends all watching by itself.
+            Id::Unwatch => writer.ok(),
             Id::Asking | Id::FunctionFlush | Id::ScriptFlush => writer.ok(),
             Id::Time => {
                 writer.array(2);
@@ -155,7 +160,9 @@ impl Client {
             }
             Id::Info => info::write(args, self.access.port, now.view, writer),
             Id::Role => info::role(self.access.port, now.view, writer),
-            Id::ConfigGet => config::get(args, self.access.port, now.view, writer),
+            Id::ConfigGet => {
+                config::get(args, self.access.port, self.bulk_bytes, now.view, writer);
+            }
             Id::ConfigSet => return Err(config::SET_REFUSED.into()),
             Id::ObjectFreq => return Err("ERR access frequency is not tracked".into()),
             Id::ObjectIdletime => return Err("ERR idle time is not tracked".into()),
@@ -202,7 +209,7 @@ impl Client {
     }
 
     /// HELLO [version [AUTH user password] [SETNAME name]]. All of it is done, or nothing.
-    fn hello(&mut self, args: Args<'_>, out: &mut Vec<u8>) -> Result<(), Text> {
+    fn hello(&mut self, args: Args<'_>, now: Now<'_>, out: &mut Vec<u8>) -> Result<(), Text> {
         let mut protocol = self.protocol;
         let (mut account, mut name) = (None, None);
         let mut place = 2;
@@ -236,11 +243,11 @@ impl Client {
             self.name = name;
         }
         self.protocol = protocol;
-        self.greet(&mut self.writer(out));
+        self.greet(now, &mut self.writer(out));
         Ok(())
     }
 
-    fn greet(&self, writer: &mut Writer<'_>) {
+    fn greet(&self, now: Now<'_>, writer: &mut Writer<'_>) {
         writer.map(7);
         writer.bulk("server");
         writer.bulk("redis");
@@ -253,8 +260,8 @@ impl Client {
         writer.bulk("mode");
         writer.bulk(info::mode(self.access.port));
         writer.bulk("role");
-        // A cluster client asks CLUSTER SLOTS who the master is; here every node takes its commands.
-        writer.bulk("master");
+        let master = info::is_master(self.access.port, now.view);
+        writer.bulk(if master { "master" } else { "replica" });
         writer.bulk("modules");
         writer.array(0);
     }

@@ -10,7 +10,7 @@ use super::call::{Answer, Call, size};
 use super::form::{Form, Part};
 use super::plan;
 use crate::commands::Command;
-use protocol::kv::{Bytes, Op, Reply, SlotId, Transaction, Version};
+use protocol::kv::{Bytes, Op, Seen, SlotId, Transaction};
 
 /// A command behind MULTI.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ struct Open {
 #[derive(Debug, Default)]
 pub(super) struct Multi {
     open: Option<Open>,
-    watched: Vec<(Bytes, Version)>,
+    watched: Vec<(Bytes, Seen)>,
     watched_bytes: usize,
     /// WATCHes that are not answered.
     asked: usize,
@@ -150,14 +150,11 @@ impl Multi {
             return;
         }
         self.asked -= 1;
-        let Some(Answer::Reply(Reply::Many(replies))) = answer else {
+        let Some(Answer::Seen(seen)) = answer else {
             self.unguarded = true;
             return;
         };
-        for (key, reply) in keys.iter().zip(replies) {
-            let version = if let Reply::Value { version, .. } = reply { *version } else { 0 };
-            self.watched.push((key.clone(), version));
-        }
+        self.watched.extend(keys.iter().cloned().zip(seen.iter().copied()));
     }
 
     /// Whether an EXEC must wait for a WATCH.

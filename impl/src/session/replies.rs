@@ -32,8 +32,8 @@ pub(super) struct Expected {
 
 #[derive(Debug)]
 enum Entry {
-    Asked(Box<Expected>),
-    Answered(Box<Expected>, Answer),
+    Asked(Expected),
+    Answered(Expected, Answer),
     Told(Vec<u8>),
 }
 
@@ -68,10 +68,10 @@ impl Replies {
         }
     }
 
-    /// Appends a reply that is known.
+    /// Appends a reply that is known. One that is not sent is written too, for what writes it may do more.
     pub(super) fn tell(&mut self, silent: bool, write: impl FnOnce(&mut Vec<u8>)) {
         if silent {
-            return;
+            return write(&mut Vec::new());
         }
         if self.queue.is_empty() {
             return write(&mut self.output);
@@ -88,7 +88,7 @@ impl Replies {
 
     /// Keeps a place for the reply to a call.
     pub(super) fn expect(&mut self, expected: Expected) -> u64 {
-        self.queue.push_back(Entry::Asked(Box::new(expected)));
+        self.queue.push_back(Entry::Asked(expected));
         self.first + self.queue.len() as u64 - 1
     }
 
@@ -174,6 +174,11 @@ impl Replies {
     /// Whether no more should be asked before the client has read.
     pub(super) fn is_full(&self) -> bool {
         self.output.len() - self.sent + self.ready_bytes >= self.output_bytes
+    }
+
+    /// About how many bytes are held.
+    pub(super) fn bytes(&self) -> usize {
+        self.output.len() + self.ready_bytes
     }
 
     /// Whether every command has its reply in the output.

@@ -1,7 +1,7 @@
 //! From a request to a reply or a call, and from a call's outcome to a reply.
 
 use super::access::SessionLimits;
-use super::call::{Answer, Asked, Call, Kind, NodeCall};
+use super::call::{Answer, Asked, Call, Kind, NodeCall, Query};
 use super::clients;
 use super::flight::Flight;
 use super::form::Form;
@@ -13,7 +13,7 @@ use super::replies::{Expected, Replies};
 use super::text::{self, Text};
 use crate::commands::{Command, Flags, Id, TABLE, is_http, resolve};
 use crate::resp::Writer;
-use protocol::kv::{Op, Reply, Transaction};
+use protocol::kv::Reply;
 
 /// What a session has under way.
 #[derive(Debug)]
@@ -79,6 +79,15 @@ impl State {
         self.flight.calls()
     }
 
+    /// About how many bytes are held.
+    pub(super) fn bytes(&self) -> usize {
+        let held = match &self.held {
+            Some(Held::Call(held)) => held.1.bytes,
+            _ => 0,
+        };
+        held + self.flight.bytes() + self.replies.bytes() + self.multi.bytes()
+    }
+
     pub(super) fn wants_more(&self) -> bool {
         let calls = self.in_flight() < self.limits.calls;
         let bytes = self.flight.bytes() < self.limits.call_bytes;
@@ -120,12 +129,13 @@ impl State {
     /// Takes a command.
     pub(super) fn request(&mut self, args: Args<'_>, now: Now<'_>, calls: &mut Vec<Asked>) {
         self.client.last_ms = now.ms;
-        if looks_like_http(args) {
+        if is_http(args.argument(0)) {
             return self.close();
         }
         let silent = self.take_silence();
         let row = match resolve(args) {
             Ok(row) => row,
+            Err(_) if looks_like_http(args) => return self.close(),
             Err(error) => {
                 self.multi.spoil();
                 return self.error(silent, &error.to_string());
@@ -153,7 +163,9 @@ impl State {
         if !self.client.authenticated && !row.flags.contains(Flags::NO_AUTH) {
             return Err(text::NO_AUTH.into());
         }
-        if now.view.loading && !row.flags.contains(Flags::LOADING) {
+        // Redis would take a WATCH, which asks for nothing there.
+        let waits = !row.flags.contains(Flags::LOADING) || row.id == Id::Watch;
+        if now.view.loading && waits {
             return Err(text::LOADING.into());
         }
         if let Some(refusal) = row.refusal() {
@@ -284,7 +296,7 @@ impl State {
         Ok(())
     }
 
-    /// WATCH: asks for the versions.
+    /// WATCH: asks how the keys are.
     fn watch(&mut self, place: Place, args: Args<'_>, now: Now<'_>) -> Result<(Call, Form), Text> {
         let limit = self.limits.transaction_bytes;
         if self.multi.bytes() > limit {
@@ -293,16 +305,22 @@ impl State {
         }
         self.redirect(now, false, place.slot).inspect_err(|_| self.multi.unguard())?;
         let keys: Vec<_> = (1..args.count()).map(|place| bytes(args, place)).collect();
-        let ops = keys.iter().map(|key| (key.clone(), Op::Get)).collect();
-        let transaction = Transaction { watched: Vec::new(), ops, once: None };
-        Ok((plan::transaction(transaction), self.multi.watch(keys)))
+        let call = Call::Read(Query::Seen { keys: keys.clone() });
+        Ok((call, self.multi.watch(keys)))
     }
 
     pub(super) fn exec(&mut self, silent: bool, now: Now<'_>, calls: &mut Vec<Asked>) {
-        let Self { multi, client, .. } = self;
+        let Self { multi, client, limits, .. } = self;
+        let mut room = limits.reply_bytes;
         let exec = multi.exec(|row, args| {
             let mut bytes = Vec::new();
-            client.answer(row, args, now, &mut bytes);
+            // Small commands can have large answers, such as COMMAND; not any number of them.
+            if room == 0 {
+                Writer::new(&mut bytes, client.protocol).error(text::NO_ROOM);
+            } else {
+                client.answer(row, args, now, &mut bytes);
+            }
+            room = room.saturating_sub(bytes.len());
             bytes
         });
         let row = &TABLE[Id::Exec as usize];
@@ -353,10 +371,10 @@ impl State {
     }
 }
 
-/// Whether the first words are those of a browser, which a page may have sent here. It is told nothing.
+/// Whether what is no command is the first line of a browser's request, which a page may have sent here. It is told
+/// nothing.
 fn looks_like_http(args: Args<'_>) -> bool {
-    let version = args.count() == 3 && args.argument(2).starts_with(b"HTTP/");
-    is_http(args.argument(0)) || version
+    args.count() == 3 && args.argument(2).starts_with(b"HTTP/")
 }
 
 /// Whether a command may stand between MULTI and EXEC. What changes the connection may not, for the replies of EXEC

@@ -25,6 +25,7 @@ pub(super) const DENIED: &str = "DENIED this server has no password, so only cli
 pub(super) const LOADING: &str = "LOADING the server is reading its log: try again soon";
 pub(super) const EXEC_ABORT: &str = "EXECABORT Transaction discarded because of previous errors.";
 pub(super) const NOT_IN_MULTI: &str = "ERR Command not allowed inside a transaction";
+pub(super) const NO_ROOM: &str = "ERR not executed: the replies before are too long";
 pub(super) const BUSY: &str =
     "TRYAGAIN the server has too much to do: the command was not executed";
 pub(super) const NO_LEADER: &str =

@@ -51,7 +51,7 @@ pub use rules::{AfterMaybe, Exact, Rules};
 pub use slot::SLOTS;
 pub use snapshot::{Decoder, PIECE_BYTES};
 pub use totals::{CLIENT_BYTES, DEADLINE_BYTES, KEY_BYTES, REPLY_BYTES};
-pub use transaction::{Transaction, Work};
+pub use transaction::{Seen, Transaction, Work};
 pub use whole::{TICK_CLIENTS, TICK_KEYS, TICK_SLOTS};
 
 use core::fmt;
@@ -92,6 +92,8 @@ pub struct Limits {
     pub idle_ms: u64,
     /// The longest value that an operation may make of a shorter one, in bytes.
     pub value_bytes: usize,
+    /// The most keys that a tick takes out.
+    pub tick_keys: usize,
 }
 
 impl Limits {
@@ -103,6 +105,7 @@ impl Limits {
         ahead_ms: 600_000,
         idle_ms: 24 * 3_600_000,
         value_bytes: 8 << 20,
+        tick_keys: TICK_KEYS,
     };
 }
 
@@ -199,8 +202,13 @@ impl<R: Rules> Store<R> {
         self.execute(stamp, key.slot(), once, print, |edit| edit.apply(key, op))
     }
 
-    fn view(&self, slot: SlotId) -> View<'_> {
-        View { items: self.slots.get(&slot).map(|slot| &slot.items), clock: self.clock }
+    fn view(&self, slot: SlotId) -> View<'_, R> {
+        View { rules: self.rules, slot: self.slots.get(&slot), clock: self.clock }
+    }
+
+    /// KV-EXPIRE-3: every entry's stamp counts.
+    fn move_clock(&mut self, stamp: Stamp) {
+        self.clock = self.rules.clock_after(self.clock, stamp);
     }
 
     /// KV-ONCE-1, KV-ONCE-2: what a record answers is not executed, and a reply is kept in the same step in which its
@@ -213,7 +221,7 @@ impl<R: Rules> Store<R> {
         print: impl Fn() -> u64,
         run: impl FnOnce(&mut Edit<'_, R>) -> Reply,
     ) -> Reply {
-        self.clock = self.clock.max(stamp);
+        self.move_clock(stamp);
         let Self { rules, limits, slots, clock, deadlines, totals, .. } = self;
         let (rules, clock) = (*rules, *clock);
         let slot = slots.get_or_insert_with(slot, Slot::default);
@@ -223,7 +231,7 @@ impl<R: Rules> Store<R> {
                 Found::New => {}
             }
         }
-        let reply = run(&mut Edit { rules, limits, clock, slot, deadlines, totals });
+        let reply = run(&mut Edit { rules, limits, clock, stamp, slot, deadlines, totals });
         if let Some(once) = once {
             let long = reply.len() > limits.reply_bytes;
             let kept = if long { Reply::NotKept } else { reply.clone() };

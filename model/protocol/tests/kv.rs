@@ -1,7 +1,7 @@
 //! The store, its clerk and the lock, rule by rule.
 
 use protocol::kv::clerk::{Answer, Clerk, Config, Effect, Input, Outcome, Request};
-use protocol::kv::lock::{self, Lock};
+use protocol::kv::lock::{self, Fence, Lock};
 use protocol::kv::{Bytes, ClientId, Command, Exact, Limits, Once, Op, Reply, Store, Version};
 use protocol::{Machine, NodeId};
 
@@ -246,6 +246,16 @@ fn a_lock_is_taken_looked_at_and_freed() {
     let again = step(reply(Reply::Value { value: Bytes::default(), version: 7 }));
     let [lock::Effect::Call(Op::Put { value, .. })] = again.as_slice() else { panic!("{again:?}") };
     assert_ne!(value, token, "each acquire has a token of its own");
+}
+
+/// LOCK-FENCE-1: the same holder may come again, a later one takes over, and then the earlier one is late.
+#[test]
+fn a_fence_turns_late_holders_away() {
+    let mut fence: Fence = Fence::new(Exact);
+    let admitted: Vec<_> = [4, 4, 9, 4, 8, 9, 10].map(|version| fence.admit(version)).into();
+    assert_eq!(admitted, [true, true, true, false, false, true, true]);
+    let mut unused: Fence = Fence::default();
+    assert!(unused.admit(0), "one who holds nothing is no late holder");
 }
 
 /// Slots are Redis Cluster's: CRC-16 of the key or of its hash tag.

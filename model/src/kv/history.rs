@@ -1,6 +1,8 @@
 //! What is true: kept outside of the clients and the server, and compared with what the clients were told.
 
+use super::mirror::{Known, Mirror, Noticed};
 use super::party::Event;
+use super::probes::{Corner, Corners};
 use protocol::kv::clerk::Outcome;
 use protocol::kv::{Bytes, Op, Reply, Seq, SlotId, Version};
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
@@ -24,6 +26,22 @@ pub enum Violation {
     MaybeForNothing,
     /// No order of the calls explains the replies.
     NotLinearizable,
+    /// The group's clock is not the largest stamp that was applied.
+    ClockFell,
+    /// A tick took out more keys than it may.
+    TickTooLong,
+    /// The store shows or replies what the mirror does not.
+    NotAsTheMirror,
+    /// A transaction was executed whose watched key was touched.
+    WatchIgnored,
+    /// A transaction failed though no watched key was touched and no missing one can have been.
+    WatchFailedForNothing,
+    /// A client was turned away that had not been idle for too long.
+    TurnedAwayForNothing,
+    /// A scan left out a key that was there throughout, or returned it twice.
+    ScanWrong,
+    /// A resource let a holder in that was late.
+    LateHolderLetIn,
 }
 
 /// The store in a few lines, as its users think of it: one key has one value and one version, and a deletion
@@ -106,17 +124,23 @@ pub struct History {
     deleted: BTreeSet<Bytes>,
     /// The greatest fencing version.
     fence: Version,
+    /// None where a scene does without.
+    mirror: Option<Mirror>,
+    /// The greatest fencing version that a resource has let in.
+    let_in: Version,
     /// How many messages were lost.
     pub lost: u8,
+    /// How often the server began anew.
+    pub restarts: u8,
     /// What does not hold.
     pub violation: Option<Violation>,
 }
 
 impl History {
     /// An empty one.
-    pub fn new(linearizable: bool) -> Self {
+    pub fn new(linearizable: bool, mirrored: Option<Known>) -> Self {
         let tester = linearizable.then(|| LinearizabilityTester::new(Twin::default()));
-        Self { tester, ..Self::default() }
+        Self { tester, mirror: mirrored.map(Mirror::new), ..Self::default() }
     }
 
     fn violate(&mut self, violation: Violation) {
@@ -139,7 +163,7 @@ impl History {
     }
 
     /// Takes in what was seen at the actor with this number.
-    pub fn note(&mut self, actor: u8, event: &Event) {
+    pub fn note(&mut self, actor: u8, event: &Event, corners: &Corners) {
         match event {
             Event::Called { seq, key, op } => {
                 // A thread of its own for each call, so that none is begun twice.
@@ -154,25 +178,33 @@ impl History {
                 }
                 self.note_return((actor, *seq), outcome);
             }
-            Event::Executed { client, seq, key, version } => {
-                let call = (*client as u8, *seq);
-                if self.refused.contains(&call) {
-                    self.violate(Violation::RefusedAndExecuted);
+            Event::Executed { client, seq, changes } => {
+                self.note_executed((*client as u8, *seq), changes);
+            }
+            Event::Applied(applied) => {
+                let noticed = self.mirror.as_mut().map(|mirror| mirror.apply(applied));
+                self.take_in(noticed, corners);
+            }
+            Event::Watched { client, key } => {
+                if let Some(mirror) = &mut self.mirror {
+                    mirror.watch(*client, key);
                 }
-                if !self.executed.insert(call) {
-                    self.violate(Violation::ExecutedTwice);
+            }
+            Event::Scanned { client, begins, ends, found } => {
+                let scan = |mirror: &mut Mirror| mirror.scan(*client, *begins, *ends, found);
+                let noticed = self.mirror.as_mut().map(scan);
+                self.take_in(noticed, corners);
+            }
+            Event::Used { version, admitted: true } => {
+                if *version < self.let_in {
+                    self.violate(Violation::LateHolderLetIn);
                 }
-                if version.is_none() {
-                    self.deleted.insert(key.clone());
-                }
-                if let Some(version) = *version {
-                    let greatest = self.versions.entry(key.clone()).or_default();
-                    let rises = version > *greatest;
-                    *greatest = version.max(*greatest);
-                    if !rises {
-                        self.violate(Violation::VersionFell);
-                    }
-                }
+                self.let_in = self.let_in.max(*version);
+            }
+            Event::Used { admitted: false, .. } => corners.reach(Corner::LateHolder),
+            Event::Restarted => {
+                self.restarts += 1;
+                corners.reach(Corner::Restarted);
             }
             Event::Acquired { version, .. } => {
                 if *version <= self.fence {
@@ -181,6 +213,35 @@ impl History {
                 self.fence = self.fence.max(*version);
             }
             Event::SentAgain | Event::Unchanged { .. } | Event::Waits | Event::Released => {}
+        }
+    }
+
+    fn take_in(&mut self, noticed: Option<Noticed>, corners: &Corners) {
+        let Some(Noticed { violation, corners: reached }) = noticed else { return };
+        if let Some(violation) = violation {
+            self.violate(violation);
+        }
+        reached.into_iter().for_each(|corner| corners.reach(corner));
+    }
+
+    fn note_executed(&mut self, call: Call, changes: &[(Bytes, Option<Version>)]) {
+        if self.refused.contains(&call) {
+            self.violate(Violation::RefusedAndExecuted);
+        }
+        if !self.executed.insert(call) {
+            self.violate(Violation::ExecutedTwice);
+        }
+        for (key, version) in changes {
+            let Some(version) = *version else {
+                self.deleted.insert(key.clone());
+                continue;
+            };
+            let greatest = self.versions.entry(key.clone()).or_default();
+            let rises = version > *greatest;
+            *greatest = version.max(*greatest);
+            if !rises {
+                self.violate(Violation::VersionFell);
+            }
         }
     }
 

@@ -1,13 +1,17 @@
 //! What could be wrong with the store, its clients and the lock, and what must notice it.
 
-use super::scenes;
+use super::scenes::{
+    self, EXECS, EXPIRY, FLUSH, IDLE_CLIENTS, LEASE, RESTART, SCANS, TICKS, WATCHES,
+};
 use super::{
-    Bounds, CALLS_END, EXACTLY_ONCE, FLOOR, LINEARIZABLE, MAYBE, MUTUAL_EXCLUSION, REFUSED, Shop,
-    VERSIONS,
+    Bounds, CALLS_END, CLOCK, EXACTLY_ONCE, FENCE, FLOOR, IDLE, LINEARIZABLE, MAYBE, MIRROR,
+    MUTUAL_EXCLUSION, REFUSED, SCAN, Shop, TICK, VERSIONS, WATCH,
 };
 use crate::bounds::Net;
 use protocol::kv::clerk::Answer;
-use protocol::kv::{AfterMaybe, Bytes, ClientId, Exact, Op, Rules, Seq, Stamp, Version};
+use protocol::kv::{
+    AfterMaybe, Bytes, ClientId, Exact, Op, Reply, Rules, Seen, Seq, Stamp, Version,
+};
 
 macro_rules! bugs {
     ($($name:ident $text:literal,)*) => {
@@ -51,6 +55,22 @@ bugs! {
     OneToken "all acquirers write the same token",
     HeldLooksFree "a lock is taken whoever holds it",
     ReleasesZero "a holder frees the lock over version 0, not over the version that it holds by",
+    FloorFalls "when a client's records are dropped, its slot's floor becomes its id, though it was higher",
+    DueIsThere "a key that is due is there for readers and writers until a tick takes it out",
+    ExpiryLeavesNoFloor "a key that is taken out because it is due leaves no floor under its slot's versions",
+    ClockFollows "the group's clock is the latest entry's stamp and not the largest",
+    TickTakesAll "a tick takes out all keys that are due, however many",
+    SpanFromStamp "a span counts from the command's stamp, which may be behind the clock",
+    WatchForgotten "a transaction is executed whatever became of what it watched",
+    MissingIsMissing "a missing key that came and went is as it was seen",
+    FaultStops "the operations behind one that faults are not executed",
+    FlushForgetsFloors "a flush leaves no floor under its slots' versions",
+    FlushForgetsRecords "a flush takes the clients' records too",
+    IdleAtOnce "a client's records go as soon as the clock goes on",
+    PlaceByNumber "a key's place in a scan is its number among the keys that are there",
+    FloorsNotSaved "a snapshot is without the floors under its slots' versions",
+    RecordsNotSaved "a snapshot is without the clients' records",
+    NoFence "a resource lets in whoever believes to have the lock",
     ReleasesWhatItSees "a holder that was told Maybe frees the lock at whatever version it sees",
 }
 
@@ -82,7 +102,11 @@ impl Rules for Wrong {
     }
 
     fn client_floor_after(&self, floor: ClientId, dropped: ClientId) -> ClientId {
-        if self.is(Bug::FloorStays) { floor } else { Exact.client_floor_after(floor, dropped) }
+        match self.0 {
+            Bug::FloorStays => floor,
+            Bug::FloorFalls => dropped,
+            _ => Exact.client_floor_after(floor, dropped),
+        }
     }
 
     fn is_same_command(&self, kept: u64, print: u64) -> bool {
@@ -107,6 +131,67 @@ impl Rules for Wrong {
 
     fn floor_after(&self, floor: Version, gone: Version) -> Version {
         if self.is(Bug::FloorNotRaised) { floor } else { Exact.floor_after(floor, gone) }
+    }
+
+    fn is_due(&self, deadline: Stamp, clock: Stamp) -> bool {
+        !self.is(Bug::DueIsThere) && Exact.is_due(deadline, clock)
+    }
+
+    fn floor_after_expiry(&self, floor: Version, gone: Version) -> Version {
+        if self.is(Bug::ExpiryLeavesNoFloor) { floor } else { Exact.floor_after(floor, gone) }
+    }
+
+    fn clock_after(&self, clock: Stamp, stamp: Stamp) -> Stamp {
+        if self.is(Bug::ClockFollows) { stamp } else { Exact.clock_after(clock, stamp) }
+    }
+
+    fn tick_goes_on(&self, gone: usize, most: usize) -> bool {
+        self.is(Bug::TickTakesAll) || Exact.tick_goes_on(gone, most)
+    }
+
+    fn span_begins(&self, clock: Stamp, stamp: Stamp) -> Stamp {
+        if self.is(Bug::SpanFromStamp) { stamp } else { Exact.span_begins(clock, stamp) }
+    }
+
+    fn is_unchanged(&self, seen: Seen, now: Seen) -> bool {
+        match (self.0, seen, now) {
+            (Bug::WatchForgotten, ..) => true,
+            (Bug::MissingIsMissing, Seen::Missing { .. }, Seen::Missing { .. }) => true,
+            _ => Exact.is_unchanged(seen, now),
+        }
+    }
+
+    fn goes_on_after(&self, reply: &Reply) -> bool {
+        !(self.is(Bug::FaultStops) && matches!(reply, Reply::Fault(_)))
+    }
+
+    fn floor_after_flush(&self, floor: Version, gone: Version) -> Version {
+        if self.is(Bug::FlushForgetsFloors) { 0 } else { Exact.floor_after_flush(floor, gone) }
+    }
+
+    fn keeps_records_in_flush(&self) -> bool {
+        !self.is(Bug::FlushForgetsRecords)
+    }
+
+    fn is_idle(&self, used: Stamp, clock: Stamp, idle_ms: u64) -> bool {
+        let idle_ms = if self.is(Bug::IdleAtOnce) { 0 } else { idle_ms };
+        Exact.is_idle(used, clock, idle_ms)
+    }
+
+    fn place_in_scan(&self, hash: u64, number: u64) -> u64 {
+        if self.is(Bug::PlaceByNumber) { number } else { Exact.place_in_scan(hash, number) }
+    }
+
+    fn floor_in_snapshot(&self, floor: Version) -> Version {
+        if self.is(Bug::FloorsNotSaved) { 0 } else { floor }
+    }
+
+    fn has_records_in_snapshot(&self) -> bool {
+        !self.is(Bug::RecordsNotSaved)
+    }
+
+    fn lets_in(&self, version: Version, greatest: Version) -> bool {
+        self.is(Bug::NoFence) || Exact.lets_in(version, greatest)
     }
 
     fn is_mine(&self, answered: Seq, seq: Seq) -> bool {
@@ -215,6 +300,23 @@ pub const HUNTS: &[Hunt] = &[
     hunt("QK12", "KV-VERSION-1", Bug::VersionStays, scenes::SETS, VERSIONS),
     hunt("K17", "KV-VERSION-1", Bug::VersionRestarts, scenes::DELETES, VERSIONS),
     hunt("QK5", "KV-VERSION-2", Bug::FloorNotRaised, scenes::DELETES, VERSIONS),
+    hunt("QK15", "KV-EXPIRE-1", Bug::DueIsThere, EXPIRY, MIRROR),
+    hunt("QK16", "KV-EXPIRE-2", Bug::ExpiryLeavesNoFloor, EXPIRY, VERSIONS),
+    hunt("QK17", "KV-EXPIRE-3", Bug::ClockFollows, EXPIRY, CLOCK),
+    hunt("QK18", "KV-EXPIRE-4", Bug::TickTakesAll, TICKS, TICK),
+    hunt("QK19", "KV-EXPIRE-5", Bug::SpanFromStamp, EXPIRY, MIRROR),
+    hunt("QK20", "KV-WATCH-1", Bug::WatchForgotten, WATCHES, WATCH),
+    hunt("QK21", "KV-WATCH-1", Bug::MissingIsMissing, WATCHES, WATCH),
+    hunt("QK22", "KV-TX-1", Bug::FaultStops, EXECS, MIRROR),
+    hunt("QK23", "KV-FLUSH-1", Bug::FlushForgetsFloors, FLUSH, VERSIONS),
+    hunt("QK24", "KV-FLUSH-1", Bug::FlushForgetsRecords, FLUSH, EXACTLY_ONCE),
+    hunt("QK25", "KV-IDLE-1", Bug::IdleAtOnce, IDLE_CLIENTS, IDLE),
+    hunt("K5b", "KV-IDLE-1", Bug::FloorStays, IDLE_CLIENTS, EXACTLY_ONCE),
+    hunt("K16b", "KV-ONCE-4", Bug::UnknownIsNew, IDLE_CLIENTS, EXACTLY_ONCE),
+    hunt("QK26", "KV-ONCE-5", Bug::FloorFalls, IDLE_CLIENTS, EXACTLY_ONCE),
+    hunt("QK27", "KV-SCAN-1", Bug::PlaceByNumber, SCANS, SCAN),
+    hunt("S11", "KV-SNAPSHOT-1", Bug::RecordsNotSaved, RESTART, EXACTLY_ONCE),
+    hunt("QK28", "KV-SNAPSHOT-1", Bug::FloorsNotSaved, RESTART, VERSIONS),
     hunt("QK11", "CLERK-CREATE-1", Bug::CreationNotRecorded, scenes::DELETES, EXACTLY_ONCE),
     hunt("K10", "CLERK-MAYBE-1", Bug::MismatchIsFinal, scenes::PUTS, REFUSED),
     hunt("QK6", "CLERK-MAYBE-1", Bug::AlwaysMaybe, RECORDED, MAYBE),
@@ -225,6 +327,7 @@ pub const HUNTS: &[Hunt] = &[
     hunt("LK2", "LOCK-MAYBE-1", Bug::MaybeForgets, scenes::LOCK, CALLS_END),
     hunt("LK3", "LOCK-TOKEN-1", Bug::OneToken, scenes::LOCK, MUTUAL_EXCLUSION),
     hunt("QK9", "LOCK-TAKE-1", Bug::HeldLooksFree, scenes::LOCK, MUTUAL_EXCLUSION),
+    hunt("LK4", "LOCK-FENCE-1", Bug::NoFence, LEASE, FENCE),
     hunt("QK14", "LOCK-RELEASE-1", Bug::ReleasesWhatItSees, scenes::LOCK, MUTUAL_EXCLUSION),
     hunt("QK10", "LOCK-RELEASE-1", Bug::ReleasesZero, scenes::LOCK, CALLS_END),
 ];

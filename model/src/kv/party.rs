@@ -1,11 +1,14 @@
 //! Who takes part: the server with its store, and clients that run a program through clerk and lock.
 
 use super::Bounds;
-use super::programs::{Do, Expect, Program};
-use protocol::kv::clerk::{self, Answer, Clerk, Outcome, Request};
-use protocol::kv::lock::{self, Lock, State as LockState};
+use super::client::Client;
+use super::direct::{Ask, Told};
+use super::programs::Program;
+use super::server::{Applied, Server};
+use protocol::NodeId;
+use protocol::kv::clerk::{self, Answer, Outcome, Request};
+use protocol::kv::lock::{self, State as LockState};
 use protocol::kv::{Bytes, ClientId, Limits, Op, Reply, Rules, Seq, Stamp, Store, Version};
-use protocol::{Machine, NodeId};
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Actor, Id, Out};
 use std::borrow::Cow;
@@ -26,9 +29,25 @@ pub enum Message {
         /// The answer.
         answer: Answer,
     },
+    /// From a client, past its clerk.
+    Ask {
+        /// The client's number for it.
+        seq: Seq,
+        /// Which sending of it.
+        attempt: u32,
+        /// What is asked.
+        ask: Ask,
+    },
+    /// From the server.
+    Told {
+        /// To which call past the clerk.
+        seq: Seq,
+        /// What is told.
+        told: Told,
+    },
 }
 
-/// What may happen to a client besides an answer.
+/// What may happen besides a message.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stimulus {
@@ -38,6 +57,12 @@ pub enum Stimulus {
     Retry,
     /// The lock's timer fires: it looks again.
     Look,
+    /// At the server: the leader, or another one, takes it to be this late.
+    Estimate(Stamp),
+    /// At the server: the leader proposes a tick.
+    Tick,
+    /// The server begins anew from a snapshot of all that it has applied.
+    Restart,
 }
 
 /// What was seen in one step. The history reads it; it is no part of a state.
@@ -70,11 +95,38 @@ pub enum Event {
         client: usize,
         /// For which of their calls.
         seq: Seq,
-        /// The key.
-        key: Bytes,
-        /// The version that it has now; none if it is gone.
-        version: Option<Version>,
+        /// The keys, and the version that each has now; none if it is gone.
+        changes: Vec<(Bytes, Option<Version>)>,
     },
+    /// The server applied something; only in a scene with a mirror.
+    Applied(Applied),
+    /// The server told how a key is that will be watched.
+    Watched {
+        /// Whom.
+        client: u8,
+        /// Which.
+        key: Bytes,
+    },
+    /// The server made a step of a scan.
+    Scanned {
+        /// For whom.
+        client: u8,
+        /// Whether it was the first.
+        begins: bool,
+        /// Whether it was the last.
+        ends: bool,
+        /// What it returned.
+        found: Vec<Bytes>,
+    },
+    /// A holder came to the resource.
+    Used {
+        /// Its fencing version.
+        version: Version,
+        /// Whether it was let in.
+        admitted: bool,
+    },
+    /// The server began anew from a snapshot.
+    Restarted,
     /// The server answered a write that it did not execute in this step.
     Unchanged {
         /// The answer.
@@ -102,6 +154,8 @@ pub enum Person<R> {
         rules: R,
         /// The store's limits.
         limits: Limits,
+        /// Whether there is a mirror.
+        mirrored: bool,
     },
     /// A client.
     Client {
@@ -118,30 +172,9 @@ pub enum Person<R> {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Party<R> {
     /// The server.
-    Server {
-        /// The shared machine.
-        store: Store<R>,
-        /// See [`Event`]. Empty in every state that a checker sees.
-        events: Vec<Event>,
-    },
+    Server(Box<Server<R>>),
     /// A client.
-    Client(Client<R>),
-}
-
-/// A client's state.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Client<R> {
-    clerk: Clerk<R>,
-    lock: Lock<R>,
-    program: Program,
-    /// How many steps of the program have begun.
-    begun: usize,
-    /// The version that the last Get or Put showed.
-    seen: Version,
-    /// How often it has looked at a lock that another held.
-    looks: u8,
-    /// See [`Event`]. Empty in every state that a checker sees.
-    events: Vec<Event>,
+    Client(Box<Client<R>>),
 }
 
 /// The key of the lock.
@@ -149,127 +182,14 @@ pub fn lock_key() -> Bytes {
     Bytes::from("lock")
 }
 
-/// All requests are stamped with it: this model's clock stands still.
-const NOW: Stamp = 0;
-
-const SERVER: usize = 0;
-
-impl<R: Rules> Client<R> {
-    /// Whether nothing is under way.
-    fn is_idle(&self) -> bool {
-        !self.clerk.is_busy()
-            && matches!(self.lock.state(), LockState::Idle | LockState::Held { .. })
-    }
-
-    /// Whether its program has come to its end.
-    pub fn is_done(&self) -> bool {
-        self.is_idle() && self.begun >= self.program.steps().len()
-    }
-
-    fn call(&mut self, key: Bytes, op: Op, out: &mut Out<Person<R>>) {
-        self.clerk(clerk::Input::Call { key: key.clone(), op: op.clone() }, Some((key, op)), out);
-    }
-
-    fn clerk(
-        &mut self,
-        input: clerk::Input,
-        called: Option<(Bytes, Op)>,
-        out: &mut Out<Person<R>>,
-    ) {
-        let retried = input == clerk::Input::Retry;
-        let passing = matches!(&input, clerk::Input::Answer { answer: Answer::Reply(reply), .. }
-            if reply.is_passing());
-        let sent_again = self.clerk.writes() && self.clerk.attempts() > 1;
-        let may_be_maybe = sent_again && (passing || !self.clerk.is_recorded());
-        let mut effects = Vec::new();
-        self.clerk.step(input, &mut effects);
-        if let Some((key, op)) = called {
-            self.events.push(Event::Called { seq: self.clerk.seq(), key, op });
-        }
-        for effect in effects {
-            match effect {
-                clerk::Effect::Send { request, .. } => {
-                    if retried {
-                        self.events.push(Event::SentAgain);
-                    }
-                    out.send(Id::from(SERVER), Message::Request(request));
-                }
-                clerk::Effect::Done(outcome) => {
-                    let seq = self.clerk.seq();
-                    let told = outcome.clone();
-                    self.events.push(Event::Returned { seq, outcome: told, may_be_maybe });
-                    self.finished(outcome, out);
-                }
-                clerk::Effect::ArmRetry | clerk::Effect::DisarmRetry => {}
-                clerk::Effect::Busy => panic!("a client makes one call at a time"),
-            }
-        }
-    }
-
-    fn finished(&mut self, outcome: Outcome, out: &mut Out<Person<R>>) {
-        if !matches!(self.lock.state(), LockState::Idle | LockState::Held { .. }) {
-            return self.lock(lock::Input::Outcome(outcome), out);
-        }
-        match outcome {
-            Outcome::Reply(Reply::Value { version, .. } | Reply::Written { version }) => {
-                self.seen = version;
-            }
-            Outcome::Reply(Reply::NoKey) => self.seen = 0,
-            _ => {}
-        }
-    }
-
-    fn lock(&mut self, input: lock::Input, out: &mut Out<Person<R>>) {
-        let looked = self.lock.state() == LockState::Looking;
-        let mut effects = Vec::new();
-        self.lock.step(input, &mut effects);
-        for effect in effects {
-            match effect {
-                lock::Effect::Call(op) => self.call(lock_key(), op, out),
-                lock::Effect::Acquired { version } => {
-                    self.events.push(Event::Acquired { version, looked });
-                }
-                lock::Effect::Released => self.events.push(Event::Released),
-                // Its user would make a new client; here its program is over.
-                lock::Effect::Failed(_) => self.begun = self.program.steps().len(),
-                lock::Effect::ArmRetry => self.events.push(Event::Waits),
-                lock::Effect::Ignored => panic!("a program acquires and releases in turn"),
-            }
-        }
-    }
-
-    fn next(&mut self, out: &mut Out<Person<R>>) {
-        let step = self.program.steps()[self.begun];
-        self.begun += 1;
-        let seen = self.seen;
-        let version = |expect: Expect| match expect {
-            Expect::Version(version) => version,
-            Expect::Seen => seen,
-        };
-        match step {
-            Do::Get(key) => self.call(key.into(), Op::Get, out),
-            Do::Set(key, value) => self.call(key.into(), Op::Set { value: value.into() }, out),
-            Do::Append(key, value) => {
-                self.call(key.into(), Op::Append { value: value.into() }, out);
-            }
-            Do::Put(key, value, expect) => {
-                let op = Op::Put { value: value.into(), expected: version(expect) };
-                self.call(key.into(), op, out);
-            }
-            Do::Delete(key, expect) => {
-                self.call(key.into(), Op::Delete { expected: version(expect) }, out);
-            }
-            Do::Acquire => self.lock(lock::Input::Acquire, out),
-            Do::Release => self.lock(lock::Input::Release, out),
-        }
-    }
-}
+/// The only server's number.
+pub(super) const SERVER: usize = 0;
 
 impl<R: Rules> Party<R> {
     /// What was seen in the last step, taken out.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(match self {
-            Self::Server { events, .. } => events,
+            Self::Server(server) => &mut server.events,
             Self::Client(client) => &mut client.events,
         })
     }
@@ -277,7 +197,7 @@ impl<R: Rules> Party<R> {
     /// Whether there is something to take.
     pub fn has_events(&self) -> bool {
         match self {
-            Self::Server { events, .. } => !events.is_empty(),
+            Self::Server(server) => !server.events.is_empty(),
             Self::Client(client) => !client.events.is_empty(),
         }
     }
@@ -285,15 +205,29 @@ impl<R: Rules> Party<R> {
     /// The fencing version, of a client that has the lock.
     pub fn held(&self) -> Option<Version> {
         match self {
-            Self::Server { .. } => None,
+            Self::Server(_) => None,
             Self::Client(client) => client.lock.held(),
         }
+    }
+
+    /// What the leader's clock and the machine below it may do, within the bounds.
+    pub fn server_stimuli(&self, bounds: &Bounds, restarts: u8) -> Vec<Stimulus> {
+        let Self::Server(server) = self else { return Vec::new() };
+        let others = (0..=bounds.latest).filter(|stamp| *stamp != server.estimate);
+        let mut stimuli: Vec<_> = others.map(Stimulus::Estimate).collect();
+        if bounds.latest > 0 {
+            stimuli.push(Stimulus::Tick);
+        }
+        if restarts < bounds.restarts {
+            stimuli.push(Stimulus::Restart);
+        }
+        stimuli
     }
 
     /// The store, of the server.
     pub const fn store(&self) -> Option<&Store<R>> {
         match self {
-            Self::Server { store, .. } => Some(store),
+            Self::Server(server) => Some(&server.store),
             Self::Client(_) => None,
         }
     }
@@ -310,6 +244,7 @@ impl<R: Rules> Party<R> {
             (Self::Client(client), Message::Answer { seq, .. }) => {
                 *seq < client.clerk.seq() || !client.clerk.is_busy()
             }
+            (Self::Client(client), Message::Told { seq, .. }) => client.direct.ignores(*seq),
             _ => false,
         }
     }
@@ -319,6 +254,9 @@ impl<R: Rules> Party<R> {
         let Self::Client(client) = self else { return None };
         if client.clerk.is_busy() {
             (client.clerk.attempts() < bounds.attempts).then_some(Stimulus::Retry)
+        } else if client.direct.is_busy() {
+            let attempts = client.direct.attempts()?;
+            (attempts < bounds.attempts).then_some(Stimulus::Retry)
         } else if client.lock.state() == LockState::Waiting {
             (client.looks < bounds.looks).then_some(Stimulus::Look)
         } else {
@@ -336,18 +274,12 @@ impl<R: Rules> Actor for Person<R> {
 
     fn on_start(&self, _: Id, _: &Option<()>, _: &mut Out<Self>) -> Party<R> {
         match self {
-            Self::Server { rules, limits } => {
-                Party::Server { store: Store::new(*rules, *limits), events: Vec::new() }
+            Self::Server { rules, limits, mirrored } => {
+                Party::Server(Box::new(Server::new(*rules, *limits, *mirrored)))
             }
-            Self::Client { rules, config, program } => Party::Client(Client {
-                clerk: Clerk::new(*rules, *config),
-                lock: Lock::new(*rules, config.client),
-                program: *program,
-                begun: 0,
-                seen: 0,
-                looks: 0,
-                events: Vec::new(),
-            }),
+            Self::Client { rules, config, program } => {
+                Party::Client(Box::new(Client::new(*rules, *config, *program)))
+            }
         }
     }
 
@@ -360,25 +292,16 @@ impl<R: Rules> Actor for Person<R> {
         out: &mut Out<Self>,
     ) {
         match (state.to_mut(), message) {
-            (Party::Server { store, events }, Message::Request(request)) => {
-                let Request { seq, attempt, command } = request;
-                let key = command.key.clone();
-                let there = |store: &Store<R>| {
-                    store.get(&key).map(|(value, version)| (value.clone(), version))
-                };
-                let before = there(store);
-                let reply = store.apply(NOW, &command);
-                let after = there(store);
-                if before != after {
-                    let client = usize::from(from);
-                    let key = command.key;
-                    let after = after.map(|(_, version)| version);
-                    events.push(Event::Executed { client, seq, key, version: after });
-                } else if command.op.writes() {
-                    events.push(Event::Unchanged { reply: reply.clone() });
-                }
-                out.send(from, Message::Answer { seq, attempt, answer: Answer::Reply(reply) });
+            (Party::Server(server), Message::Request(request)) => {
+                let (seq, attempt) = (request.seq, request.attempt);
+                let answer = Answer::Reply(server.request(usize::from(from), request));
+                out.send(from, Message::Answer { seq, attempt, answer });
             }
+            (Party::Server(server), Message::Ask { seq, ask, .. }) => {
+                let told = server.ask(usize::from(from), seq, ask);
+                out.send(from, Message::Told { seq, told });
+            }
+            (Party::Client(client), Message::Told { seq, told }) => client.told(seq, told),
             (Party::Client(client), Message::Answer { seq, attempt, answer }) => {
                 client.clerk(clerk::Input::Answer { seq, attempt, answer }, None, out);
             }
@@ -393,14 +316,31 @@ impl<R: Rules> Actor for Person<R> {
         stimulus: &Stimulus,
         out: &mut Out<Self>,
     ) {
-        let Party::Client(client) = state.to_mut() else { return };
-        match stimulus {
-            Stimulus::Next => client.next(out),
-            Stimulus::Retry => client.clerk(clerk::Input::Retry, None, out),
-            Stimulus::Look => {
+        if *stimulus == Stimulus::Tick {
+            // One that changes nothing is no step.
+            let mut party = state.clone().into_owned();
+            if let Party::Server(server) = &mut party
+                && server.tick()
+            {
+                *state = Cow::Owned(party);
+            }
+            return;
+        }
+        match (state.to_mut(), stimulus) {
+            (Party::Server(server), Stimulus::Estimate(stamp)) => server.estimate = *stamp,
+            (Party::Server(server), Stimulus::Restart) => server.restart(),
+            (Party::Client(client), Stimulus::Next) => client.next(out),
+            (Party::Client(client), Stimulus::Retry) if client.direct.is_busy() => {
+                client.direct.send(out);
+            }
+            (Party::Client(client), Stimulus::Retry) => {
+                client.clerk(clerk::Input::Retry, None, out);
+            }
+            (Party::Client(client), Stimulus::Look) => {
                 client.looks = client.looks.saturating_add(1);
                 client.lock(lock::Input::Retry, out);
             }
+            _ => panic!("the clock is the server's, and programs are the clients'"),
         }
     }
 }
@@ -425,24 +365,36 @@ impl fmt::Debug for Message {
         match self {
             Self::Request(request) => write!(f, "{request:?}"),
             Self::Answer { seq, attempt, answer } => write!(f, "#{seq}.{attempt}: {answer:?}"),
+            Self::Ask { seq, attempt, ask } => write!(f, "#{seq}.{attempt} {ask:?}"),
+            Self::Told { seq, told } => write!(f, "#{seq}: {told:?}"),
         }
     }
 }
 
 impl fmt::Debug for Stimulus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Next => "goes on",
-            Self::Retry => "sends again",
-            Self::Look => "looks again",
-        })
+        match self {
+            Self::Next => f.write_str("goes on"),
+            Self::Retry => f.write_str("sends again"),
+            Self::Look => f.write_str("looks again"),
+            Self::Estimate(stamp) => write!(f, "takes it to be {stamp}"),
+            Self::Tick => f.write_str("proposes a tick"),
+            Self::Restart => f.write_str("begins anew from its snapshot"),
+        }
     }
 }
 
 impl<R: Rules> fmt::Debug for Party<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Server { store, .. } => write!(f, "server {store:?}"),
+            Self::Server(server) => {
+                let (clock, store) = (server.store.clock(), &server.store);
+                if clock > 0 || server.estimate > 0 {
+                    write!(f, "server at {clock}, stamps {} {store:?}", server.estimate)
+                } else {
+                    write!(f, "server {store:?}")
+                }
+            }
             Self::Client(client) => {
                 let of = client.program.steps().len();
                 write!(f, "{:?} · step {} of {of}", client.clerk, client.begun)?;

@@ -45,6 +45,22 @@ corners! {
     AcquiredByLook "a client found by a look that it has the lock",
     Waited "a client saw that another has the lock",
     Released "a client released the lock",
+    NotKept "a reply was too long to be kept, and its call was sent again",
+    TooManyUnacknowledged "a call was refused because too many replies were not acknowledged",
+    StampBehind "an entry's stamp was behind the group's clock",
+    Expired "a tick took out a key that was due",
+    DueAndNotTakenOut "a key was due and was not taken out yet",
+    TickLeftSome "a tick took out as many keys as it may, and left others that were due",
+    WrittenAfterExpiry "a key was written that had expired",
+    WatchHeld "a transaction was executed whose watched keys were as they had been seen",
+    WatchedChanged "a transaction failed because a watched key had changed",
+    WatchedCame "a transaction failed because a key had come that was missing when it was watched",
+    NeighbourWent "a transaction failed that need not have: it watched a missing key, and another key of the slot went",
+    FaultInside "an operation of a transaction faulted, and the ones behind it were executed",
+    Flushed "all keys went at once",
+    ScannedAcrossChange "a scan ended that some keys had outlasted while others changed",
+    LateHolder "a holder that was late was turned away by its version",
+    Restarted "the server began anew from its snapshot",
 }
 
 /// What was reached, from all threads.
@@ -85,16 +101,24 @@ impl Corners {
             Event::Returned { seq, outcome, .. } => {
                 self.note_return((actor, *seq), outcome, history)
             }
-            Event::Executed { client, seq, key, version } => {
+            Event::Executed { client, seq, changes } => {
                 if history.was_maybe((*client as u8, *seq)) {
                     self.reach(Corner::ExecutedAfterMaybe);
                 }
-                match version {
-                    None => self.reach(Corner::Deleted),
-                    Some(_) if history.was_deleted(key) => self.reach(Corner::WrittenAnew),
-                    Some(_) => {}
+                for (key, version) in changes {
+                    match version {
+                        None => self.reach(Corner::Deleted),
+                        Some(_) if history.was_deleted(key) => self.reach(Corner::WrittenAnew),
+                        Some(_) => {}
+                    }
                 }
             }
+            // The history and its mirror tell what they were.
+            Event::Applied(_)
+            | Event::Watched { .. }
+            | Event::Scanned { .. }
+            | Event::Used { .. }
+            | Event::Restarted => {}
             Event::Unchanged { reply } => match reply {
                 Reply::Written { .. } | Reply::Appended { .. } => self.reach(Corner::FromRecord),
                 Reply::Acknowledged => self.reach(Corner::AfterAcknowledged),
@@ -103,6 +127,8 @@ impl Corners {
                 Reply::SessionExpired => self.reach(Corner::SessionExpired),
                 Reply::SeqReused => self.reach(Corner::SeqReused),
                 Reply::ClientAhead => self.reach(Corner::ClientAhead),
+                Reply::NotKept => self.reach(Corner::NotKept),
+                Reply::TooManyUnacknowledged => self.reach(Corner::TooManyUnacknowledged),
                 _ => {}
             },
             Event::Acquired { looked, .. } => {

@@ -16,6 +16,7 @@ pub(super) const LIMITS: Limits = Limits {
     ahead_ms: 1_000,
     idle_ms: u64::MAX,
     value_bytes: 1 << 20,
+    tick_keys: 8,
 };
 
 const fn bounds(programs: [Program; 3]) -> Bounds {
@@ -29,6 +30,13 @@ const fn bounds(programs: [Program; 3]) -> Bounds {
         one_id: false,
         first_from_future: false,
         clients_kept: LIMITS.clients,
+        unacknowledged: LIMITS.unacknowledged,
+        reply_bytes: LIMITS.reply_bytes,
+        latest: 0,
+        idle_ms: LIMITS.idle_ms,
+        tick_keys: LIMITS.tick_keys,
+        restarts: 0,
+        mirror: false,
         linearizable: true,
         drop_void: true,
         settle_every: 1,
@@ -53,6 +61,43 @@ pub(super) const LOCK: Bounds =
 pub(super) const RACE: Bounds = three(LOCK, [Frees, Locks, Locks]);
 pub(super) const LOST: Bounds =
     Bounds { losses: 2, settle_every: 100, ..bounds([AppendsGets, SetsGets, Nothing]) };
+
+/// What is held against a mirror in every step.
+const fn mirrored(programs: [Program; 3]) -> Bounds {
+    Bounds { linearizable: false, mirror: true, ..bounds(programs) }
+}
+
+/// Stamps from 0 to 2, in any order; keys that live for 1.
+pub(super) const EXPIRY: Bounds =
+    Bounds { latest: 2, settle_every: 100, ..mirrored([SetsForGets, LeasesX, Nothing]) };
+/// Two keys are due, and a tick takes out one.
+pub(super) const TICKS: Bounds =
+    Bounds { latest: 2, tick_keys: 1, attempts: 1, ..mirrored([SetsTwoFor, GetsTwo, Nothing]) };
+/// A lock with a deadline, and a resource that asks for fencing versions.
+pub(super) const LEASE: Bounds =
+    Bounds { latest: 2, attempts: 1, ..mirrored([Leases, LeasesToo, Nothing]) };
+/// Clients that are idle for 2 are dropped.
+pub(super) const IDLE_CLIENTS: Bounds = Bounds {
+    latest: 3,
+    idle_ms: 1,
+    settle_every: 100,
+    ..mirrored([IncrementsTwice, Increments, Nothing])
+};
+/// Transactions are not recorded, and sent once.
+pub(super) const WATCHES: Bounds =
+    Bounds { latest: 1, ..mirrored([Watches, ComesAndGoes, Nothing]) };
+/// Recorded transactions, of which one reply is kept.
+pub(super) const EXECS: Bounds = Bounds {
+    net: Net::Duplicate,
+    record_puts: true,
+    unacknowledged: 1,
+    ..mirrored([ExecsPair, ExecsFault, ExecsReads])
+};
+pub(super) const FLUSH: Bounds = mirrored([IncrementsFlushes, IncrementsTwice, Nothing]);
+pub(super) const SCANS: Bounds = Bounds { latest: 1, ..mirrored([Scans, ShiftsKeys, Nothing]) };
+/// The server begins anew from a snapshot, with keys, floors, records and deadlines in it.
+pub(super) const RESTART: Bounds =
+    Bounds { latest: 1, restarts: 1, ..mirrored([IncrementsDeletes, LeasesGets, Nothing]) };
 
 const fn three(bounds: Bounds, programs: [Program; 3]) -> Bounds {
     Bounds { programs, ..bounds }
@@ -162,5 +207,114 @@ pub const SCENES: &[Scene] = &[
         about: "as kv-lock with recorded Puts, and every message may come twice",
         bounds: Bounds { net: Net::Duplicate, record_puts: true, settle_every: 1, ..LOCK },
         reaches: &[Corner::Acquired, Corner::Waited, Corner::Released, Corner::FromRecord],
+    },
+    Run {
+        name: "kv-lock-race",
+        about: "two clients race for one version of a lock that is there; each call is sent once",
+        bounds: Bounds { attempts: 1, looks: 1, settle_every: 1, ..RACE },
+        reaches: &[Corner::Acquired, Corner::Waited, Corner::Mismatch, Corner::Released],
+    },
+    Run {
+        name: "kv-lock-twice",
+        about: "one client acquires the lock twice while another wants it; each call is sent once",
+        bounds: Bounds {
+            attempts: 1,
+            looks: 1,
+            settle_every: 1,
+            ..three(LOCK, [LocksTwice, Locks, Nothing])
+        },
+        reaches: &[Corner::Acquired, Corner::Waited, Corner::Mismatch, Corner::Released],
+    },
+    Run {
+        name: "kv-lock-alone",
+        about: "one client acquires the lock twice, and copies of its calls come late",
+        bounds: Bounds {
+            attempts: 2,
+            settle_every: 1,
+            ..three(LOCK, [LocksTwice, Nothing, Nothing])
+        },
+        reaches: &[
+            Corner::Acquired,
+            Corner::AcquiredByLook,
+            Corner::MaybeExecuted,
+            Corner::Released,
+        ],
+    },
+    Run {
+        name: "kv-not-kept",
+        about: "replies are too long to be kept: who asks again learns that it was executed, and no more",
+        bounds: Bounds { reply_bytes: 0, ..APPENDS },
+        reaches: &[Corner::SentAgain, Corner::NotKept, Corner::AfterAcknowledged],
+    },
+    Run {
+        name: "kv-expiry",
+        about: "keys with deadlines, and stamps that jump forwards and back",
+        bounds: EXPIRY,
+        reaches: &[
+            Corner::SentAgain,
+            Corner::StampBehind,
+            Corner::Expired,
+            Corner::DueAndNotTakenOut,
+            Corner::WrittenAfterExpiry,
+        ],
+    },
+    Run {
+        name: "kv-ticks",
+        about: "two keys are due and a tick takes out one: the other is there for nobody",
+        bounds: TICKS,
+        reaches: &[Corner::TickLeftSome, Corner::DueAndNotTakenOut, Corner::Expired],
+    },
+    Run {
+        name: "kv-lease",
+        about: "two clients take a lock that frees itself: a late holder can neither use the resource nor free the lock",
+        bounds: LEASE,
+        reaches: &[
+            Corner::LateHolder,
+            Corner::WrittenAfterExpiry,
+            Corner::Mismatch,
+            Corner::MissingKey,
+        ],
+    },
+    Run {
+        name: "kv-idle",
+        about: "clients are idle for too long by the group's clock: who comes back is turned away",
+        bounds: IDLE_CLIENTS,
+        reaches: &[Corner::SessionExpired, Corner::StampBehind, Corner::MaybeExecuted],
+    },
+    Run {
+        name: "kv-watch",
+        about: "a watched key that is missing comes and goes, by a command or its deadline",
+        bounds: WATCHES,
+        reaches: &[
+            Corner::WatchHeld,
+            Corner::WatchedChanged,
+            Corner::WatchedCame,
+            Corner::NeighbourWent,
+            Corner::StampBehind,
+        ],
+    },
+    Run {
+        name: "kv-transactions",
+        about: "recorded transactions over two keys, one with a fault inside, with duplication",
+        bounds: EXECS,
+        reaches: &[Corner::FaultInside, Corner::TooManyUnacknowledged],
+    },
+    Run {
+        name: "kv-flush",
+        about: "all keys go at once while another client adds to one",
+        bounds: FLUSH,
+        reaches: &[Corner::Flushed, Corner::SentAgain, Corner::WrittenAnew],
+    },
+    Run {
+        name: "kv-scan",
+        about: "a scan goes on while keys come and go",
+        bounds: SCANS,
+        reaches: &[Corner::ScannedAcrossChange, Corner::Deleted],
+    },
+    Run {
+        name: "kv-restart",
+        about: "the server begins anew from its snapshot, between any two steps",
+        bounds: RESTART,
+        reaches: &[Corner::Restarted, Corner::SentAgain, Corner::Expired, Corner::WrittenAnew],
     },
 ];

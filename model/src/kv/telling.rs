@@ -21,7 +21,7 @@ pub fn bounds_text(bounds: &super::Bounds) -> String {
         (bounds.record_puts, "rec"),
         (bounds.one_id, "one-id"),
         (bounds.first_from_future, "future"),
-        (!bounds.linearizable, "no-order"),
+        (!bounds.linearizable && !bounds.mirror, "no-order"),
         (!bounds.drop_void, "void"),
     ];
     for (_, word) in words.iter().filter(|(on, _)| *on) {
@@ -31,6 +31,18 @@ pub fn bounds_text(bounds: &super::Bounds) -> String {
     let locks = bounds.programs.iter().any(|program| program.steps().contains(&Do::Acquire));
     if locks && bounds.looks > 0 {
         text += &format!(" looks={}", bounds.looks);
+    }
+    if bounds.mirror {
+        text += " mirror";
+    }
+    if bounds.latest > 0 {
+        text += &format!(" clock={}", bounds.latest);
+    }
+    if bounds.idle_ms < super::scenes::LIMITS.idle_ms {
+        text += &format!(" idle={}", bounds.idle_ms);
+    }
+    if bounds.restarts > 0 {
+        text += &format!(" {}restart", bounds.restarts);
     }
     if bounds.clients_kept < super::scenes::LIMITS.clients {
         text += &format!(" keep={}", bounds.clients_kept);

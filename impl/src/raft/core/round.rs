@@ -5,7 +5,7 @@ use super::{
     Core, LONGEST_TICK_MS, Origin, Outcome, SWEEP, SWEEP_EVERY, Slot, Status, TICK, What, wall_ms,
 };
 use crate::raft::{Callers, Job, Request};
-use crate::rsm::{StateMachine, encode};
+use crate::rsm::{Coded, StateMachine, encode};
 use protocol::kv::Stamp;
 use protocol::rsm::{Input, Ticket};
 use std::time::Duration;
@@ -41,9 +41,14 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         }
         let commands = std::mem::take(&mut self.state.commands);
         let mut submitted = Vec::with_capacity(commands.len());
+        let mut bytes = 0;
         for Request { caller, what, forwards } in commands {
             let What::Command(command) = what else { continue };
-            if self.state.waiting.len() + submitted.len() < self.options.max_waiting {
+            bytes += command.len();
+            let waiting = &self.state.waiting;
+            if waiting.len() + submitted.len() < self.options.max_waiting
+                && waiting.bytes() + bytes <= self.options.max_waiting_bytes
+            {
                 submitted.push((Origin::Caller(caller), command, forwards));
             } else {
                 self.callers.tell(caller, Outcome::Busy);
@@ -70,7 +75,8 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         for Request { caller, what, .. } in reads {
             let What::Query(query) = what else { continue };
             if self.state.waiting.len() < self.options.max_waiting {
-                let slot = Slot { origin: Origin::Caller(caller), command: None, passed: None };
+                let origin = Origin::Caller(caller);
+                let slot = Slot { origin, command: None, passed: None, bytes: 0 };
                 submitted.push((self.state.waiting.add(slot), query));
             } else {
                 self.callers.tell(caller, Outcome::Busy);
@@ -130,6 +136,29 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         let id = terms.snapshot_at(applied).expect("what is applied is in the log");
         let state = self.rsm.service().clone();
         self.state.snapshotting = self.jobs.post(Job::Take { id, state }).is_ok();
+    }
+
+    /// Has a snapshot written that the program made, if it goes beyond the present one.
+    pub(super) fn cut(&mut self, commands: u64, service: S) {
+        let terms = self.rsm.replica().raft().terms();
+        let (base, applied) = (terms.base().index, self.rsm.applied());
+        // No-ops are counted in an index and not among commands.
+        let (mut low, mut high) = (base, applied);
+        while low < high {
+            let middle = high - (high - low) / 2;
+            if middle - terms.runs_through(middle) <= commands {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        if low == base || low - terms.runs_through(low) != commands {
+            return;
+        }
+        let id = terms.snapshot_at(low).expect("what is applied is in the log");
+        let state = Coded { service, clock: self.rsm.service().clock };
+        // The jobs' thread ends only with this one.
+        let _ = self.jobs.post_always(Job::Take { id, state });
     }
 
     /// Tells those who have waited long enough.

@@ -17,14 +17,16 @@ const LAST_DEADLINE: Stamp = i64::MAX.cast_unsigned();
 
 /// What readers see.
 #[derive(Clone, Copy)]
-pub(super) struct View<'a> {
-    pub items: Option<&'a Pages<Bytes, Item>>,
+pub(super) struct View<'a, R> {
+    pub rules: R,
+    pub slot: Option<&'a Slot>,
     pub clock: Stamp,
 }
 
-impl<'a> View<'a> {
+impl<'a, R: Rules> View<'a, R> {
+    /// KV-EXPIRE-1: a key that is due is not there, taken out or not.
     pub(super) fn item(self, key: &Bytes) -> Option<&'a Item> {
-        self.items?.get(key).filter(|item| !item.is_due(self.clock))
+        self.slot?.items.get(key).filter(|item| !item.is_due(self.rules, self.clock))
     }
 
     pub(super) fn value(self, key: &Bytes) -> &'a [u8] {
@@ -50,23 +52,20 @@ pub(super) struct Edit<'a, R> {
     pub rules: R,
     pub limits: &'a Limits,
     pub clock: Stamp,
+    /// The stamp of the entry that is applied: not later than the clock.
+    pub stamp: Stamp,
     pub slot: &'a mut Slot,
     pub deadlines: &'a mut Deadlines,
     pub totals: &'a mut Totals,
 }
 
 impl<R: Rules> Edit<'_, R> {
-    pub(super) fn view(&self) -> View<'_> {
-        View { items: Some(&self.slot.items), clock: self.clock }
+    pub(super) fn view(&self) -> View<'_, R> {
+        View { rules: self.rules, slot: Some(&*self.slot), clock: self.clock }
     }
 
     pub(super) fn item(&self, key: &Bytes) -> Option<&Item> {
         self.view().item(key)
-    }
-
-    /// A key's version, 0 if it is not there.
-    pub(super) fn version(&self, key: &Bytes) -> Version {
-        self.item(key).map_or(0, |item| item.version)
     }
 
     /// Applies an operation. What is due is taken out first, so its version is under the floor when its key is
@@ -124,7 +123,7 @@ impl<R: Rules> Edit<'_, R> {
         let old = self.slot.items.get(key);
         let version = self.rules.next_version(old.map(|item| item.version), self.slot.floor);
         let item = Item { value, version, deadline };
-        let due = item.is_due(self.clock);
+        let due = item.is_due(self.rules, self.clock);
         self.totals.item_comes(key, &item);
         let old = self.slot.items.insert(key.clone(), item);
         if let Some(old) = &old {
@@ -147,37 +146,49 @@ impl<R: Rules> Edit<'_, R> {
 
     /// KV-VERSION-2: what goes raises the floor.
     pub(super) fn remove(&mut self, key: &Bytes) -> Option<Item> {
+        let item = self.take(key)?;
+        self.slot.floor = self.rules.floor_after(self.slot.floor, item.version);
+        Some(item)
+    }
+
+    fn take(&mut self, key: &Bytes) -> Option<Item> {
         let item = self.slot.items.remove(key)?;
         self.totals.item_goes(key, &item);
-        self.slot.floor = self.rules.floor_after(self.slot.floor, item.version);
         if let Some(deadline) = item.deadline {
             self.deadlines.remove(&(deadline, key.clone()));
         }
         Some(item)
     }
 
-    pub(super) fn take_out_if_due(&mut self, key: &Bytes) {
-        if self.slot.items.get(key).is_some_and(|item| item.is_due(self.clock)) {
-            self.remove(key);
+    /// KV-EXPIRE-2: what goes because it is due raises the floor like everything that goes.
+    pub(super) fn expire(&mut self, key: &Bytes) {
+        if let Some(item) = self.take(key) {
+            self.slot.floor = self.rules.floor_after_expiry(self.slot.floor, item.version);
         }
     }
 
-    /// When a value that is written now ends. A span counts from the group's clock and not from the command's
-    /// stamp, which may be behind it: readers compare with the clock.
+    pub(super) fn take_out_if_due(&mut self, key: &Bytes) {
+        let due = |item: &Item| item.is_due(self.rules, self.clock);
+        if self.slot.items.get(key).is_some_and(due) {
+            self.expire(key);
+        }
+    }
+
+    /// When a value that is written now ends. KV-EXPIRE-5: a span counts from the group's clock.
     pub(super) fn resolve(&self, key: &Bytes, deadline: Deadline) -> Result<Option<Stamp>, Fault> {
         let stamp = match deadline {
             Deadline::Never => return Ok(None),
             Deadline::Keep => return Ok(self.item(key).and_then(|item| item.deadline)),
             Deadline::At(stamp) => Some(stamp),
-            Deadline::In(ms) => self.clock.checked_add(ms),
+            Deadline::In(ms) => self.rules.span_begins(self.clock, self.stamp).checked_add(ms),
         };
         stamp.filter(|stamp| *stamp <= LAST_DEADLINE).map(Some).ok_or(Fault::InvalidExpire)
     }
 }
 
 impl Item {
-    pub(super) fn is_due(&self, clock: Stamp) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= clock)
+    pub(super) fn is_due<R: Rules>(&self, rules: R, clock: Stamp) -> bool {
+        self.deadline.is_some_and(|deadline| rules.is_due(deadline, clock))
     }
 
     pub(super) fn parts(&self) -> (Bytes, Option<Stamp>) {

@@ -6,7 +6,7 @@ use super::reply::{Fault, Kind, Reply};
 use super::{Bytes, Item, Rules, Stamp};
 
 /// The reply to what only reads.
-pub(super) fn read(view: View<'_>, key: &Bytes, op: &KeyOp) -> Option<Reply> {
+pub(super) fn read<R: Rules>(view: View<'_, R>, key: &Bytes, op: &KeyOp) -> Option<Reply> {
     Some(match op {
         KeyOp::Exists => flag(view.item(key).is_some()),
         KeyOp::Kind => Reply::Kind(view.item(key).map_or(Kind::None, |_| Kind::String)),

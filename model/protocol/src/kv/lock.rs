@@ -79,6 +79,30 @@ pub enum State {
     },
 }
 
+/// What a resource remembers in order to turn away holders that are late: those of a lock that has a deadline, or
+/// that was freed by force, while they still believe that they have it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Fence<R = Exact> {
+    rules: R,
+    greatest: Version,
+}
+
+impl<R: Rules> Fence<R> {
+    /// A resource that nobody has used yet.
+    pub const fn new(rules: R) -> Self {
+        Self { rules, greatest: 0 }
+    }
+
+    /// LOCK-FENCE-1. Whether a holder with this fencing version may use the resource; from then on none before it may.
+    pub fn admit(&mut self, version: Version) -> bool {
+        let admitted = self.rules.lets_in(version, self.greatest);
+        if admitted {
+            self.greatest = self.greatest.max(version);
+        }
+        admitted
+    }
+}
+
 /// One user of one lock.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Lock<R = Exact> {

@@ -76,7 +76,33 @@ impl<K: Clone, V: Clone> Clone for Page<K, V> {
 
 /// Which child has the keys around a place: the last that begins before it.
 fn place<K, V>(children: &[Child<K, V>], is_before: impl Fn(&K) -> bool) -> usize {
-    children.partition_point(|child| is_before(&child.least)).saturating_sub(1)
+    let (mut from, mut to) = (0, children.len());
+    while from < to {
+        let middle = from.midpoint(to);
+        if is_before(&children[middle].least) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    from.saturating_sub(1)
+}
+
+/// Where a key is, or would be.
+///
+/// The library's search takes no branch on what it compares. Keys lie scattered in memory, and a branch lets the
+/// processor fetch the next one before it knows this one's outcome.
+fn find<K: Ord, V>(entries: &[(K, V)], key: &K) -> Result<usize, usize> {
+    let (mut from, mut to) = (0, entries.len());
+    while from < to {
+        let middle = from.midpoint(to);
+        match entries[middle].0.cmp(key) {
+            Ordering::Less => from = middle + 1,
+            Ordering::Equal => return Ok(middle),
+            Ordering::Greater => to = middle,
+        }
+    }
+    Err(from)
 }
 
 /// Puts into a list that is full at `most`, and splits it then: what comes behind it is returned. That is its second
@@ -128,7 +154,7 @@ impl<K: Ord + Clone, V: Clone> Page<K, V> {
         bounds: Bounds,
     ) -> (Option<V>, Option<Child<K, V>>) {
         match Arc::make_mut(this) {
-            Self::Leaf(entries) => match entries.binary_search_by(|(other, _)| other.cmp(&key)) {
+            Self::Leaf(entries) => match find(entries, &key) {
                 Ok(at) => (Some(core::mem::replace(&mut entries[at].1, value)), None),
                 Err(at) => {
                     let second = put(entries, at, (key, value), bounds);
@@ -163,7 +189,7 @@ impl<K: Ord + Clone, V: Clone> Page<K, V> {
     fn remove(this: &mut Arc<Self>, key: &K, most: usize) -> Option<(K, V)> {
         match Arc::make_mut(this) {
             Self::Leaf(entries) => {
-                let at = entries.binary_search_by(|(other, _)| other.cmp(key)).ok()?;
+                let at = find(entries, key).ok()?;
                 Some(entries.remove(at))
             }
             Self::Branch(children) => {
@@ -288,7 +314,7 @@ impl<K: Ord, V, const MOST: usize> Pages<K, V, MOST> {
         loop {
             match page {
                 Page::Leaf(entries) => {
-                    let at = entries.binary_search_by(|(other, _)| other.cmp(key)).ok()?;
+                    let at = find(entries, key).ok()?;
                     return Some(&entries[at].1);
                 }
                 Page::Branch(children) => {
@@ -319,7 +345,7 @@ impl<K: Ord + Clone, V: Clone, const MOST: usize> Pages<K, V, MOST> {
         loop {
             match page {
                 Page::Leaf(entries) => {
-                    let at = entries.binary_search_by(|(other, _)| other.cmp(key)).ok()?;
+                    let at = find(entries, key).ok()?;
                     return Some(&mut entries[at].1);
                 }
                 Page::Branch(children) => {

@@ -4,7 +4,7 @@
 //! and not of what a compiler derives.
 
 use super::op::{Deadline, ExpireWhen, KeyOp, LcsForm, Op, StringOp, When};
-use super::{Bytes, Command, Transaction};
+use super::{Bytes, Command, Seen, Transaction};
 
 struct Print(u64);
 
@@ -144,8 +144,11 @@ impl Transaction {
     pub(super) fn print(&self) -> u64 {
         let mut print = Print::new();
         print.tag(7).number(self.watched.len() as u64);
-        for (key, version) in &self.watched {
-            print.bytes(key).number(*version);
+        for (key, seen) in &self.watched {
+            match seen {
+                Seen::At(version) => print.bytes(key).tag(0).number(*version),
+                Seen::Missing { floor } => print.bytes(key).tag(1).number(*floor),
+            };
         }
         print.number(self.ops.len() as u64);
         for (key, op) in &self.ops {

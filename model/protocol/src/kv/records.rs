@@ -148,12 +148,12 @@ impl Records {
     }
 
     /// Whether some client made no call for too long.
-    pub(super) fn has_idle(&self, limits: &Limits, clock: Stamp) -> bool {
+    pub(super) fn has_idle<R: Rules>(&self, rules: R, limits: &Limits, clock: Stamp) -> bool {
         let oldest = self.by_use.first();
-        oldest.is_some_and(|((used, _), ())| used.saturating_add(limits.idle_ms) < clock)
+        oldest.is_some_and(|((used, _), ())| rules.is_idle(*used, clock, limits.idle_ms))
     }
 
-    /// KV-ONCE-5. Drops some of the clients that made no call for too long.
+    /// KV-ONCE-5, KV-IDLE-1. Drops some of the clients that made no call for too long, by the group's clock.
     pub(super) fn drop_idle<R: Rules>(
         &mut self,
         rules: R,
@@ -162,7 +162,7 @@ impl Records {
         totals: &mut Totals,
     ) {
         for _ in 0..TICK_CLIENTS {
-            if !self.has_idle(limits, clock) {
+            if !self.has_idle(rules, limits, clock) {
                 return;
             }
             self.drop_first(rules, totals);
@@ -223,6 +223,14 @@ impl Records {
         self.by_use.insert((used, client), ());
         self.sessions.insert(client, Session { used, acknowledged, records });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Records {
+    /// How many pages are not also those of the other.
+    pub(super) fn own_pages(&self, other: &Self) -> usize {
+        self.sessions.own_pages(&other.sessions) + self.by_use.own_pages(&other.by_use)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::clerk::Answer;
 use super::records::ClientId;
-use super::{Bytes, Op, Seq, Stamp, Version};
+use super::{Bytes, Op, Reply, Seen, Seq, Stamp, Version};
 use alloc::vec::Vec;
 use core::fmt;
 use core::hash::Hash;
@@ -47,6 +47,73 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
     /// KV-VERSION-2. The slot's floor when a key goes.
     fn floor_after(&self, floor: Version, gone: Version) -> Version {
         floor.max(gone)
+    }
+
+    /// KV-EXPIRE-1. Whether a key with this deadline is there no more, for any reader or writer.
+    fn is_due(&self, deadline: Stamp, clock: Stamp) -> bool {
+        deadline <= clock
+    }
+
+    /// KV-EXPIRE-2. The slot's floor when a key goes because it is due.
+    fn floor_after_expiry(&self, floor: Version, gone: Version) -> Version {
+        self.floor_after(floor, gone)
+    }
+
+    /// KV-EXPIRE-3. The group's clock when an entry with this stamp is applied.
+    fn clock_after(&self, clock: Stamp, stamp: Stamp) -> Stamp {
+        clock.max(stamp)
+    }
+
+    /// KV-EXPIRE-4. Whether a tick that has taken out so many keys takes out another.
+    fn tick_goes_on(&self, gone: usize, most: usize) -> bool {
+        gone < most
+    }
+
+    /// KV-EXPIRE-5. From when a span counts. The command's own stamp may be behind the clock, and readers compare with
+    /// the clock.
+    fn span_begins(&self, clock: Stamp, _stamp: Stamp) -> Stamp {
+        clock
+    }
+
+    /// KV-WATCH-1. Whether a watched key is as it was seen.
+    fn is_unchanged(&self, seen: Seen, now: Seen) -> bool {
+        seen == now
+    }
+
+    /// KV-TX-1. Whether the operations behind one with this reply are executed.
+    fn goes_on_after(&self, _: &Reply) -> bool {
+        true
+    }
+
+    /// KV-FLUSH-1. The slot's floor when a key goes with all others.
+    fn floor_after_flush(&self, floor: Version, gone: Version) -> Version {
+        self.floor_after(floor, gone)
+    }
+
+    /// KV-FLUSH-1. Whether the clients' records stay when all keys go.
+    fn keeps_records_in_flush(&self) -> bool {
+        true
+    }
+
+    /// KV-IDLE-1. Whether a client made no call for so long that its records go.
+    fn is_idle(&self, used: Stamp, clock: Stamp, idle_ms: u64) -> bool {
+        used.saturating_add(idle_ms) < clock
+    }
+
+    /// KV-SCAN-1. Where a key stands among those of its slot in a scan, by the hash of the key. Its number among
+    /// the keys that are there now would change when others come and go.
+    fn place_in_scan(&self, hash: u64, _number: u64) -> u64 {
+        hash
+    }
+
+    /// KV-SNAPSHOT-1. The slot's floor in a snapshot.
+    fn floor_in_snapshot(&self, floor: Version) -> Version {
+        floor
+    }
+
+    /// KV-SNAPSHOT-1. Whether a snapshot has the clients' records.
+    fn has_records_in_snapshot(&self) -> bool {
+        true
     }
 
     /// CLERK-SEQ-1. Whether an answer is one to the call that is under way.
@@ -100,6 +167,11 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
     /// LOCK-RELEASE-1. The version to be freed by a holder that was told Maybe and sees the lock at version `now`.
     fn still_held(&self, held: Version, now: Version) -> Option<Version> {
         (now == held).then_some(held)
+    }
+
+    /// LOCK-FENCE-1. Whether a resource lets a holder in.
+    fn lets_in(&self, version: Version, greatest: Version) -> bool {
+        version >= greatest
     }
 
     /// LOCK-RELEASE-1. The version over which a holder puts the empty value: the one that it holds by.

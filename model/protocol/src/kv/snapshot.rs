@@ -2,7 +2,8 @@
 //!
 //! A version byte, the clock, and slot after slot in their order. Numbers are written in groups of seven bits, the
 //! lowest first. There is no checksum: files and messages have theirs. The bytes of equal stores are equal,
-//! and bytes that no store would write are refused.
+//! and bytes that no store would write are refused. KV-SNAPSHOT-1: floors and records are among them, for what was
+//! executed before a snapshot must not be executed after it.
 //!
 //! They are written and read in pieces, so that a snapshot never lies in memory as a whole. A piece may end
 //! anywhere. What is written or read at once is a *unit*: a key with its value, or a client with its replies.
@@ -22,10 +23,16 @@ const MAX_VERSION: Version = Version::MAX >> 1;
 
 /// What is written at once.
 enum Unit<'a> {
-    Store { clock: u64, sweep: SlotId, slots: usize },
-    Slot(SlotId, &'a Slot),
+    Store {
+        clock: u64,
+        sweep: SlotId,
+        slots: usize,
+    },
+    /// The slot, and the floor as the rules write it.
+    Slot(SlotId, &'a Slot, Version),
     Item(&'a Bytes, &'a Item),
-    Records(&'a Records),
+    /// None where the rules write none.
+    Records(Option<&'a Records>),
     Session(ClientId, &'a Session),
 }
 
@@ -38,9 +45,9 @@ impl Unit<'_> {
                 put_number(out, u64::from(sweep.0));
                 put_number(out, *slots as u64);
             }
-            Self::Slot(id, slot) => {
+            Self::Slot(id, slot, floor) => {
                 put_number(out, u64::from(id.0));
-                put_number(out, slot.floor);
+                put_number(out, *floor);
                 put_number(out, slot.items.len() as u64);
             }
             Self::Item(key, Item { value, version, deadline }) => {
@@ -50,7 +57,8 @@ impl Unit<'_> {
                 // 0 is no deadline: one at 0 would be due at once.
                 put_number(out, deadline.unwrap_or(0));
             }
-            Self::Records(records) => records.encode_head(out),
+            Self::Records(Some(records)) => records.encode_head(out),
+            Self::Records(None) => Records::default().encode_head(out),
             Self::Session(client, session) => session.encode(*client, out),
         }
     }
@@ -76,14 +84,17 @@ impl<R: Rules> Store<R> {
     }
 
     fn units(&self) -> impl Iterator<Item = Unit<'_>> {
-        let Self { rules: _, limits: _, slots, clock, deadlines: _, sweep, totals: _ } = self;
+        let Self { rules, limits: _, slots, clock, deadlines: _, sweep, totals: _ } = self;
         let store = Unit::Store { clock: *clock, sweep: *sweep, slots: slots.len() };
-        iter::once(store).chain(slots.iter().flat_map(|(id, slot)| {
+        let (rules, kept) = (*rules, rules.has_records_in_snapshot());
+        iter::once(store).chain(slots.iter().flat_map(move |(id, slot)| {
             let items = slot.items.iter().map(|(key, item)| Unit::Item(key, item));
-            let sessions = slot.records.sessions();
+            let sessions = slot.records.sessions().filter(move |_| kept);
             let sessions = sessions.map(|(client, session)| Unit::Session(client, session));
-            let records = iter::once(Unit::Records(&slot.records)).chain(sessions);
-            iter::once(Unit::Slot(*id, slot)).chain(items).chain(records)
+            let records = kept.then_some(&slot.records);
+            let records = iter::once(Unit::Records(records)).chain(sessions);
+            let slot = Unit::Slot(*id, slot, rules.floor_in_snapshot(slot.floor));
+            iter::once(slot).chain(items).chain(records)
         }))
     }
 
@@ -178,9 +189,9 @@ impl<R: Rules> Decoder<R> {
                 if found != FORMAT {
                     return Err(DecodeError::Format { found });
                 }
-                self.store.clock = from.number()?;
-                self.store.sweep = slot_id(from)?;
-                self.slots(from.number()?)
+                let (clock, sweep, slots) = (from.number()?, slot_id(from)?, from.number()?);
+                (self.store.clock, self.store.sweep) = (clock, sweep);
+                Self::slots(slots)
             }
             Next::Slot { slots } => {
                 let read = slot_id(from)?;
@@ -218,11 +229,11 @@ impl<R: Rules> Decoder<R> {
         })
     }
 
-    fn slots(&self, slots: u64) -> Next {
+    const fn slots(slots: u64) -> Next {
         if slots == 0 { Next::End } else { Next::Slot { slots } }
     }
 
-    fn items(slots: u64, items: u64) -> Next {
+    const fn items(slots: u64, items: u64) -> Next {
         if items == 0 { Next::Records { slots } } else { Next::Item { slots, items } }
     }
 
@@ -233,7 +244,7 @@ impl<R: Rules> Decoder<R> {
         }
         let (id, slot) = mem::take(&mut self.slot);
         self.store.slots.insert(id, slot);
-        self.slots(slots - 1)
+        Self::slots(slots - 1)
     }
 }
 

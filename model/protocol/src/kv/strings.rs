@@ -8,7 +8,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 /// The reply to what only reads.
-pub(super) fn read(view: View<'_>, key: &Bytes, op: &StringOp) -> Option<Reply> {
+pub(super) fn read<R: Rules>(view: View<'_, R>, key: &Bytes, op: &StringOp) -> Option<Reply> {
     Some(match op {
         StringOp::Get | StringOp::GetEx { deadline: Deadline::Keep } => bulk(view.item(key)),
         StringOp::GetRange { start, end } => {

@@ -3,15 +3,15 @@
 use super::{Bytes, Item, Reply};
 use core::hash::{Hash, Hasher};
 
-/// What lies around a key and its value, in bytes, as measured with many keys in random order: their entry, the room
-/// that a page has left, two counters each, and what the allocator adds.
-pub const KEY_BYTES: usize = 150;
+/// What lies around a key and its value, in bytes, as measured with a million keys in random order: their entry, the
+/// room that a page has left, two counters each, and what the allocator adds.
+pub const KEY_BYTES: usize = 140;
 /// The same around a deadline; it shares the key's bytes.
 pub const DEADLINE_BYTES: usize = 35;
-/// The same around a client in one slot.
-pub const CLIENT_BYTES: usize = 100;
+/// The same around a client in one slot, with the first page of its replies.
+pub const CLIENT_BYTES: usize = 140;
 /// The same around a reply that is kept.
-pub const REPLY_BYTES: usize = 150;
+pub const REPLY_BYTES: usize = 65;
 
 /// The sums over all slots.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

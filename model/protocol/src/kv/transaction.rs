@@ -3,17 +3,31 @@
 //! MGET, MSET, DEL, EXISTS and TOUCH of many keys are a transaction of one operation for each; who asks puts
 //! the replies together. One log entry, one slot, one record.
 
-use super::edit::Edit;
+use super::edit::{Edit, View};
 use super::{Bytes, Command, Fault, Once, Op, Reply, Rules, SlotId, Stamp, Store, Version};
 use alloc::vec::Vec;
 use core::fmt;
+
+/// What was seen of a key that is watched. Whatever is done to the key changes it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Seen {
+    /// The key is there, at this version, and versions never come again.
+    At(Version),
+    /// The key is not there, and this is the floor under the versions of its slot. A key that comes and goes raises it.
+    /// So does any other key that goes from the slot: then a transaction fails that need not.
+    Missing {
+        /// The floor.
+        floor: Version,
+    },
+}
 
 /// Operations that are executed together, or not at all.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Transaction {
-    /// The versions that these keys must have, 0 for a key that is not there.
-    pub watched: Vec<(Bytes, Version)>,
+    /// How these keys must be: as [`Store::seen`] has told.
+    pub watched: Vec<(Bytes, Seen)>,
     /// What is done, in order. As in Redis, one that faults does not hold up the others.
     pub ops: Vec<(Bytes, Op)>,
     /// Whose it is and which of theirs, if it must not be executed twice.
@@ -69,6 +83,11 @@ impl<R: Rules> Store<R> {
         }
     }
 
+    /// What is seen of a key by who watches it (WATCH).
+    pub fn seen(&self, key: &Bytes) -> Seen {
+        self.view(key.slot()).seen(key)
+    }
+
     /// Applies a transaction: a reply for each operation, or [`Reply::WatchFailed`], and then nothing was done.
     pub fn transact(&mut self, stamp: Stamp, transaction: &Transaction) -> Reply {
         let Transaction { watched, ops, once } = transaction;
@@ -76,11 +95,11 @@ impl<R: Rules> Store<R> {
             Ok(Some(slot)) => slot,
             // Neither reaches a slot, but the clock goes on: every entry's stamp counts.
             Ok(None) => {
-                self.clock = self.clock.max(stamp);
+                self.move_clock(stamp);
                 return Reply::Many(Vec::new());
             }
             Err(fault) => {
-                self.clock = self.clock.max(stamp);
+                self.move_clock(stamp);
                 return Reply::Fault(fault);
             }
         };
@@ -99,8 +118,7 @@ impl<R: Rules> Store<R> {
             Err(fault) => return Some(Reply::Fault(fault)),
         };
         let view = self.view(slot);
-        let version = |key: &Bytes| view.item(key).map_or(0, |item| item.version);
-        if transaction.watched.iter().any(|(key, seen)| version(key) != *seen) {
+        if !view.is_unchanged(&transaction.watched) {
             return Some(Reply::WatchFailed);
         }
         let replies = transaction.ops.iter().map(|(key, op)| view.read(key, op));
@@ -108,12 +126,50 @@ impl<R: Rules> Store<R> {
     }
 }
 
+impl<R: Rules> View<'_, R> {
+    /// A key that is due is not there, and whether it was taken out yet makes no difference to what is seen.
+    fn seen(self, key: &Bytes) -> Seen {
+        match (self.item(key), self.slot) {
+            (Some(item), _) => Seen::At(item.version),
+            (None, None) => Seen::Missing { floor: 0 },
+            (None, Some(slot)) => {
+                let due = slot.items.get(key).map_or(0, |item| item.version);
+                Seen::Missing { floor: slot.floor.max(due) }
+            }
+        }
+    }
+
+    /// KV-WATCH-1: whether all watched keys are as they were seen.
+    fn is_unchanged(self, watched: &[(Bytes, Seen)]) -> bool {
+        watched.iter().all(|(key, seen)| self.rules.is_unchanged(*seen, self.seen(key)))
+    }
+}
+
 impl<R: Rules> Edit<'_, R> {
-    fn transact(&mut self, watched: &[(Bytes, Version)], ops: &[(Bytes, Op)]) -> Reply {
-        if watched.iter().any(|(key, seen)| self.version(key) != *seen) {
+    /// KV-TX-1: every operation is executed, in the same step, or none is.
+    fn transact(&mut self, watched: &[(Bytes, Seen)], ops: &[(Bytes, Op)]) -> Reply {
+        if !self.view().is_unchanged(watched) {
             return Reply::WatchFailed;
         }
-        Reply::Many(ops.iter().map(|(key, op)| self.apply(key, op)).collect())
+        let mut replies = Vec::new();
+        for (key, op) in ops {
+            let reply = self.apply(key, op);
+            let goes_on = self.rules.goes_on_after(&reply);
+            replies.push(reply);
+            if !goes_on {
+                break;
+            }
+        }
+        Reply::Many(replies)
+    }
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(version) => write!(f, "version {version}"),
+            Self::Missing { floor } => write!(f, "missing above {floor}"),
+        }
     }
 }
 
@@ -121,8 +177,8 @@ impl fmt::Debug for Transaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { watched, ops, once } = self;
         f.write_str("{")?;
-        for (key, version) in watched {
-            write!(f, " if {key:?} is version {version};")?;
+        for (key, seen) in watched {
+            write!(f, " if {key:?} is {seen:?};")?;
         }
         for (key, op) in ops {
             write!(f, " {key:?} {op:?};")?;

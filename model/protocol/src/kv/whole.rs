@@ -1,11 +1,13 @@
 //! What concerns the whole store: its keys in order, the clock's work, and emptying it.
 
 use super::edit::Edit;
-use super::{Bytes, Rules, SLOTS, Slot, SlotId, Stamp, Store};
+use super::records::Records;
+use super::{Bytes, Item, Rules, SLOTS, Slot, SlotId, Stamp, Store};
 use alloc::vec::Vec;
 
-/// The most keys that a tick takes out. If more are due, [`Store::nearest_deadline`] is still in the past, and the
-/// next tick follows at once; until then they are there for nobody.
+/// The most keys that a tick takes out by [`super::Limits::DEFAULT`]. If more are due,
+/// [`Store::nearest_deadline`] is still in the past, and the next tick follows at once; until then they are
+/// there for nobody.
 pub const TICK_KEYS: usize = 1024;
 /// The most slots in which a tick looks for idle clients: it goes round.
 pub const TICK_SLOTS: usize = 64;
@@ -47,15 +49,15 @@ impl<R: Rules> Store<R> {
     /// The keys of a slot that are there, in their order (CLUSTER GETKEYSINSLOT).
     pub fn keys_of(&self, slot: SlotId) -> impl Iterator<Item = &Bytes> {
         let items = self.slots.get(&slot).into_iter().flat_map(|slot| &slot.items);
-        items.filter(|(_, item)| !item.is_due(self.clock)).map(|(key, _)| key)
+        items.filter(|(_, item)| !item.is_due(self.rules, self.clock)).map(|(key, _)| key)
     }
 
     /// A step of SCAN: keys from the cursor on, about `count` of them, and the cursor of the next step; 0 begins
     /// and ends.
     ///
     /// A key's place is its slot and then a hash of the key, so it does not move when others come and go: a key
-    /// that is there throughout is returned, and returned once. Keys of one hash come together. A slot with many
-    /// keys is looked through in every step; a hash tag that holds millions makes SCAN slow.
+    /// that is there throughout is returned, and returned once (KV-SCAN-1). Keys of one hash come together. A
+    /// slot with many keys is looked through in every step; a hash tag that holds millions makes SCAN slow.
     pub fn scan(&self, cursor: u64, count: usize) -> (u64, Vec<Bytes>) {
         let mut found = Vec::new();
         let first = u16::try_from(cursor >> PLACE_BITS).unwrap_or(SLOTS);
@@ -67,7 +69,8 @@ impl<R: Rules> Store<R> {
                 }
                 continue;
             }
-            let keys = self.keys_of(slot).map(|key| (place(slot, key), key));
+            let keys = self.keys_of(slot).zip(0..);
+            let keys = keys.map(|(key, number)| (self.place(slot, key, number), key));
             let mut keys: Vec<(u64, &Bytes)> = keys.filter(|(at, _)| *at >= cursor).collect();
             keys.sort_unstable();
             let mut last = None;
@@ -94,24 +97,25 @@ impl<R: Rules> Store<R> {
             here
         })?;
         let rest = chosen.items.iter_at(usize::try_from(index).ok()?);
-        let rest = rest.filter(|(_, item)| !item.is_due(self.clock)).map(|(key, _)| key);
+        let there = |item: &Item| !item.is_due(self.rules, self.clock);
+        let rest = rest.filter(|(_, item)| there(item)).map(|(key, _)| key);
         let later = self.slots.range_from(&SlotId(slot.0 + 1));
         let later = later.flat_map(|(&id, _)| self.keys_of(id));
         rest.chain(later).chain(self.keys()).next()
     }
 
-    /// Moves the clock on, takes out the keys that are due, the first ones first and at most [`TICK_KEYS`], and drops
-    /// the records of some clients that were idle too long. Says how many keys went.
+    /// Moves the clock on, takes out the keys that are due, the first ones first, and drops the records of some clients
+    /// that were idle too long. KV-EXPIRE-4: at most so many keys go as the limits say. Says how many went.
     pub fn tick(&mut self, stamp: Stamp) -> usize {
-        self.clock = self.clock.max(stamp);
+        self.move_clock(stamp);
         let mut gone = 0;
-        while gone < TICK_KEYS {
+        while self.rules.tick_goes_on(gone, self.limits.tick_keys) {
             let Some(((deadline, key), ())) = self.deadlines.first() else { break };
             if *deadline > self.clock {
                 break;
             }
             let key = key.clone();
-            self.edit(key.slot(), |edit| edit.remove(&key));
+            self.edit(key.slot(), |edit| edit.expire(&key));
             gone += 1;
         }
         self.drop_idle();
@@ -123,7 +127,7 @@ impl<R: Rules> Store<R> {
         let Self { rules, limits, slots, clock, totals, .. } = self;
         let (mut next, mut idle) = (None, Vec::new());
         for (&id, slot) in slots.range_from(&self.sweep).take(TICK_SLOTS) {
-            idle.extend(slot.records.has_idle(limits, *clock).then_some(id));
+            idle.extend(slot.records.has_idle(*rules, limits, *clock).then_some(id));
             next = Some(id.0 + 1);
         }
         for id in idle {
@@ -134,39 +138,45 @@ impl<R: Rules> Store<R> {
         self.sweep = SlotId(next.filter(|next| *next < SLOTS).unwrap_or(0));
     }
 
-    /// Takes out all keys (FLUSHALL). Versions go on above the old ones, and the clients' records stay. The work grows
-    /// with the number of keys.
+    /// Takes out all keys (FLUSHALL). KV-FLUSH-1: versions go on above the old ones, and the clients' records stay. The
+    /// work grows with the number of keys.
     pub fn flush(&mut self, stamp: Stamp) {
-        self.clock = self.clock.max(stamp);
+        self.move_clock(stamp);
         let Self { rules, slots, totals, .. } = self;
-        let full = slots.iter().filter(|(_, slot)| !slot.items.is_empty());
+        let full = slots
+            .iter()
+            .filter(|(_, slot)| !slot.items.is_empty() || !rules.keeps_records_in_flush());
         let full: Vec<SlotId> = full.map(|(id, _)| *id).collect();
         for id in full {
             let Some(slot) = slots.get_mut(&id) else { continue };
             for (key, item) in &slot.items {
-                slot.floor = rules.floor_after(slot.floor, item.version);
+                slot.floor = rules.floor_after_flush(slot.floor, item.version);
                 totals.item_goes(key, item);
             }
             slot.items.clear();
+            if !rules.keeps_records_in_flush() {
+                slot.records = Records::default();
+            }
         }
         self.deadlines.clear();
+    }
+
+    /// Where a key stands in a scan: its slot, and a hash of it (FNV-1a, its upper bits folded in).
+    fn place(&self, slot: SlotId, key: &Bytes, number: u64) -> u64 {
+        let hash = key.as_ref().iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let hash = (hash ^ (hash >> PLACE_BITS)) & ((1 << PLACE_BITS) - 1);
+        (u64::from(slot.0) << PLACE_BITS) | self.rules.place_in_scan(hash, number)
     }
 
     fn edit<T>(&mut self, slot: SlotId, run: impl FnOnce(&mut Edit<'_, R>) -> T) -> T {
         let Self { rules, limits, slots, clock, deadlines, totals, .. } = self;
         let slot = slots.get_or_insert_with(slot, Slot::default);
-        run(&mut Edit { rules: *rules, limits, clock: *clock, slot, deadlines, totals })
+        let (rules, clock) = (*rules, *clock);
+        run(&mut Edit { rules, limits, clock, stamp: clock, slot, deadlines, totals })
     }
 }
 
 /// Bits of a cursor below those of the slot.
 const PLACE_BITS: u32 = 48;
-
-/// Where a key stands in a scan: its slot, and a hash of it (FNV-1a, its upper bits folded in).
-fn place(slot: SlotId, key: &Bytes) -> u64 {
-    let hash = key.as_ref().iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let hash = (hash ^ (hash >> PLACE_BITS)) & ((1 << PLACE_BITS) - 1);
-    (u64::from(slot.0) << PLACE_BITS) | hash
-}

@@ -122,6 +122,22 @@ impl Message {
     }
 }
 
+impl Message {
+    /// The same AppendEntries as two, the first with `count` of the entries; None if it does not have more. A leader
+    /// could have sent them so itself, for a batch ends where it likes; a driver with bounded frames does.
+    pub const fn split(&self, count: u32) -> Option<(Self, Self)> {
+        let Body::AppendEntries { prev, run, count: all, commit } = self.body else { return None };
+        if count == 0 || count >= all {
+            return None;
+        }
+        let middle = LogId::new(run, prev.index + count as Index);
+        let (term, rest) = (self.term, all - count);
+        let first = Body::AppendEntries { prev, run, count, commit };
+        let second = Body::AppendEntries { prev: middle, run, count: rest, commit };
+        Some((Self { term, body: first }, Self { term, body: second }))
+    }
+}
+
 /// No index and no term goes beyond this: a million a second would take 146,000 years.
 const MAX_INDEX: Index = 1 << 62;
 

@@ -1,7 +1,10 @@
 //! Deadlines, on the largest stamp applied and on no other clock.
 
 use super::{Bench, bulk, fault, key, no, set, yes};
-use protocol::kv::{Command, Deadline, ExpireWhen, Fault, KeyOp, Op, Reply, StringOp, TICK_KEYS};
+use protocol::kv::{
+    Command, Deadline, Exact, ExpireWhen, Fault, KeyOp, Limits, Op, Reply, Store, StringOp,
+    TICK_KEYS,
+};
 
 fn expire(ms: u64, when: ExpireWhen) -> KeyOp {
     KeyOp::Expire { deadline: Deadline::In(ms), when }
@@ -11,6 +14,7 @@ fn expire_at(stamp: u64) -> KeyOp {
     KeyOp::Expire { deadline: Deadline::At(stamp), when: ExpireWhen::Always }
 }
 
+/// KV-EXPIRE-1, KV-EXPIRE-3.
 #[test]
 fn a_key_is_there_until_the_clock_reaches_its_deadline() {
     let mut b = Bench::new();
@@ -25,6 +29,7 @@ fn a_key_is_there_until_the_clock_reaches_its_deadline() {
     assert_eq!(b.get("k"), Reply::Nil, "the clock does not go back with a stamp");
 }
 
+/// KV-EXPIRE-1.
 #[test]
 fn readers_see_the_clock_and_not_what_was_taken_out() {
     let mut b = Bench::new();
@@ -127,6 +132,7 @@ fn ttl_rounds_to_seconds() {
     }
 }
 
+/// KV-EXPIRE-5.
 #[test]
 fn spans_count_from_the_clock_though_a_stamp_is_behind() {
     let mut b = Bench::new();
@@ -137,6 +143,7 @@ fn spans_count_from_the_clock_though_a_stamp_is_behind() {
     assert_eq!(b.store.nearest_deadline(), Some(1_000_100));
 }
 
+/// KV-EXPIRE-4.
 #[test]
 fn a_tick_takes_out_so_many_keys_and_no_more() {
     let mut b = Bench::new();
@@ -157,4 +164,32 @@ fn a_tick_takes_out_so_many_keys_and_no_more() {
     assert_eq!(b.store.nearest_deadline(), Some(1_000_003), "and asks for another tick");
     assert_eq!(b.store.tick(2_000_000), 10);
     assert_eq!((b.store.tick(2_000_000), b.store.nearest_deadline()), (0, None));
+}
+
+/// KV-EXPIRE-2: a key's versions go on where they ended, whether a tick took it out or the command that writes it anew.
+#[test]
+fn versions_survive_expiry() {
+    for tick in [true, false] {
+        let mut b = Bench::new();
+        b.put("k", "v");
+        b.put_until("k", "v", Deadline::In(5));
+        assert_eq!(b.version("k"), 2);
+        if tick {
+            assert_eq!(b.store.tick(b.now + 5), 1);
+        }
+        let command = Command { key: "k".into(), op: Op::String(set("w")), once: None };
+        b.store.apply(b.now + 5, &command);
+        assert_eq!(b.version("k"), 3);
+    }
+}
+
+/// KV-EXPIRE-4: how many is one of the store's limits.
+#[test]
+fn the_bound_of_a_tick_is_a_limit() {
+    let limits = Limits { tick_keys: 2, ..Limits::default() };
+    let mut b = Bench { store: Store::new(Exact, limits), now: 1 };
+    for name in ["a", "b", "c"] {
+        b.put_until(name, "v", Deadline::In(1));
+    }
+    assert_eq!([b.store.tick(2), b.store.tick(2), b.store.tick(2)], [2, 1, 0]);
 }

@@ -4,6 +4,7 @@ mod expiry;
 mod keys;
 mod lcs;
 mod numbers;
+mod pages;
 mod random;
 mod records;
 mod snapshot;
@@ -14,7 +15,8 @@ mod whole;
 
 use proptest::test_runner::Config;
 use protocol::kv::{
-    Bytes, Command, Deadline, Exact, Fault, KeyOp, Limits, Op, Reply, Stamp, Store, StringOp, When,
+    Bytes, Command, Deadline, Exact, Fault, KeyOp, Limits, Op, Reply, Seen, Stamp, Store, StringOp,
+    When,
 };
 
 /// So many cases, and no files of old failures: a failure becomes a test of its own.
@@ -68,6 +70,10 @@ impl Bench {
     /// What is left, in milliseconds.
     fn left_ms(&mut self, key: &str) -> Reply {
         self.key(key, KeyOp::Ttl { absolute: false, ms: true })
+    }
+
+    fn seen(&self, key: &str) -> Seen {
+        self.store.seen(&key.into())
     }
 
     fn version(&self, key: &str) -> u64 {

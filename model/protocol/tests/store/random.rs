@@ -6,7 +6,7 @@ use super::{cases, key};
 use proptest::prelude::*;
 use protocol::kv::{
     Bytes, ClientId, Command, Deadline, Decimal, Exact, ExpireWhen, KeyOp, LcsForm, Limits, Once,
-    Op, Reply, Stamp, Store, StringOp, Transaction, Version, When, Work,
+    Op, Reply, Seen, Stamp, Store, StringOp, Transaction, Version, When, Work,
 };
 use std::collections::BTreeMap;
 
@@ -127,8 +127,12 @@ pub fn wild(most: usize) -> impl Strategy<Value = Vec<(Stamp, Work)>> {
     });
     let delete = (0u64..4).prop_map(|expected| Op::Delete { expected });
     let op = prop_oneof![8 => op(), 1 => lcs, 1 => delete];
+    let seen = prop_oneof![
+        (1u64..4).prop_map(Seen::At),
+        (0u64..4).prop_map(|floor| Seen::Missing { floor }),
+    ];
     let wild = (
-        prop::collection::vec((name(), 0u64..4), 0..2),
+        prop::collection::vec((name(), seen), 0..2),
         prop::collection::vec((elsewhere.clone(), op.clone()), 0..3),
         prop::option::of(once.clone()),
     )
@@ -159,6 +163,7 @@ fn contents(store: &Store) -> Vec<(String, String)> {
 proptest! {
     #![proptest_config(cases(1024))]
 
+    /// KV-EXPIRE-1, KV-EXPIRE-3, KV-EXPIRE-5, KV-TX-1.
     #[test]
     fn the_store_replies_as_its_twin(works in works(60)) {
         let (mut store, mut twin): (Store, _) = (Store::new(Exact, Limits::default()), Twin::default());
@@ -191,7 +196,8 @@ proptest! {
         }
     }
 
-    /// A version is given once to a key, whatever happens to it; what has the same version has the same value.
+    /// KV-EXPIRE-2, KV-FLUSH-1. A version is given once to a key, whatever happens to it; what has the
+    /// same version has the same value.
     #[test]
     fn versions_only_rise(works in wild(80)) {
         let mut store: Store = Store::new(Exact, limits());
@@ -218,7 +224,7 @@ proptest! {
         }
     }
 
-    /// Nothing but a write to it brings a key back, whatever the stamps.
+    /// KV-EXPIRE-3. Nothing but a write to it brings a key back, whatever the stamps.
     #[test]
     fn an_expired_key_stays_away(works in works(20), stamps in prop::collection::vec(0u64..500, 1..20)) {
         let mut store: Store = Store::new(Exact, Limits::default());
@@ -234,7 +240,7 @@ proptest! {
         }
     }
 
-    /// The same commands make the same store, and a store read from bytes goes on alike.
+    /// KV-SNAPSHOT-1. The same commands make the same store, and a store read from bytes goes on alike.
     #[test]
     fn replicas_agree_and_so_does_a_restored_one(works in wild(60), cut in 0usize..60) {
         let mut one: Store = Store::new(Exact, limits());

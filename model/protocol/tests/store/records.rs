@@ -42,6 +42,7 @@ fn faults_are_recorded_and_long_replies_are_not_kept() {
     assert_eq!(b.store.apply(0, &get_del), Reply::NotKept);
 }
 
+/// KV-IDLE-1.
 #[test]
 fn an_idle_client_is_forgotten_and_turned_away() {
     let mut b = store(1_000);
@@ -75,4 +76,17 @@ fn ticks_go_round_the_slots() {
     }
     b.store.tick(1_001);
     assert_eq!(dropped(&b), slots);
+}
+
+/// KV-FLUSH-1: what was executed before a flush is not executed after it, and who was dropped stays out.
+#[test]
+fn records_survive_a_flush() {
+    let mut b = store(1_000);
+    b.store.apply(0, &incr(5, 1, "k"));
+    b.store.flush(1);
+    assert_eq!(b.store.apply(2, &incr(5, 1, "k")), yes(), "from its record");
+    assert!(b.store.is_empty());
+    b.store.tick(2_000);
+    b.store.flush(2_000);
+    assert_eq!(b.store.apply(2_000, &incr(5, 1, "k")), Reply::SessionExpired);
 }

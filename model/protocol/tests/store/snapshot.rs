@@ -3,7 +3,10 @@
 use super::random::{limits, wild};
 use super::{Bench, cases};
 use proptest::prelude::*;
-use protocol::kv::{Deadline, DecodeError, Exact, Limits, Store, Work};
+use protocol::kv::{
+    ClientId, Command, Deadline, DecodeError, Decoder, Exact, Limits, Once, Op, PIECE_BYTES, Store,
+    Work,
+};
 
 fn encode(store: &Store) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -68,9 +71,133 @@ fn depth_is_bounded() {
     assert_eq!(decode(&bytes).err(), Some(DecodeError::Invalid("a reply")));
 }
 
+/// Read whole, the same bytes fail in the same way.
+fn decode_pieces(bytes: &[u8], cuts: &[usize]) -> Result<Store, DecodeError> {
+    let mut decoder = Decoder::new(Exact, Limits::default());
+    let (mut rest, mut cuts) = (bytes, cuts.iter().cycle());
+    while !rest.is_empty() {
+        let cut = cuts.next().map_or(rest.len(), |cut| *cut.min(&rest.len()));
+        decoder.push(&rest[..cut])?;
+        rest = &rest[cut..];
+    }
+    decoder.finish()
+}
+
+/// Records were once kept in the order of their execution; a store has no order but their numbers'.
+#[test]
+fn a_number_has_one_record() {
+    let front = [1, 0, 0, 1, 0, 0, 0, 0, 1, 5, 0, 0];
+    let twice = [&front[..], &[2, 1, 0, 11, 2, 0, 11]].concat();
+    assert!(decode(&twice).is_ok());
+    for second in [0, 1] {
+        let damaged = [&front[..], &[2, 1, 0, 11, second, 0, 11]].concat();
+        let refusal = DecodeError::Invalid("records are out of order");
+        assert_eq!(decode(&damaged).err(), Some(refusal));
+    }
+}
+
+/// A thread that writes a snapshot has a copy, and takes no more memory than a piece.
+#[test]
+fn a_snapshot_is_written_by_another_thread_while_commands_go_on() {
+    let mut b = Bench::new();
+    for number in 0..6000 {
+        b.put(&format!("{{t}}{number}"), &"v".repeat(100));
+    }
+    b.put("long", &"v".repeat(3 * PIECE_BYTES));
+    let copy = b.store.clone();
+    let before = encode(&copy);
+    let writer = std::thread::spawn(move || copy.pieces(PIECE_BYTES).collect::<Vec<_>>());
+    for number in 0..6000 {
+        b.put(&format!("{{t}}{number}"), "new");
+    }
+    let pieces = writer.join().expect("it writes");
+    assert!(pieces.len() >= 3 && pieces.concat() == before);
+    let unit = 3 * PIECE_BYTES + 100;
+    let (last, others) = pieces.split_last().expect("there are some");
+    assert!(others.iter().all(|piece| (PIECE_BYTES..PIECE_BYTES + unit).contains(&piece.len())));
+    assert!((1..PIECE_BYTES + unit).contains(&last.len()));
+    let mut decoder = Decoder::new(Exact, Limits::default());
+    pieces.iter().for_each(|piece| decoder.push(piece).expect("a store's own bytes"));
+    assert!(decoder.finish().is_ok_and(|read| encode(&read) == before && read != b.store));
+}
+
+#[test]
+fn a_piece_has_at_least_a_unit() {
+    let store = Store::new(Exact, Limits::default());
+    assert_eq!(store.pieces(0).collect::<Vec<_>>(), [encode(&store)]);
+}
+
+/// What memory is counted is what is there, however it came.
+#[test]
+fn memory_is_counted_and_given_back() {
+    let mut store = Store::new(Exact, Limits { idle_ms: 10, ..Limits::default() });
+    assert_eq!(store.memory_bytes(), 0);
+    let once = Some(Once { client: ClientId(1), seq: 1, acknowledged: 0 });
+    let mut memory = vec![0];
+    for (value, once) in [("v", None), ("vv", None), ("vv", once)] {
+        let op = Op::Set { value: value.into() };
+        store.apply(1, &Command { key: "key".into(), op, once });
+        memory.push(store.memory_bytes());
+    }
+    assert!(memory[1] > 4 && memory[2] == memory[1] + 1 && memory[3] > memory[2]);
+    store.flush(2);
+    assert_eq!(store.memory_bytes(), memory[3] - memory[2]);
+    store.tick(100);
+    assert_eq!(store.memory_bytes(), 0, "the idle client went, and its reply");
+}
+
 proptest! {
     #![proptest_config(cases(512))]
 
+    /// A copy is the store after the commands before it, whatever comes after: equal to one that never had others.
+    #[test]
+    fn a_copy_stays_as_it_was(works in wild(60), at in prop::collection::vec(any::<prop::sample::Index>(), 1..4)) {
+        let mut at: Vec<usize> = at.iter().map(|at| at.index(works.len() + 1)).collect();
+        at.sort_unstable();
+        let mut store: Store = Store::new(Exact, limits());
+        let mut copies = Vec::new();
+        for (index, (stamp, work)) in works.iter().enumerate() {
+            copies.extend(at.iter().filter(|at| **at == index).map(|at| (*at, store.clone())));
+            store.work(*stamp, work);
+        }
+        for (index, copy) in copies {
+            let rebuilt = grown(&works[..index]);
+            prop_assert!(copy == rebuilt);
+            prop_assert_eq!(encode(&copy), encode(&rebuilt));
+            // Nor does a copy that goes on change the others.
+            let mut on = copy.clone();
+            for (stamp, work) in &works[index..] {
+                on.work(*stamp, work);
+            }
+            prop_assert!(on == store && copy == rebuilt);
+        }
+    }
+
+    /// Neither writing nor reading in pieces changes anything, damage included.
+    #[test]
+    fn pieces_are_as_good_as_the_whole(
+        works in wild(40),
+        size in 0usize..200,
+        cuts in prop::collection::vec(1usize..60, 1..5),
+        flip in prop::option::of((any::<prop::sample::Index>(), 1u8..)),
+    ) {
+        let store = grown(&works);
+        let mut bytes = encode(&store);
+        let pieces: Vec<Vec<u8>> = store.pieces(size).collect();
+        prop_assert_eq!(pieces.concat(), &bytes[..]);
+        let (_, others) = pieces.split_last().expect("there is always one");
+        prop_assert!(others.iter().all(|piece| piece.len() >= size.max(1)));
+        if let Some((at, flip)) = flip {
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+        }
+        match (decode_pieces(&bytes, &cuts), decode(&bytes)) {
+            (Ok(one), Ok(other)) => prop_assert!(one == other),
+            (one, other) => prop_assert_eq!(one.err(), other.err()),
+        }
+    }
+
+    /// KV-SNAPSHOT-1: equal in everything, floors and records included.
     #[test]
     fn a_store_is_read_as_it_was_written(works in wild(60)) {
         let store = grown(&works);

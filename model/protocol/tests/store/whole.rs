@@ -50,6 +50,7 @@ fn keys_of_one_hash_come_together() {
     assert_eq!(scan_all(&b, 1).len(), 4);
 }
 
+/// KV-FLUSH-1.
 #[test]
 fn flush_takes_all_keys_and_no_version() {
     let mut b = Bench::new();
@@ -95,7 +96,7 @@ fn only_keys_that_are_due_leave_none_to_choose() {
 proptest! {
     #![proptest_config(cases(256))]
 
-    /// Keys come and go between the steps; those that stay come exactly once.
+    /// KV-SCAN-1. Keys come and go between the steps; those that stay come exactly once.
     #[test]
     fn a_scan_returns_what_stays(
         names in prop::collection::btree_map("([{]t[}])?[a-z]{1,3}", any::<bool>(), 0..60),

@@ -1,0 +1,224 @@
+//! Services other than the store, in one process: a counter and a bare log, on groups of one and of three servers.
+
+use protocol::NodeId;
+use protocol::quorum::NodeSet;
+use quorate::peer;
+use quorate::raft::{Applied, ApplyStream, Options, Raft};
+use quorate::rsm::{Rsm, StateMachine};
+use quorate::wal::Identity;
+use std::error::Error;
+use std::io::{self, Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+#[derive(Clone, Default)]
+struct Counter(u64);
+
+impl StateMachine for Counter {
+    type Command = u64;
+    type Query = ();
+    type Reply = u64;
+
+    fn apply(&mut self, _time: u64, more: u64) -> u64 {
+        self.0 += more;
+        self.0
+    }
+
+    fn read(&self, (): &()) -> u64 {
+        self.0
+    }
+
+    fn snapshot(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(&self.0.to_le_bytes())
+    }
+
+    fn restore(bytes: &mut dyn Read) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let mut number = [0; 8];
+        bytes.read_exact(&mut number)?;
+        Ok(Self(u64::from_le_bytes(number)))
+    }
+}
+
+/// A folder of this test's own, empty.
+fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("service-{name}"));
+    // It is there only if a test was interrupted.
+    let _ = std::fs::remove_dir_all(&path);
+    path
+}
+
+fn identity(node: u8) -> Identity {
+    Identity { cluster: 7, node: node.into() }
+}
+
+/// Three servers' ways to each other, on ports that the system chose.
+fn networks(root: &Path) -> Vec<peer::Options> {
+    let listeners: Vec<TcpListener> =
+        (0..3).map(|_| peer::bind("127.0.0.1:0").expect("loopback has ports")).collect();
+    let addresses: Vec<String> = listeners
+        .iter()
+        .map(|listener| listener.local_addr().expect("it listens").to_string())
+        .collect();
+    let options = listeners.into_iter().zip(0u8..).map(|(listener, me)| peer::Options {
+        me: NodeId(me),
+        cluster: 7,
+        listener,
+        peers: (0u8..3)
+            .filter(|node| *node != me)
+            .map(|node| (NodeId(node), addresses[usize::from(node)].clone()))
+            .collect(),
+        secret: None,
+        folder: root.join(me.to_string()).join("snapshots"),
+        limits: peer::Limits::default(),
+    });
+    options.collect()
+}
+
+/// Submits until it is executed. Here a repeat is safe: only what was not executed is repeated.
+fn add(rsm: &Rsm<Counter>, more: u64) -> u64 {
+    loop {
+        match rsm.submit(&more) {
+            Ok(count) => return count,
+            Err(quorate::rsm::NoReply::NotExecuted { .. }) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn a_counter_goes_on_after_a_restart() {
+    let folder = folder("counter");
+    for run in 1..=3 {
+        let rsm = Rsm::start(&folder, identity(0), Options::alone(), None, Counter::default())
+            .expect("it starts");
+        assert_eq!(add(&rsm, 5), 5 * run);
+        assert_eq!(rsm.read(()).expect("it leads"), 5 * run);
+        rsm.stop().expect("nothing went wrong");
+    }
+}
+
+#[test]
+fn three_counters_are_one() {
+    let root = folder("counters");
+    let servers = networks(&root).into_iter().zip(0u8..).map(|(network, me)| {
+        let mut options = Options::new(NodeId(me), NodeSet::first(3));
+        // Small, so that snapshots are taken all the time.
+        options.snapshot_bytes = 64;
+        let folder = root.join(me.to_string());
+        Rsm::start(&folder, identity(me), options, Some(network), Counter::default())
+            .expect("it starts")
+    });
+    let servers: Vec<Rsm<Counter>> = servers.collect();
+    let mut last = 0;
+    for round in 0..100 {
+        let count = add(&servers[round % 3], 1);
+        assert_eq!(count, last + 1, "each is counted once, whoever takes it");
+        last = count;
+        let read = loop {
+            if let Ok(read) = servers[(round + 1) % 3].read(()) {
+                break read;
+            }
+        };
+        assert_eq!(read, last, "a read on any server sees what was told before");
+    }
+    let snapshots = servers.iter().filter(|server| server.status().snapshot > 0).count();
+    assert!(snapshots > 0, "the log was cut somewhere");
+    for server in servers {
+        server.stop().expect("nothing went wrong");
+    }
+}
+
+fn next(stream: &mut ApplyStream) -> Applied {
+    stream.next().expect("the server runs")
+}
+
+#[test]
+fn a_bare_log_hands_out_commands_and_snapshots() {
+    let folder = folder("log");
+    let start = || Raft::start(&folder, identity(0), Options::alone(), None).expect("it starts");
+    let (raft, mut stream) = start();
+    for (number, text) in (1..).zip(["a", "b", "c", "d"]) {
+        assert_eq!(raft.propose(text.as_bytes()), Ok(number));
+        let Applied::Command { number: came, command, .. } = next(&mut stream) else {
+            panic!("a command was expected");
+        };
+        assert_eq!((came, command), (number, text.as_bytes().to_vec()));
+    }
+    raft.snapshot(3, b"abc".to_vec());
+    while raft.status().snapshot == 0 {
+        std::thread::yield_now();
+    }
+    raft.stop().expect("nothing went wrong");
+    assert_eq!(stream.next(), None);
+
+    let (raft, mut stream) = start();
+    let snapshot = Applied::Snapshot { number: 3, state: b"abc".to_vec() };
+    assert_eq!(next(&mut stream), snapshot);
+    assert!(
+        matches!(next(&mut stream), Applied::Command { number: 4, command, .. } if command == b"d")
+    );
+    assert_eq!(raft.propose(b"e"), Ok(5));
+    raft.stop().expect("nothing went wrong");
+}
+
+/// Keeps the last text.
+#[derive(Clone, Default)]
+struct Texts(String);
+
+impl StateMachine for Texts {
+    type Command = String;
+    type Query = ();
+    type Reply = usize;
+
+    fn apply(&mut self, _time: u64, text: String) -> usize {
+        self.0 = text;
+        self.0.len()
+    }
+
+    fn read(&self, (): &()) -> usize {
+        self.0.len()
+    }
+
+    fn snapshot(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(self.0.as_bytes())
+    }
+
+    fn restore(bytes: &mut dyn Read) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let mut text = String::new();
+        bytes.read_to_string(&mut text)?;
+        Ok(Self(text))
+    }
+}
+
+fn bytes_in(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder).expect("the server made it");
+    files.map(|file| file.expect("it is listed").metadata().map_or(0, |data| data.len())).sum()
+}
+
+#[test]
+fn the_log_stays_within_twice_its_bound() {
+    const BOUND: u64 = 512 << 10;
+    let folder = folder("bound");
+    let options = Options { snapshot_bytes: BOUND, ..Options::alone() };
+    let rsm = Rsm::start(&folder, identity(0), options, None, Texts::default()).expect("it starts");
+    let (mut memory, mut disk) = (0, 0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..1500 {
+                    assert_eq!(rsm.submit(&"x".repeat(500)), Ok(500));
+                }
+            });
+        }
+        for _ in 0..3000 {
+            rsm.submit(&"y".repeat(500)).expect("it leads");
+            memory = memory.max(rsm.status().log_bytes);
+            disk = disk.max(bytes_in(&folder.join("wal")));
+        }
+    });
+    let snapshot = rsm.status().snapshot;
+    rsm.stop().expect("nothing went wrong");
+    assert!(snapshot > 1000, "snapshots were taken all the time: the last covers {snapshot}");
+    assert!(memory <= 2 * BOUND, "{memory} bytes of commands in memory");
+    assert!(disk <= 2 * BOUND, "{disk} bytes on the disk");
+}
