@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::process::{Cluster, Folder, Node, PATIENCE, wait_for};
-use support::proxy::Fate::{LoseReply, LoseRequest};
+use support::proxy::Fate::{LoseReply, LoseRequest, Pass};
 use support::proxy::Proxy;
 
 fn addresses(of: &[SocketAddr]) -> Vec<Address> {
@@ -86,6 +86,55 @@ fn lost_answers() {
             let next = other.acquire().expect("it is free");
             assert!(next > fence);
             other.release().expect("it is held");
+        }
+    }
+}
+
+/// Calls are given up, and taken up again where they were: what is held, and by whom, is not forgotten.
+#[test]
+fn given_up_and_taken_up() {
+    let (_folder, node) = node();
+    let proxy = Proxy::to(node.plain);
+    let hasty = || {
+        let patience = Some(Duration::from_millis(200));
+        let options = Options { patience, ..Options::default() };
+        Clerk::connect(&addresses(&[proxy.address]), options).expect("there is an address")
+    };
+    let locks = [
+        Lock::new(hasty(), "lock").expect("a lock"),
+        Lock::with_ttl(hasty(), "lock", LONG).expect("a lock"),
+    ];
+    for mut lock in locks {
+        for fate in [LoseReply, LoseRequest] {
+            // The first look is answered; what follows is not.
+            proxy.next(&[Pass]);
+            proxy.next(&[fate; 1000]);
+            // Looking and taking are given up, each where it is.
+            for _ in 0..2 {
+                assert!(matches!(lock.acquire(), Err(LockError::Call(_))));
+            }
+            assert_eq!(lock.version(), None);
+            proxy.heal();
+            let fence = wait_for("the lock", || lock.acquire().ok());
+            assert_eq!(lock.version(), Some(fence));
+            proxy.next(&[fate; 1000]);
+            let renewed = lock.renew().expect("it is held");
+            assert_eq!(
+                renewed,
+                if lock.renew_at().is_some() { Renewed::NotYet } else { Renewed::Yes }
+            );
+            proxy.heal();
+            wait_for("a renewal", || {
+                (lock.renew().expect("it is held") == Renewed::Yes).then_some(())
+            });
+            assert_eq!(lock.version(), Some(fence));
+            proxy.next(&[fate; 1000]);
+            if lock.ends_at().is_none() {
+                assert!(matches!(lock.release(), Err(LockError::Call(_))));
+            }
+            proxy.heal();
+            wait_for("the release", || lock.release().ok());
+            assert_eq!(lock.version(), None);
         }
     }
 }

@@ -359,7 +359,18 @@ impl Lock {
             }
             Err(error @ (Error::Undecided { .. } | Error::Maybe)) if writes => {
                 self.outcome(Outcome::Maybe);
-                Err(error.into())
+                match self.effects.pop_front() {
+                    // It has to look, which is for the next time: servers don't answer now.
+                    Some(Effect::Call(next)) => {
+                        self.pending = Some(next);
+                        Err(error.into())
+                    }
+                    // It can go on without an answer.
+                    effect => {
+                        self.effects.extend(effect);
+                        Ok(())
+                    }
+                }
             }
             Err(error) => {
                 self.pending = Some(op);
