@@ -1,0 +1,6 @@
+//! What several tests need.
+
+#![allow(dead_code, unused_imports)]
+
+pub mod process;
+pub mod proxy;
