@@ -121,9 +121,13 @@ impl Node {
         let log = dir.with_extension("log");
         let stderr = File::options().create(true).append(true).open(&log).expect("a log file");
         let mut command = quorate();
-        command.arg("server").arg("--dir").arg(dir).args(arguments);
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(stderr).spawn().expect("the program starts");
+        command.arg("server").arg("--dir").arg(dir).args(arguments).stderr(stderr);
+        Self::start_as(command, log)
+    }
+
+    /// The same as another command, whose stderr goes to a file.
+    pub fn start_as(mut command: Command, log: PathBuf) -> Option<Self> {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut port = |before: &str| -> Option<SocketAddr> {
             let mut lines = stdout.by_ref().lines().map_while(Result::ok);
