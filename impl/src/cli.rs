@@ -1,6 +1,13 @@
 //! What a person types.
 
+mod bench;
+#[cfg(unix)]
+mod lock;
+mod print;
+mod prompt;
 mod server;
+mod status;
+mod target;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -16,12 +23,22 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Server(server::Arguments),
+    Status(status::Arguments),
+    Cli(prompt::Arguments),
+    #[cfg(unix)]
+    Lock(lock::Arguments),
+    Bench(bench::Arguments),
 }
 
 /// Carries it out. What goes wrong is said on stderr.
 pub fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.command {
         Command::Server(arguments) => server::run(arguments),
+        Command::Status(arguments) => status::run(arguments),
+        Command::Cli(arguments) => prompt::run(arguments),
+        #[cfg(unix)]
+        Command::Lock(arguments) => return lock::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
     };
     match result {
         Ok(code) => code,

@@ -7,7 +7,8 @@
 //! connection without its socket, and [`view`] what a node knows of itself and tells its clients.
 //!
 //! A node is a server of a replicated service ([`rsm`], [`kv`] is the store), run by [`raft`]; [`peer`] takes it to the
-//! others and [`net`] to its clients. [`config`] and [`folder`] say which node it is.
+//! others and [`net`] to its clients. [`config`] and [`folder`] say which node it is. [`client`] is the other end: the
+//! Clerk and the lock, for programs in Rust.
 //!
 //! What a node's threads share is small and has the locks: [`mailbox`], how a thread is reached; [`gate`],
 //! the buffers in front of the disk; [`waiter`], one answer for one thread; [`timer`], the deadlines.
@@ -17,6 +18,8 @@
 
 #[cfg(not(quorate_loom))]
 pub mod admin;
+#[cfg(not(quorate_loom))]
+pub mod client;
 #[cfg(not(quorate_loom))]
 pub mod commands;
 #[cfg(not(quorate_loom))]

@@ -1,8 +1,8 @@
 //! The clients' side of a node: one thread, a readiness loop over sockets, a [`Session`] for each.
 //!
-//! A round takes what has arrived on any socket, hands the calls of all sessions to the core in one post, takes what the
-//! core has told, and writes. So the costs of waking and locking are shared by all clients that were busy at once. A
-//! session that wants no more is not read, and its client's own buffers fill: nothing here grows without a bound.
+//! A round takes what has arrived on any socket, hands the calls of all sessions to the core in one post, takes what
+//! the core has told, and writes. So the costs of waking and locking are shared by all clients that were busy at once.
+//! A session that wants no more is not read, and its client's own buffers fill: nothing here grows without a bound.
 
 mod callers;
 mod connection;

@@ -187,8 +187,8 @@ table! {
     // Our own.
     Once "once" -5 [WRITE DENYOOM NOSCRIPT MOVABLEKEYS] (1, 1, 1) [STRING] NONE;
     KvGet "kv.get" 2 [READONLY FAST] (1, 1, 1) [STRING] NONE;
-    KvPut "kv.put" 4 [WRITE DENYOOM FAST] (1, 1, 1) [STRING] NONE;
-    KvSet "kv.set" 3 [WRITE DENYOOM FAST] (1, 1, 1) [STRING] NONE;
-    KvAppend "kv.append" 3 [WRITE DENYOOM FAST] (1, 1, 1) [STRING] NONE;
+    KvPut "kv.put" -4 [WRITE DENYOOM FAST] (1, 1, 1) [STRING] NONE;
+    KvSet "kv.set" -3 [WRITE DENYOOM FAST] (1, 1, 1) [STRING] NONE;
+    KvAppend "kv.append" -3 [WRITE DENYOOM FAST] (1, 1, 1) [STRING] NONE;
     KvWait "kv.wait" 4 [READONLY NOSCRIPT BLOCKING] (1, 1, 1) [STRING] NONE;
 }

@@ -20,6 +20,8 @@ pub(super) enum Form {
     AllOk,
     /// Value and version; none and 0 for a key that is not there: KV.GET.
     Versioned,
+    /// The new version: KV.PUT and KV.SET WITHVERSION; behind the value before: KV.APPEND WITHVERSION.
+    NewVersion,
     /// A map of the matches and the length: LCS with IDX.
     Matches,
     /// How Redis would hold the value: OBJECT ENCODING.
@@ -116,6 +118,14 @@ impl Form {
             (Self::Versioned, Reply::Value { value, version }) => {
                 writer.array(2);
                 writer.bulk(value);
+                writer.integer(i64::try_from(*version).unwrap_or(i64::MAX));
+            }
+            (Self::NewVersion, Reply::Written { version }) => {
+                writer.integer(i64::try_from(*version).unwrap_or(i64::MAX));
+            }
+            (Self::NewVersion, Reply::Appended { old, version }) => {
+                writer.array(2);
+                writer.bulk(old);
                 writer.integer(i64::try_from(*version).unwrap_or(i64::MAX));
             }
             (Self::Encoding, Reply::Bulk(value)) => writer.bulk(encoding(value.as_ref())),

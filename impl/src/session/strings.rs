@@ -74,16 +74,22 @@ pub(super) fn plan(row: &Command, args: Args<'_>) -> Result<Option<(Bytes, Op, F
     Ok(Some((bytes(args, key), Op::String(op), form)))
 }
 
-/// The labs' operations.
+/// The labs' operations. WITHVERSION behind a write asks for the version that the key has then: the reply to a command
+/// that was executed before has it too.
 fn versioned(row: &Command, args: Args<'_>) -> Result<Option<(Bytes, Op, Form)>, Text> {
-    let op = match row.id {
+    let (op, words) = match row.id {
         Id::KvGet => return Ok(Some((bytes(args, 1), Op::Get, Form::Versioned))),
-        Id::KvPut => Op::Put { value: bytes(args, 2), expected: version(args, 3)? },
-        Id::KvSet => Op::Set { value: bytes(args, 2) },
-        Id::KvAppend => Op::Append { value: bytes(args, 2) },
+        Id::KvPut => (Op::Put { value: bytes(args, 2), expected: version(args, 3)? }, 4),
+        Id::KvSet => (Op::Set { value: bytes(args, 2) }, 3),
+        Id::KvAppend => (Op::Append { value: bytes(args, 2) }, 3),
         _ => return Ok(None),
     };
-    Ok(Some((bytes(args, 1), op, Form::Plain)))
+    let form = match args.count() - words {
+        0 => Form::Plain,
+        1 if is(args, words, "withversion") => Form::NewVersion,
+        _ => return Err(text::SYNTAX.into()),
+    };
+    Ok(Some((bytes(args, 1), op, form)))
 }
 
 /// What a command does with each of its keys.

@@ -1,5 +1,5 @@
-//! Disks that are full or fail while the server writes: it ends and says why, and what was acknowledged is there when it
-//! is started again.
+//! Disks that are full or fail while the server writes: it ends and says why, and what was acknowledged is there when
+//! it is started again.
 
 use super::tools::{One, again, connect, dir, request};
 use crate::support::process::{Folder, Node, wait_for};

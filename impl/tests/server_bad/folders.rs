@@ -1,4 +1,5 @@
-//! Folders in use, of others, cut, swapped and flipped: refused with the file and what to do, before anything is written.
+//! Folders in use, of others, cut, swapped and flipped: refused with the file and what to do, before anything is
+//! written.
 
 use super::tools::{One, again, connect, dir, one, refused, refused_as, request, talk};
 use crate::support::process::{Cluster, Folder, wait_for};

@@ -1,5 +1,6 @@
 //! What users see of a server that is given what it should not be given: by clients, by peers, by the disk, by whoever
-//! starts it. Each test asserts the text, and that the server goes on, or refuses to start before it has touched anything.
+//! starts it. Each test asserts the text, and that the server goes on, or refuses to start before it has touched
+//! anything.
 
 #[path = "../support/mod.rs"]
 mod support;

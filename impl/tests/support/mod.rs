@@ -1,4 +1,7 @@
 //! What several tests need.
 
+#![allow(dead_code, unused_imports)]
+
 pub mod process;
+pub mod proxy;
 pub mod suite;

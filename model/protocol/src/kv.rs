@@ -23,6 +23,7 @@ mod code;
 mod edit;
 mod keys;
 mod lcs;
+pub mod lease;
 pub mod lock;
 pub mod number;
 mod op;
