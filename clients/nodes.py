@@ -69,7 +69,7 @@ class Nodes:
         wait_for(f"node {node}", lambda: self.client(node).ping())
 
     def client(self, node, **more):
-        return redis.Redis(port=self.ports[node], socket_timeout=5, **more)
+        return redis.Redis(port=self.ports[node], socket_timeout=10, **more)
 
     def leader(self):
         """The node that leads."""

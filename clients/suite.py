@@ -153,7 +153,7 @@ def wall_clock(program):
         client.set("soon", "v", px=3000)
         forever = ("KV.WAIT", "k", 1 << 60, 2000)
         for offset in ("+3600", "-3600", "+0"):
-            waiting = Thread(target=node.client(0, socket_timeout=100).execute_command, args=forever)
+            waiting = Thread(target=node.client(0).execute_command, args=forever)
             waiting.start()
             set_to(offset, path)
             wait_for(f"the clock at {offset}", lambda: is_off_by(client, float(offset)))

@@ -95,8 +95,6 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
     logs.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
     let config = arguments.settings()?.check()?;
     let node = Node::start(&config)?;
-    // Whoever started it may not want to read this.
-    let _ = std::io::Write::write_all(&mut std::io::stdout(), greeting(&config, &node).as_bytes());
     let stop = node.stopper();
     let asked = AtomicBool::new(false);
     ctrlc::set_handler(move || {
@@ -106,6 +104,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
         eprintln!("stopping; once more to stop at once");
         stop();
     })?;
+    // Whoever started it may not want to read this.
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), greeting(&config, &node).as_bytes());
     node.wait()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -168,6 +168,7 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
             goes_on &= !(self.state.stopped || self.state.stopping && told);
         }
         self.mail.close();
+        self.give_up();
         // Those who have asked meanwhile are told by the end of their tellers.
         while self.mail.take(&mut mail) {
             mail.clear();

@@ -64,11 +64,12 @@ fn all_there(node: &Node, acknowledged: usize) {
     }
 }
 
-/// The write that was under way is answered with what nobody retries, or not at all; never with a definite error.
+/// The write that was under way is answered with what nobody retries. A closed connection would be retried.
 fn is_honest(instead: &str) {
-    for word in ["MOVED", "TRYAGAIN", "CLUSTERDOWN", "-ERR"] {
-        assert!(!instead.contains(word), "{instead}");
-    }
+    assert!(
+        instead.starts_with("-UNCERTAIN the command was executed, or will be, or never"),
+        "{instead}"
+    );
 }
 
 /// A limit on the length of files: the write that passes it fails, as on a full disk, and works without root.

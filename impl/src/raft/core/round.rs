@@ -2,7 +2,8 @@
 //! length and those who have waited long enough, and sends the answers off.
 
 use super::{
-    Core, LONGEST_TICK_MS, Origin, Outcome, SWEEP, SWEEP_EVERY, Slot, Status, TICK, What, wall_ms,
+    Core, LONGEST_TICK_MS, Origin, Outcome, SWEEP, SWEEP_EVERY, Slot, State, Status, TICK, What,
+    wall_ms,
 };
 use crate::raft::{Callers, Job, Request};
 use crate::rsm::{Coded, StateMachine, encode};
@@ -181,6 +182,26 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         over.into_iter().for_each(|ticket| self.tell(ticket, Outcome::NotExecuted { leader }));
         self.state.waiting.forget(before(self.options.deadline));
         self.state.sweeping = false;
+    }
+
+    /// At the end: whoever still waits is told what is known, for who is told nothing may ask again.
+    pub(super) fn give_up(&mut self) {
+        let leader = self.rsm.replica().raft().leader().filter(|&leader| leader != self.options.me);
+        for ticket in std::mem::take(&mut self.state.again) {
+            self.tell(ticket, Outcome::NotExecuted { leader });
+        }
+        let next = self.state.waiting.next();
+        self.step(Input::GiveUpParked { below: next });
+        self.step(Input::GiveUp { below: next });
+        let passed: Vec<Ticket> = self.state.waiting.passed(next, |_| true).collect();
+        passed.into_iter().for_each(|ticket| self.tell(ticket, Outcome::Unknown));
+        let State { commands, reads, held, .. } = &mut self.state;
+        for Request { caller, .. } in
+            commands.drain(..).chain(reads.drain(..)).chain(held.drain(..))
+        {
+            self.callers.tell(caller, Outcome::NotExecuted { leader });
+        }
+        self.callers.flush();
     }
 
     fn publish(&mut self) {
