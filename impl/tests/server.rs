@@ -1,5 +1,7 @@
 //! Real processes and the `redis` crate: what a client of one node and of three sees while all is well.
 
+#![allow(clippy::unwrap_used, reason = "a test says by a panic what it did not expect")]
+
 mod support;
 
 use redis::{Commands, RedisError, RedisResult, cmd, pipe};

@@ -1,6 +1,8 @@
 //! Real processes, stock clients, and a leader that is killed or stopped: nothing that was acknowledged is lost, and
 //! nothing is executed twice but what a client has sent twice.
 
+#![allow(clippy::unwrap_used, reason = "a test says by a panic what it did not expect")]
+
 mod support;
 
 use redis::{Commands, RedisError, RedisResult, cmd, pipe};
@@ -185,7 +187,7 @@ fn keys_expire_once_whoever_leads() {
     let leader = cluster.leader();
     cluster.kill(leader);
     cluster.leader();
-    let mut gone = vec![false; 50];
+    let mut gone = [false; 50];
     let mut node = 0;
     wait_for("all keys to be gone", || {
         node = (node + 1) % 3;

@@ -2,6 +2,8 @@
 //! starts it. Each test asserts the text, and that the server goes on, or refuses to start before it has touched
 //! anything.
 
+#![allow(clippy::unwrap_used, reason = "a test says by a panic what it did not expect")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
