@@ -2,13 +2,13 @@
 //!
 //! - [`Connection`] sends commands to one server and waits for the answers.
 //! - [`Clerk`] is the labs' client: it finds a server that takes a call, sends the call again when the answer was lost,
-//!   and never tells more than it knows. [`Lock`] stands on it: with a deadline that is put off while the holder lives, or
-//!   without.
+//!   and never tells more than it knows. [`Lock`] stands on it: with a deadline that is put off while the holder
+//!   lives, or without.
 //! - [`status`] asks all nodes of a cluster how they are.
 //!
 //! When a call is sent again, to whom, and what its answer means is decided by the machines `protocol::kv::clerk`,
-//! `protocol::kv::lock` and `protocol::kv::lease`. What is here carries out their effects: sockets, timers, and the words
-//! of the wire.
+//! `protocol::kv::lock` and `protocol::kv::lease`. What is here carries out their effects: sockets, timers, and the
+//! words of the wire.
 //!
 //! Everything blocks, and each call has an end: see [`Options::patience`].
 
@@ -44,7 +44,8 @@ pub struct Options {
     pub patience: Option<Duration>,
     /// The server's password, if it asks for one.
     pub password: Option<Vec<u8>>,
-    /// Whether a Put is recorded too, so that it never ends in Maybe unless the server has dropped the client's records.
+    /// Whether a Put is recorded too, so that it never ends in Maybe unless the server has dropped the client's
+    /// records.
     pub record_puts: bool,
 }
 

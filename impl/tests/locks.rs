@@ -1,4 +1,5 @@
-//! Locks on real servers: one holder at a time, fencing versions that rise, and what becomes of a lock whose holder dies.
+//! Locks on real servers: one holder at a time, fencing versions that rise, and what becomes of a lock whose holder
+//! dies.
 
 #[path = "../examples/clerk.rs"]
 mod clerk_example;

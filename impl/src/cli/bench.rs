@@ -1,7 +1,7 @@
 //! `quorate bench`: clients that ask, wait for the answer, look whether it is right, and ask again.
 //!
-//! A benchmark that does not look at the answers measures how fast a server can say no. Each workload here knows what every
-//! answer must be, and after the run it reads what it has written. One wrong answer fails the run.
+//! A benchmark that does not look at the answers measures how fast a server can say no. Each workload here knows what
+//! every answer must be, and after the run it reads what it has written. One wrong answer fails the run.
 
 mod workload;
 

@@ -1,12 +1,13 @@
 //! The labs' client. `protocol::kv::clerk` decides; this is its driver: one call at a time, on blocking sockets.
 //!
-//! The machine's `Retry` timer is the end of the wait for an answer. If it is known before that no answer will come, for
-//! the connection broke or the server said so, the timer fires after a short pause. An answer that is late finds its
-//! connection closed, so the machine never hears of it: to it such a copy is one that may yet be executed, which is true.
+//! The machine's `Retry` timer is the end of the wait for an answer. If it is known before that no answer will come,
+//! for the connection broke or the server said so, the timer fires after a short pause. An answer that is late finds
+//! its connection closed, so the machine never hears of it: to it such a copy is one that may yet be executed, which
+//! is true.
 //!
 //! A call that takes too long is given up, and the client begins anew with another id, for a copy of the call may still
-//! arrive somewhere. The same when the server has dropped what it knew of the client; a call that was turned away for that
-//! was not executed, and is made once more.
+//! arrive somewhere. The same when the server has dropped what it knew of the client; a call that was turned away for
+//! that was not executed, and is made once more.
 
 use super::links::{Exchange, Links, SERVERS};
 use super::wire::{self, Said};
@@ -254,8 +255,8 @@ impl Clerk {
         }
     }
 
-    /// Waits until a key has a version above this one: its value then. None if that has not come within the time, or the
-    /// server that was to tell is gone.
+    /// Waits until a key has a version above this one: its value then. None if that has not come within the time, or
+    /// the server that was to tell is gone.
     ///
     /// # Errors
     /// If a server refuses.

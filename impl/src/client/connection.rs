@@ -94,8 +94,8 @@ impl Connection {
     /// The next answer.
     ///
     /// # Errors
-    /// If none comes in time, or the connection is not to be used any more. An answer that comes late would be taken for
-    /// the next command's: drop the connection.
+    /// If none comes in time, or the connection is not to be used any more. An answer that comes late would be taken
+    /// for the next command's: drop the connection.
     pub fn receive(&mut self) -> Result<Frame, Broken> {
         self.receive_within(self.answer)
     }

@@ -1,5 +1,5 @@
-//! A lock for programs and people: `protocol::kv::lock` without a deadline, `protocol::kv::lease` with one. They decide;
-//! this is their driver, on a [`Clerk`].
+//! A lock for programs and people: `protocol::kv::lock` without a deadline, `protocol::kv::lease` with one. They
+//! decide; this is their driver, on a [`Clerk`].
 //!
 //! Who waits for the lock asks the server to say when the lock's version rises (KV.WAIT) instead of looking again and
 //! again. A deadline that comes does not raise it, so who waits looks once a second all the same.

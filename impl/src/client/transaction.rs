@@ -1,8 +1,8 @@
 //! Several commands as one: MULTI … EXEC, guarded by the versions that the caller has seen.
 //!
-//! A transaction is not recorded, so it is sent once more only after the server has said that it was not executed. If the
-//! answer is lost, nobody knows, and the caller is told so. Guarded by a version, it can be tried again without harm: if it
-//! was executed, the version is another.
+//! A transaction is not recorded, so it is sent once more only after the server has said that it was not executed. If
+//! the answer is lost, nobody knows, and the caller is told so. Guarded by a version, it can be tried again without
+//! harm: if it was executed, the version is another.
 
 use super::links::Links;
 use super::wire::{self, Said};
@@ -22,9 +22,9 @@ enum Tried {
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Clerk {
-    /// Executes commands as one, if these keys have these versions, 0 for a key that is not there. Each command is a list
-    /// of words, as in `["SET", "key", "value"]`; all keys lie in one slot. What each command answered, errors among them:
-    /// as in Redis, one that fails does not hold up the others.
+    /// Executes commands as one, if these keys have these versions, 0 for a key that is not there. Each command is a
+    /// list of words, as in `["SET", "key", "value"]`; all keys lie in one slot. What each command answered, errors
+    /// among them: as in Redis, one that fails does not hold up the others.
     ///
     /// # Errors
     /// [`Error::WatchFailed`] if a key has another version: nothing was executed. [`Error::Undecided`] if the answer is

@@ -1,8 +1,8 @@
 //! A clerk's requests in the words of the wire, and the servers' answers in the machine's.
 //!
-//! The first word of an error decides. TRYAGAIN, CLUSTERDOWN, LOADING and MOVED say that the command was not executed and
-//! never will be, with one exception: to a *recorded* command a server says TRYAGAIN also when it does not know, because
-//! sending it again is harmless. So of a recorded command they tell nothing but "again".
+//! The first word of an error decides. TRYAGAIN, CLUSTERDOWN, LOADING and MOVED say that the command was not executed
+//! and never will be, with one exception: to a *recorded* command a server says TRYAGAIN also when it does not know,
+//! because sending it again is harmless. So of a recorded command they tell nothing but "again".
 
 use super::Address;
 use crate::resp::Frame;

@@ -1,8 +1,8 @@
 //! Real `quorate server` processes for tests: started, killed as a power cut would, and started again in their folders.
 //!
-//! A process lives no longer than its [`Node`], and a folder no longer than its [`Cluster`]. Ports are looked for below those
-//! that the system gives to outgoing connections, so a node that is started again finds its own free. What a server has
-//! written on its stderr is shown if the test fails.
+//! A process lives no longer than its [`Node`], and a folder no longer than its [`Cluster`]. Ports are looked for
+//! below those that the system gives to outgoing connections, so a node that is started again finds its own free.
+//! What a server has written on its stderr is shown if the test fails.
 
 #![allow(dead_code)]
 

@@ -177,7 +177,8 @@ struct Seen {
     fences: Vec<Version>,
 }
 
-/// Three users, whose calls are executed late, answered late, or never answered. Whether two ever held the lock at once.
+/// Three users, whose calls are executed late, answered late, or never answered. Whether two ever held the lock at
+/// once.
 fn schedule(seed: u64, ends: bool, seen: &mut Seen) -> bool {
     let mut random = Random(seed);
     let mut store = store();

@@ -1,8 +1,8 @@
 //! What the clients ask, and what they must be told.
 //!
 //! A value says whose it is: it begins with its key's number and is padded to its length. So a GET that gets another
-//! key's value, or a part of one, is found out. Counters and appended values belong to one client each, which knows what
-//! every answer must be.
+//! key's value, or a part of one, is found out. Counters and appended values belong to one client each, which knows
+//! what every answer must be.
 
 use super::{Failed, Tally, Workload};
 use quorate::client::Connection;

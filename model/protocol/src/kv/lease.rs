@@ -1,17 +1,17 @@
 //! A lock that frees itself: its holder puts the end off while it lives.
 //!
-//! What [`super::lock`] says of tokens and fencing versions holds here too, and users of both kinds exclude each other. But
-//! the key has a deadline on the group's clock, so a holder that died frees the lock, and one that is only late *believes*
-//! that it has it. Therefore the holder stops believing first: the driver fires `End` when, by its own clock and with a
-//! margin for how much faster the group's may run, the deadline may have come, reckoned from before the call that set it
-//! was sent. Where that is not enough, for a holder can be late between a look at its clock and what it does next, the
-//! resource compares fencing versions.
+//! What [`super::lock`] says of tokens and fencing versions holds here too, and users of both kinds exclude each
+//! other. But the key has a deadline on the group's clock, so a holder that died frees the lock, and one that is only
+//! late *believes* that it has it. Therefore the holder stops believing first: the driver fires `End` when, by its
+//! own clock and with a margin for how much faster the group's may run, the deadline may have come, reckoned from
+//! before the call that set it was sent. Where that is not enough, for a holder can be late between a look at its
+//! clock and what it does next, the resource compares fencing versions.
 //!
-//! Each renewal raises the key's version. The fencing version stays the one at which the holder saw its token first: every
-//! later holder's is greater all the same.
+//! Each renewal raises the key's version. The fencing version stays the one at which the holder saw its token first:
+//! every later holder's is greater all the same.
 //!
-//! A released lock is an empty value with a deadline, so that those who wait for a greater version are told, and nothing
-//! stays behind.
+//! A released lock is an empty value with a deadline, so that those who wait for a greater version are told, and
+//! nothing stays behind.
 
 use super::clerk::Outcome;
 use super::op::{Deadline, When};
@@ -44,8 +44,8 @@ pub enum Input {
 pub enum Effect {
     /// Call this on the lock's key, through a clerk.
     Call(Op),
-    /// The lock is held, with this fencing version. Start the timers `Renew` and `End`, from when the call that wrote the
-    /// token was first sent.
+    /// The lock is held, with this fencing version. Start the timers `Renew` and `End`, from when the call that wrote
+    /// the token was first sent.
     Acquired {
         /// Greater than that of any holder before.
         version: Version,
