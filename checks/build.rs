@@ -2,12 +2,22 @@
 //!
 //! Everything in `protocol` and `model` counts but what can't change what a run of Raft explores: the lists of
 //! modules, mutants, pictures and transcripts, the project's own small search, what a run is for the checks (a record
-//! names its bounds and corners), and the store.
+//! names its bounds and corners), the store, and the clients of the replicated store.
 
 use std::path::{Path, PathBuf};
 
-const NO_PART: [&str; 9] =
-    ["lib", "mutants", "diagram", "transcript", "script", "runs", "search", "system", "kv"];
+const NO_PART: [&str; 10] = [
+    "lib",
+    "mutants",
+    "diagram",
+    "transcript",
+    "script",
+    "runs",
+    "search",
+    "system",
+    "kv",
+    "group",
+];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };

@@ -2,6 +2,7 @@
 
 use model::bounds::Bounds;
 use model::cluster::Cluster;
+use model::group::{self, GROUPS};
 use model::kv::{self, HUNTS, SCENES, Shop, Wrong};
 use model::mutants::{Mutant, NEVER_REACHED, TABLE};
 use model::node::DiskFault;
@@ -11,6 +12,7 @@ use model::script;
 use model::system::System;
 use protocol::kv::Exact;
 use protocol::raft::Paper;
+use protocol::rsm::Decided;
 use stateright::Model;
 
 /// A run of a system.
@@ -70,6 +72,9 @@ pub struct Raft;
 
 /// The store with one server.
 pub struct Kv;
+
+/// The replicated store.
+pub struct Group;
 
 impl Kind for Raft {
     type Right = Cluster<Paper>;
@@ -144,6 +149,43 @@ impl Kind for Kv {
     }
 }
 
+impl Kind for Group {
+    type Right = group::Group<Decided>;
+    type Wrong = group::Group<group::Wrong>;
+    type Hunt = group::Hunt;
+
+    const HUNTS: &'static [Self::Hunt] = group::HUNTS;
+
+    fn right(bounds: group::Bounds) -> Self::Right {
+        group::Group::new(bounds, Decided, DiskFault::None)
+    }
+
+    fn wrong(hunt: &Self::Hunt, bounds: group::Bounds) -> Self::Wrong {
+        hunt.group_in(bounds)
+    }
+
+    fn hunted(hunt: &Self::Hunt) -> Self::Wrong {
+        hunt.group()
+    }
+
+    fn control(hunt: &Self::Hunt) -> Self::Hunt {
+        hunt.control()
+    }
+
+    fn prey(hunt: &Self::Hunt) -> Prey {
+        let group::Hunt { id, rule, property, bug, .. } = *hunt;
+        Prey { id, rule, text: bug.text(), property }
+    }
+
+    fn begin(hunt: &Self::Hunt, system: &Self::Wrong) -> Result<Begun<Self::Wrong>, String> {
+        script::follow(system, hunt.prefix)
+    }
+
+    fn missed(_: &Self::Hunt, _: &Self::Wrong) -> bool {
+        false
+    }
+}
+
 /// The mutant of this kind with this id, in capitals or not. The error lists them.
 pub fn mutant<K: Kind>(id: &str) -> Result<&'static K::Hunt, String> {
     K::HUNTS.iter().find(|hunt| K::prey(hunt).id.eq_ignore_ascii_case(id)).ok_or_else(|| {
@@ -160,11 +202,14 @@ pub enum Named {
     Raft(&'static RunOf<Cluster<Paper>>),
     /// Of the store with one server.
     Kv(&'static RunOf<Shop<Exact>>),
+    /// Of the replicated store.
+    Group(&'static group::GroupRun),
 }
 
 /// The standard runs.
 pub fn standard() -> impl Iterator<Item = Named> {
-    STANDARD.iter().map(Named::Raft).chain(SCENES.iter().map(Named::Kv))
+    let raft = STANDARD.iter().map(Named::Raft);
+    raft.chain(SCENES.iter().map(Named::Kv)).chain(GROUPS.iter().map(Named::Group))
 }
 
 /// The deep runs.
@@ -191,6 +236,7 @@ impl Named {
         match self {
             Self::Raft(run) => run.name,
             Self::Kv(run) => run.name,
+            Self::Group(run) => run.name,
         }
     }
 
@@ -199,6 +245,7 @@ impl Named {
         match self {
             Self::Raft(run) => run.about,
             Self::Kv(run) => run.about,
+            Self::Group(run) => run.about,
         }
     }
 
@@ -212,6 +259,7 @@ impl Named {
         match self {
             Self::Raft(run) => serde_json::json!(run.bounds),
             Self::Kv(run) => serde_json::json!(run.bounds),
+            Self::Group(run) => serde_json::json!(run.bounds),
         }
     }
 
@@ -220,6 +268,7 @@ impl Named {
         match self {
             Self::Raft(run) => Cluster::<Paper>::bounds_text(&run.bounds),
             Self::Kv(run) => Shop::<Exact>::bounds_text(&run.bounds),
+            Self::Group(run) => group::bounds_text(&run.bounds),
         }
     }
 
@@ -228,6 +277,7 @@ impl Named {
         match self {
             Self::Raft(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
             Self::Kv(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
+            Self::Group(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
         }
     }
 }
@@ -239,11 +289,14 @@ pub enum AnyHunt {
     Raft(&'static model::mutants::Hunt),
     /// Of the store, its clients or the lock.
     Kv(&'static kv::Hunt),
+    /// Of what callers are told.
+    Group(&'static group::Hunt),
 }
 
 /// All mutants.
 pub fn hunts() -> impl Iterator<Item = AnyHunt> {
-    TABLE.iter().map(AnyHunt::Raft).chain(HUNTS.iter().map(AnyHunt::Kv))
+    let raft = TABLE.iter().map(AnyHunt::Raft);
+    raft.chain(HUNTS.iter().map(AnyHunt::Kv)).chain(group::HUNTS.iter().map(AnyHunt::Group))
 }
 
 /// The mutant with this id. The error lists them all.
@@ -260,6 +313,7 @@ impl AnyHunt {
         match self {
             Self::Raft(hunt) => Raft::prey(hunt),
             Self::Kv(hunt) => Kv::prey(hunt),
+            Self::Group(hunt) => Group::prey(hunt),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `cargo run -p checks`: see README.md, or `--help`.
 
-use checks::catalog::{self, AnyHunt, Kind, Kv, Named, Raft, RunOf};
+use checks::catalog::{self, AnyHunt, Group, Kind, Kv, Named, Raft, RunOf};
 use checks::engine::{INTERRUPTED, Limits, Strategy};
 use checks::ledger::{self, Ledger};
 use checks::report::{self, Ending, Row, grouped};
@@ -166,11 +166,13 @@ fn main() -> ExitCode {
         Some(Command::Run(run_args)) => match catalog::find(&run_args.name) {
             Ok(Named::Raft(run)) => run_of::<Raft>(run, &run_args, &args.common),
             Ok(Named::Kv(run)) => run_of::<Kv>(run, &run_args, &args.common),
+            Ok(Named::Group(run)) => run_of::<Group>(run, &run_args, &args.common),
             Err(error) => Err(Usage(error)),
         },
         Some(Command::Explore { name, port, mutant, settings }) => match catalog::find(&name) {
             Ok(Named::Raft(run)) => explore::<Raft>(run, port, mutant.as_deref(), &settings),
             Ok(Named::Kv(run)) => explore::<Kv>(run, port, mutant.as_deref(), &settings),
+            Ok(Named::Group(run)) => explore::<Group>(run, port, mutant.as_deref(), &settings),
             Err(error) => Err(Usage(error)),
         },
         Some(Command::Mutants { id }) => hunt(id.as_deref(), &args.common),

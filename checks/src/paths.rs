@@ -3,6 +3,7 @@
 use crate::catalog::{self, Kind};
 use crate::engine::{INTERRUPTED, Violation};
 use model::cluster::Cluster;
+use model::group::Group;
 use model::kv::Shop;
 use model::search;
 use model::system::System;
@@ -164,6 +165,9 @@ pub fn replay(file: &Path) -> Result<Replayed, String> {
     match value["system"].as_str() {
         Some(<Cluster<Paper> as System>::NAME) => replay_of::<catalog::Raft>(&text, file),
         Some(<Shop<protocol::kv::Exact> as System>::NAME) => replay_of::<catalog::Kv>(&text, file),
+        Some(<Group<protocol::rsm::Decided> as System>::NAME) => {
+            replay_of::<catalog::Group>(&text, file)
+        }
         Some(other) => Err(wrong(format!("there is no system `{other}`"))),
         None => Err(wrong("it does not say of which system it is".into())),
     }

@@ -6,7 +6,7 @@ use protocol::quorum::NodeSet;
 use serde_json::Value;
 
 /// Fields that are sets of servers.
-const SETS: [&str; 4] = ["victims", "campaigners", "readers", "compactors"];
+const SETS: [&str; 5] = ["victims", "campaigners", "readers", "compactors", "contacts"];
 
 /// Changes bounds by settings of the form `field=value`.
 pub fn apply<S: System>(bounds: S::Bounds, settings: &[String]) -> Result<S::Bounds, String> {

@@ -71,6 +71,6 @@ fn a_snapshot_may_leave_entries_behind_it() {
     let (_, state) = script::follow(&cluster, &[path, install].concat()).expect("and this");
     assert!(cluster.probes.reached(Probe::SnapshotKeptTail));
     assert_eq!(search::violated(&cluster, &state), None);
-    let log = |state: &State<Paper>| state.actor_states[1].replica.raft().last();
+    let log = |state: &State<Paper>| state.actor_states[1].replica().raft().last();
     assert_eq!(log(&state), log(&before), "the entry behind the snapshot is still there");
 }

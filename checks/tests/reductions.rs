@@ -166,11 +166,11 @@ fn loss_is_delay() {
 
 /// All of a server but what pre-votes read: whether a leader was heard, and the timers.
 fn without_contact(node: &Node<Paper>) -> u64 {
-    let raft = node.replica.raft();
+    let raft = node.replica().raft();
     hash((
         (raft.hard_state(), raft.terms(), raft.commit(), raft.role(), raft.leader()),
-        (raft.progress(), raft.round(), node.replica.log(), node.replica.pending_writes()),
-        (&node.pending, &node.disk, node.boots, node.reads, node.applied),
+        (raft.progress(), raft.round(), node.replica().log(), node.replica().pending_writes()),
+        (&node.pending, &node.disk, node.boots, node.reads, node.applied()),
     ))
 }
 
@@ -195,7 +195,7 @@ fn forced_elections() {
     let asking = Bounds { campaigners: NodeSet::only(NodeId(0)), ..asking };
     let project = |state: &S| {
         let node = |node: &Node<Paper>| {
-            let raft = node.replica.raft();
+            let raft = node.replica().raft();
             let role = match raft.role() {
                 RoleName::PreCandidate => RoleName::Follower,
                 role => role,
@@ -252,24 +252,24 @@ fn follow_services(cluster: &Cluster<Paper>, random: &mut checks::walk::Random) 
         let Some(next) = cluster.next_state(&state, action.clone()) else { continue };
         for (number, service) in services.iter_mut().enumerate() {
             let (old, new) = (&state.actor_states[number], &next.actor_states[number]);
-            let (before, base) = (old.replica.raft(), new.replica.raft().terms().base());
+            let (before, base) = (old.replica().raft(), new.replica().raft().terms().base());
             let me =
                 matches!(&action, ActorModelAction::Timeout(id, _) if usize::from(*id) == number);
             if me && matches!(action, ActorModelAction::Timeout(_, Stimulus::Crash)) {
                 *service = files[&base].clone();
             } else if me && before.terms().base() != base {
                 files.insert(base, service[..base.index as usize].to_vec());
-            } else if old.applied < base.index {
+            } else if old.applied() < base.index {
                 *service = files[&base].clone();
                 restored += 1;
             }
-            for index in service.len() as u64 + 1..=new.applied {
-                let entry = new.replica.log().get(index).expect("what is applied is in the log");
-                let term = new.replica.raft().terms().term_at(index).expect("and has a term");
+            for index in service.len() as u64 + 1..=new.applied() {
+                let entry = new.replica().log().get(index).expect("what is applied is in the log");
+                let term = new.replica().raft().terms().term_at(index).expect("and has a term");
                 service.push((term, format!("{entry:?}")));
                 applied += 1;
             }
-            let history = next.history.committed.iter().take(new.applied as usize);
+            let history = next.history.committed.iter().take(new.applied() as usize);
             let prefix: Service = history.map(|c| (c.term, format!("{:?}", c.entry))).collect();
             assert_eq!(*service, prefix, "n{number} after {}", model::cluster::describe(&action));
         }
@@ -287,7 +287,7 @@ fn bounds_are_guards() {
     let large = Bounds { crashes: 2, compactions: 2, reads: 2, max_term: 2, ..small };
     let within = |state: &S| {
         let History { crashes, compactions, asked } = History::of(state);
-        let terms = state.actor_states.iter().all(|node| node.replica.raft().term() <= 1);
+        let terms = state.actor_states.iter().all(|node| node.replica().raft().term() <= 1);
         terms && crashes <= 1 && compactions <= 1 && asked <= 1
     };
     assert_eq!(
@@ -350,7 +350,7 @@ fn rounds_are_bounded() {
         &cluster(run.bounds),
         |_| true,
         |state| {
-            let rounds = state.actor_states.iter().map(|node| node.replica.raft().round());
+            let rounds = state.actor_states.iter().map(|node| node.replica().raft().round());
             most.set(most.get().max(rounds.max().unwrap_or(0)));
             0
         },

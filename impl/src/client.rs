@@ -3,7 +3,8 @@
 //! - [`Connection`] sends commands to one server and waits for the answers.
 //! - [`Clerk`] is the labs' client: it finds a server that takes a call, sends the call again when the answer was lost,
 //!   and never tells more than it knows. [`Lock`] stands on it: with a deadline that is put off while the holder
-//!   lives, or without.
+//!   lives, or
+//!   without.
 //! - [`status`] asks all nodes of a cluster how they are.
 //!
 //! When a call is sent again, to whom, and what its answer means is decided by the machines `protocol::kv::clerk`,

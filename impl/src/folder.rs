@@ -23,6 +23,9 @@ struct File {
     cluster: String,
     node: u8,
     nodes: Vec<String>,
+    /// Whether a log was begun in it.
+    #[serde(default)]
+    begun: bool,
 }
 
 /// Why a folder is not this node's. Each message says what to do.
@@ -62,6 +65,12 @@ pub enum Error {
         /// Its format.
         found: u32,
     },
+    /// It had a log.
+    #[error(
+        "{}: the log is gone. Restore it from a copy, or replace this node by one with a new id and an empty folder; \
+        an emptied folder under the old id would break promises that this node has made to others", .0.display()
+    )]
+    Lost(PathBuf),
     /// It is another node's.
     #[error(
         "{}: the folder belongs to node {node} of the cluster of {nodes}, and this is node {me} of that of {mine}. \
@@ -119,8 +128,13 @@ pub fn take(config: &Config) -> Result<(Identity, std::fs::File), Error> {
         Ok(text) => parse(&path, &text)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let number = format!("{:032x}", cluster(config, &nodes));
-            let file =
-                File { format: FORMAT, cluster: number, node: config.me.0, nodes: nodes.clone() };
+            let file = File {
+                format: FORMAT,
+                cluster: number,
+                node: config.me.0,
+                nodes: nodes.clone(),
+                begun: false,
+            };
             write(&folder, &file)?;
             file
         }
@@ -143,7 +157,31 @@ pub fn take(config: &Config) -> Result<(Identity, std::fs::File), Error> {
     if !alone && number != cluster(config, &nodes) {
         return Err(damaged("it is of a cluster with another name; give the same --cluster"));
     }
+    let log = dir.join("wal");
+    let has_log = || std::fs::read_dir(&log).is_ok_and(|files| files.flatten().any(is_segment));
+    if file.begun && !has_log() {
+        return Err(Error::Lost(log));
+    }
     Ok((Identity { cluster: number, node: config.me.0.into() }, lock))
+}
+
+fn is_segment(file: std::fs::DirEntry) -> bool {
+    file.path().extension().is_some_and(|extension| extension == "wal")
+}
+
+/// Notes that the node has a log now: from here on a folder without one has lost it.
+///
+/// # Errors
+/// If the note can't be written.
+pub fn begin(config: &Config) -> Result<(), Error> {
+    let path = config.dir.join(NAME);
+    let text = std::fs::read_to_string(&path).map_err(io("read", &path))?;
+    let file = parse(&path, &text)?;
+    if file.begun {
+        return Ok(());
+    }
+    let folder = Folder::new(&config.dir).map_err(io("open the folder", &config.dir))?;
+    write(&folder, &File { begun: true, ..file })
 }
 
 fn parse(path: &Path, text: &str) -> Result<File, Error> {

@@ -25,6 +25,8 @@ pub mod commands;
 #[cfg(not(quorate_loom))]
 pub mod config;
 #[cfg(not(quorate_loom))]
+pub mod descriptors;
+#[cfg(not(quorate_loom))]
 pub mod disk;
 #[cfg(not(quorate_loom))]
 pub mod folder;

@@ -1,8 +1,8 @@
 //! The clients' side of a node: one thread, a readiness loop over sockets, a [`Session`] for each.
 //!
-//! A round takes what has arrived on any socket, hands the calls of all sessions to the core in one post, takes what the
-//! core has told, and writes. So the costs of waking and locking are shared by all clients that were busy at once. A
-//! session that wants no more is not read, and its client's own buffers fill: nothing here grows without a bound.
+//! A round takes what has arrived on any socket, hands the calls of all sessions to the core in one post, takes what
+//! the core has told, and writes. So the costs of waking and locking are shared by all clients that were busy at once.
+//! A session that wants no more is not read, and its client's own buffers fill: nothing here grows without a bound.
 
 mod callers;
 mod connection;
@@ -38,6 +38,8 @@ const CLUSTER: Token = Token(2);
 const FIRST: usize = 3;
 /// The most mail that waits for this thread; the core's answers go in whatever is there.
 const MAX_MAIL: usize = 1 << 16;
+/// How soon it is tried again to accept a client that could not be.
+const STARVED: Duration = Duration::from_millis(100);
 
 /// How clients are served.
 #[derive(Clone, Debug)]
@@ -121,6 +123,8 @@ impl Doors {
             options,
             connections: Slab::new(),
             next_id: 1,
+            starved: Vec::new(),
+            starves: false,
             dirty: Vec::new(),
             requests: Vec::new(),
             calls: Vec::new(),
@@ -153,6 +157,10 @@ struct Loop {
     options: Options,
     connections: Slab<Connection>,
     next_id: u64,
+    /// Ports where clients wait that could not be accepted.
+    starved: Vec<Port>,
+    /// Whether the last one could not.
+    starves: bool,
     /// Connections that may have something to be sent, parsed or closed. May name one twice.
     dirty: Vec<usize>,
     requests: Vec<Request<Query, Caller>>,
@@ -166,15 +174,13 @@ impl Loop {
         let mut events = Events::with_capacity(1024);
         let mut mail = Vec::new();
         loop {
-            let timeout = match self.dirty.is_empty() {
-                true => self.doors.waits.next().map(|at| Duration::from_millis(view::left_ms(at))),
-                false => Some(Duration::ZERO),
-            };
+            let timeout = self.patience();
             match self.doors.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
             self.views.refresh(self.connections.len());
+            self.accept_starved();
             for event in &events {
                 match event.token() {
                     WAKER => {}
@@ -206,6 +212,24 @@ impl Loop {
         }
     }
 
+    /// How long there is nothing to do if nothing comes.
+    fn patience(&self) -> Option<Duration> {
+        if !self.dirty.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let now = self.views.up_ms();
+        let next = self.doors.waits.next();
+        let next = next.map(|at| Duration::from_millis(at.saturating_sub(now)));
+        let starved = (!self.starved.is_empty()).then_some(STARVED);
+        next.into_iter().chain(starved).min()
+    }
+
+    fn accept_starved(&mut self) {
+        let mut starved = std::mem::take(&mut self.starved);
+        starved.dedup();
+        starved.into_iter().for_each(|port| self.accept(port));
+    }
+
     fn accept(&mut self, port: Port) {
         loop {
             let listener =
@@ -214,12 +238,15 @@ impl Loop {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => {
-                    // Out of descriptors, as a rule. The listener stays readable, so the next event tries again.
-                    tracing::warn!(%error, "a client could not be accepted");
-                    self.views.counters.rejected += 1;
+                    // Out of descriptors, as a rule. The poll does not tell of those who wait once more.
+                    if !std::mem::replace(&mut self.starves, true) {
+                        tracing::warn!(%error, "clients can't be accepted; they wait");
+                    }
+                    self.starved.push(port);
                     return;
                 }
             };
+            self.starves = false;
             self.views.counters.connections += 1;
             if self.connections.len() >= self.options.max_clients {
                 self.views.counters.rejected += 1;
@@ -300,7 +327,8 @@ impl Loop {
                 },
                 Call::Read(query) => self.read(caller, query),
                 Call::Wait { key, version, timeout_ms } => {
-                    let until = (timeout_ms > 0).then(|| self.views.now_ms() + timeout_ms);
+                    let until =
+                        (timeout_ms > 0).then(|| self.views.up_ms().saturating_add(timeout_ms));
                     let wait = Wait { caller, key, version, until };
                     self.ask_for(&wait);
                     self.doors.waits.add(wait);
@@ -383,7 +411,7 @@ impl Loop {
     }
 
     fn end_waits(&mut self) {
-        for caller in self.doors.waits.over(self.views.now_ms()) {
+        for caller in self.doors.waits.over(self.views.up_ms()) {
             self.answer(caller, Told::Done(Answer::TimedOut));
         }
     }

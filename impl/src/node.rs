@@ -2,6 +2,7 @@
 
 use crate::admin::Admin;
 use crate::config::{Address, Config};
+use crate::descriptors;
 use crate::folder;
 use crate::kv::Kv;
 use crate::net::{Doors, Net, NetCallers, Views};
@@ -104,6 +105,7 @@ impl Node {
     /// What can't be used: the folder, a port, the log.
     pub fn start(config: &Config) -> Result<Self, Error> {
         let (identity, lock) = folder::take(config)?;
+        let max_clients = descriptors::take(config.max_clients);
         let own = &config.nodes[usize::from(config.me.0)];
         let doors = Doors::open(resolve(own, own.plain)?, resolve(own, own.cluster)?).map_err(
             |(address, error)| Error::Listen { address: address.to_string(), error: error.into() },
@@ -113,18 +115,18 @@ impl Node {
         let callers = doors.callers();
         let options = config.raft.clone();
         let server = Server::start(&config.dir, identity, options, network, Kv::new(), callers)?;
+        folder::begin(config)?;
         // Ports that the system chose are known only now.
         let mut nodes = config.nodes.clone();
         let announced = &mut nodes[usize::from(config.me.0)];
         (announced.plain, announced.cluster) = (plain.port(), cluster.port());
-        let views =
-            Views::new(server.shared(), &config.cluster, &nodes, config.me, config.max_clients);
+        let views = Views::new(server.shared(), &config.cluster, &nodes, config.me, max_clients);
         let limits = SessionLimits {
             request: resp::Limits::DEFAULT.with_bulk_bytes(config.max_value_bytes),
             ..SessionLimits::default()
         };
         let options = crate::net::Options {
-            max_clients: config.max_clients,
+            max_clients,
             limits,
             password: config.password.as_deref().map(Password::new),
         };

@@ -297,6 +297,11 @@ impl Peers {
         self.push_numbered(&peer.out, None, Kind::Forward, ticket, call) == Pushed::Queued
     }
 
+    /// Whether a call or an answer of so many bytes has room in a frame.
+    pub fn fits(&self, bytes: usize) -> bool {
+        frame::numbered_bytes(bytes) <= self.shared.limits.max_frame_bytes
+    }
+
     /// Answers a peer's call. If there is no room for the answer the connection ends, so that the peer does not
     /// wait for it.
     pub fn answer(&self, to: NodeId, ticket: Ticket, outcome: &[u8]) {

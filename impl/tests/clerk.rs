@@ -265,8 +265,8 @@ fn appends_survive_a_leader() {
     }
 }
 
-/// Four clients add to one number by Get and Put with its version while the leader dies. What was written counts,
-/// what was refused does not, and Maybe is the only thing that may count or not.
+/// Four clients add to one number by Get and Put with its version while the leader dies. What was written counts, what
+/// was refused does not, and Maybe is the only thing that may count or not.
 #[test]
 fn versioned_puts_survive_a_leader() {
     let mut cluster = Cluster::start(3);

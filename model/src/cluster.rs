@@ -7,29 +7,35 @@
 
 use crate::bounds::{ANY_NUMBER, Bounds, Net};
 use crate::history::History;
-use crate::node::{DiskFault, Node, Packet, Server, Stimulus};
+use crate::node::{
+    CommandOf, DiskFault, Event, Node, PacketOf, Recipe, ReplyOf, Server, Stimulus, StimulusOf,
+};
 use crate::probes::{Probe, Probes};
 use protocol::NodeId;
 use protocol::quorum::NodeSet;
-use protocol::raft::{Body, Config, Rules, Timer};
+use protocol::raft::{self, Body, Config, Paper, Timer};
 use stateright::actor::{
     ActorModel, ActorModelAction, ActorModelState, Envelope, Id, LossyNetwork, Network,
 };
 use stateright::{Model, Path, Property};
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A cluster's state: servers, network and history.
-pub type State<R> = ActorModelState<Server<R>, History>;
+pub type State<R> = ActorModelState<Server<R>, History<CommandOf<R>>>;
 
 /// A step: a delivery, a loss, or a stimulus of one server.
-pub type Action = ActorModelAction<Packet, Stimulus, ()>;
+pub type Action<R = Paper> = ActorModelAction<PacketOf<R>, StimulusOf<R>, ()>;
+
+/// What the adapter saw in a step.
+pub type EventsOf<R> = Vec<Event<ReplyOf<R>>>;
 
 /// A model of a Raft group within bounds.
 #[derive(Clone)]
-pub struct Cluster<R: Rules> {
-    inner: ActorModel<Server<R>, (), History>,
+pub struct Cluster<R: Recipe> {
+    inner: ActorModel<Server<R>, (), History<CommandOf<R>>>,
     /// What this model may do.
     pub bounds: Bounds,
     /// What was reached; shared by all clones.
@@ -38,7 +44,7 @@ pub struct Cluster<R: Rules> {
     pub stop: Arc<AtomicBool>,
 }
 
-impl<R: Rules> Cluster<R> {
+impl<R: Recipe> Cluster<R> {
     /// A cluster whose servers all follow `rules` and have disks with `fault`.
     pub fn new(bounds: Bounds, rules: R, fault: DiskFault) -> Self {
         let network = match bounds.net {
@@ -57,11 +63,9 @@ impl<R: Rules> Cluster<R> {
             contact_at_once: !bounds.pre_vote,
         });
         let lossy = if bounds.losses > 0 { LossyNetwork::Yes } else { LossyNetwork::No };
+        let history = History { told_apart: bounds.told_apart(), ..History::default() };
         let inner =
-            ActorModel::new((), History { told_apart: bounds.told_apart(), ..History::default() })
-                .actors(servers)
-                .init_network(network)
-                .lossy_network(lossy);
+            ActorModel::new((), history).actors(servers).init_network(network).lossy_network(lossy);
         Self { inner, bounds, probes: Arc::default(), stop: Arc::default() }
     }
 
@@ -94,9 +98,14 @@ impl<R: Rules> Cluster<R> {
     }
 
     /// What a server may do besides receiving messages, within the bounds (RED-BOUNDS).
-    fn stimuli(&self, node: &Node<R>, history: &History, mut offer: impl FnMut(Stimulus)) {
+    fn stimuli(
+        &self,
+        node: &Node<R>,
+        history: &History<CommandOf<R>>,
+        mut offer: impl FnMut(StimulusOf<R>),
+    ) {
         let bounds = &self.bounds;
-        let raft = node.replica.raft();
+        let raft = node.replica().raft();
         let me = raft.me();
         if !node.pending.is_empty() {
             offer(Stimulus::Disk);
@@ -125,7 +134,7 @@ impl<R: Rules> Cluster<R> {
             offer(Stimulus::Read);
         }
         if bounds.compactors.contains(me)
-            && raft.terms().base().index < node.applied
+            && raft.terms().base().index < node.applied()
             && history.compactions < bounds.compactions
         {
             offer(Stimulus::Compact);
@@ -133,13 +142,19 @@ impl<R: Rules> Cluster<R> {
     }
 
     /// Whether a delivery stays within the rounds of reads that a leader may begin.
-    fn within_rounds(&self, state: &State<R>, to: Id, packet: &Packet) -> bool {
-        let round = state.actor_states[usize::from(to)].replica.raft().round();
+    fn within_rounds(&self, state: &State<R>, to: Id, packet: &PacketOf<R>) -> bool {
+        let round = state.actor_states[usize::from(to)].replica().raft().round();
         round < self.bounds.max_round || !matches!(packet.message.body, Body::ReadIndex { .. })
     }
 
     /// Writes history and notes what was reached, from the one server that took the step.
-    fn record(&self, old: &State<R>, new: &mut State<R>, id: Id, action: &Action) {
+    fn record(
+        &self,
+        old: &State<R>,
+        new: &mut State<R>,
+        id: Id,
+        action: &Action<R>,
+    ) -> EventsOf<R> {
         let index = usize::from(id);
         let before = Arc::clone(&old.actor_states[index]);
         let mut events = Vec::new();
@@ -161,6 +176,7 @@ impl<R: Rules> Cluster<R> {
             self.probes.note_event(event);
         }
         self.probes.note_step(&before, &node, new, action);
+        events
     }
 
     /// One network content for all that differ only in what can't matter (SPEC.md, "Reductions").
@@ -194,47 +210,50 @@ impl<R: Rules> Cluster<R> {
 
 /// RED-VOID. Whether delivering the message would change nothing, now and for ever: an answer of a term that its
 /// receiver's disk has left behind. The durable term never falls, and a void answer is ignored.
-fn is_void<R: Rules>(nodes: &[Arc<Node<R>>], envelope: &Envelope<Packet>) -> bool {
+fn is_void<R: Recipe>(nodes: &[Arc<Node<R>>], envelope: &Envelope<PacketOf<R>>) -> bool {
     let message = &envelope.msg.message;
     let receiver = &nodes[usize::from(envelope.dst)];
     !message.body.is_request() && message.term < receiver.disk.hard.term
 }
 
-impl<R: Rules> Model for Cluster<R> {
-    type State = State<R>;
-    type Action = Action;
-
-    fn init_states(&self) -> Vec<State<R>> {
-        self.inner.init_states()
+impl<R: Recipe> Cluster<R> {
+    /// The only initial state.
+    pub(crate) fn start(&self) -> State<R> {
+        self.inner.init_states().remove(0)
     }
 
-    fn actions(&self, state: &State<R>, actions: &mut Vec<Action>) {
-        if self.stop.load(Ordering::Relaxed) {
-            return;
-        }
+    /// What may happen next, within the bounds.
+    pub(crate) fn offer(&self, state: &State<R>, mut offer: impl FnMut(Action<R>)) {
         if state.history.violated() || state.actor_states.iter().any(|node| node.broken.is_some()) {
             return;
         }
         let loses = self.bounds.losses == ANY_NUMBER || state.history.lost < self.bounds.losses;
+        let mut mail = Vec::new();
         for envelope in state.network.iter_deliverable() {
             let Envelope { src, dst, msg } = envelope.to_cloned_msg();
             if self.within_rounds(state, dst, &msg) {
-                actions.push(ActorModelAction::Deliver { src, dst, msg });
+                mail.push(ActorModelAction::Deliver { src, dst, msg });
             }
             if loses {
-                actions.push(ActorModelAction::Drop(envelope.to_cloned_msg()));
+                mail.push(ActorModelAction::Drop(envelope.to_cloned_msg()));
             }
         }
         // The network is a hash set; a path names actions by position.
-        actions.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
+        mail.sort_unstable_by(|a, b| order::<R>(a).cmp(&order::<R>(b)));
+        mail.into_iter().for_each(&mut offer);
         for (index, node) in state.actor_states.iter().enumerate() {
             self.stimuli(node, &state.history, |stimulus| {
-                actions.push(ActorModelAction::Timeout(Id::from(index), stimulus));
+                offer(ActorModelAction::Timeout(Id::from(index), stimulus));
             });
         }
     }
 
-    fn next_state(&self, last: &State<R>, action: Action) -> Option<State<R>> {
+    /// The state behind an action, offered or not, and what the server's adapter saw. None if nothing changes.
+    pub(crate) fn step(
+        &self,
+        last: &State<R>,
+        action: Action<R>,
+    ) -> Option<(State<R>, EventsOf<R>)> {
         let id = match &action {
             ActorModelAction::Deliver { dst, .. } => *dst,
             ActorModelAction::Timeout(id, _) => *id,
@@ -245,7 +264,7 @@ impl<R: Rules> Model for Cluster<R> {
                 }
                 self.normalize(&mut next);
                 self.probes.reach(Probe::MessageLost);
-                return Some(next);
+                return Some((next, Vec::new()));
             }
             _ => return None,
         };
@@ -253,31 +272,50 @@ impl<R: Rules> Model for Cluster<R> {
             self.probes.note_refusal(last, &action);
             return None;
         };
-        self.record(last, &mut next, id, &action);
+        let events = self.record(last, &mut next, id, &action);
         self.normalize(&mut next);
-        Some(next)
+        Some((next, events))
+    }
+}
+
+impl<R: raft::Rules> Model for Cluster<R> {
+    type State = State<R>;
+    type Action = Action<R>;
+
+    fn init_states(&self) -> Vec<State<R>> {
+        vec![self.start()]
+    }
+
+    fn actions(&self, state: &State<R>, actions: &mut Vec<Action<R>>) {
+        if !self.stop.load(Ordering::Relaxed) {
+            self.offer(state, |action| actions.push(action));
+        }
+    }
+
+    fn next_state(&self, last: &State<R>, action: Action<R>) -> Option<State<R>> {
+        self.step(last, action).map(|(next, _)| next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         crate::raft::properties()
     }
 
-    fn format_action(&self, action: &Action) -> String {
+    fn format_action(&self, action: &Action<R>) -> String {
         describe(action)
     }
 
-    fn format_step(&self, last: &State<R>, action: Action) -> Option<String> {
+    fn format_step(&self, last: &State<R>, action: Action<R>) -> Option<String> {
         crate::transcript::step(self, last, &action).map(|step| step.join("\n"))
     }
 
-    fn as_svg(&self, path: Path<State<R>, Action>) -> Option<String> {
+    fn as_svg(&self, path: Path<State<R>, Action<R>>) -> Option<String> {
         let actions = path.into_actions();
         Some(crate::diagram::sequence(self, &actions))
     }
 }
 
 /// One action in words.
-pub fn describe(action: &Action) -> String {
+pub fn describe<P: fmt::Debug, T: fmt::Debug>(action: &ActorModelAction<P, T, ()>) -> String {
     match action {
         ActorModelAction::Deliver { src, dst, msg } => {
             format!("n{} → n{}  {msg:?}", usize::from(*src), usize::from(*dst))
@@ -291,7 +329,7 @@ pub fn describe(action: &Action) -> String {
 }
 
 /// Deliveries before losses, then by sender, receiver and message.
-fn order(action: &Action) -> Option<(Id, Id, &Packet, bool)> {
+fn order<R: Recipe>(action: &Action<R>) -> Option<(Id, Id, &PacketOf<R>, bool)> {
     match action {
         ActorModelAction::Deliver { src, dst, msg } => Some((*src, *dst, msg, false)),
         ActorModelAction::Drop(Envelope { src, dst, msg }) => Some((*src, *dst, msg, true)),

@@ -15,9 +15,9 @@
 //! RAFT-COMMIT-1, RAFT-QUORUM-2, RAFT-SNAP-5, and RAFT-DISK-2's reports.
 
 use crate::cluster::{Cluster, State};
-use crate::node::{Node, Packet, Server, Stimulus};
+use crate::node::{Node, PacketOf, Recipe, Server, Stimulus, StimulusOf};
 use protocol::NodeId;
-use protocol::raft::{Body, Rules, Timer};
+use protocol::raft::{Body, Timer};
 use stateright::actor::{Actor, Command, Id, Out};
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -31,25 +31,25 @@ const TRANSFER_ROUNDS: usize = 3;
 /// How many messages one round may deliver. More is a conversation without end.
 const DELIVERIES: usize = 2_000;
 
-struct Mail {
+struct Mail<R: Recipe> {
     from: usize,
     to: usize,
-    packet: Packet,
+    packet: PacketOf<R>,
 }
 
-struct Schedule<'a, R: Rules> {
+struct Schedule<'a, R: Recipe> {
     servers: Vec<&'a Server<R>>,
     nodes: Vec<Node<R>>,
     /// The servers that take part.
     present: Vec<usize>,
-    mail: VecDeque<Mail>,
+    mail: VecDeque<Mail<R>>,
     /// Snapshots under way, by the rounds until they arrive.
-    transfers: VecDeque<Vec<Mail>>,
+    transfers: VecDeque<Vec<Mail<R>>>,
     elections: usize,
 }
 
 /// Runs the schedule with all servers, and with each one silent. The error says what did not come about.
-pub fn converge<R: Rules>(cluster: &Cluster<R>, state: &State<R>) -> Result<(), String> {
+pub fn converge<R: Recipe>(cluster: &Cluster<R>, state: &State<R>) -> Result<(), String> {
     let servers = state.actor_states.len();
     converge_without(cluster, state, None)?;
     let spare = servers - protocol::quorum::majority(servers) > 0;
@@ -59,7 +59,7 @@ pub fn converge<R: Rules>(cluster: &Cluster<R>, state: &State<R>) -> Result<(), 
     })
 }
 
-fn converge_without<R: Rules>(
+fn converge_without<R: Recipe>(
     cluster: &Cluster<R>,
     state: &State<R>,
     silent: Option<usize>,
@@ -81,18 +81,18 @@ fn converge_without<R: Rules>(
     }
     schedule.until(Schedule::agrees, "one leader, equal logs, everything committed")?;
     let Some(leader) = schedule.leader() else { return Err("the leader was lost".into()) };
-    let before = schedule.nodes[leader].replica.raft().commit();
+    let before = schedule.nodes[leader].replica().raft().commit();
     schedule.stimulate(leader, Stimulus::Propose)?;
     schedule.until(
         |schedule| {
-            let grown = schedule.present().all(|node| node.replica.raft().commit() > before);
+            let grown = schedule.present().all(|node| node.replica().raft().commit() > before);
             schedule.agrees() && grown && schedule.no_reads()
         },
         "a new command committed everywhere, and no read waiting",
     )
 }
 
-impl<R: Rules> Schedule<'_, R> {
+impl<R: Recipe> Schedule<'_, R> {
     fn until(&mut self, goal: impl Fn(&Self) -> bool, what: &str) -> Result<(), String> {
         for _ in 0..ROUNDS {
             self.round()?;
@@ -110,16 +110,16 @@ impl<R: Rules> Schedule<'_, R> {
         self.transfers.push_back(Vec::new());
         self.mail.extend(self.transfers.pop_front().unwrap_or_default());
         self.settle()?;
-        let leads = |&n: &usize| self.nodes[n].replica.raft().leads();
+        let leads = |&n: &usize| self.nodes[n].replica().raft().leads();
         let leaders: Vec<_> = self.present.iter().copied().filter(leads).collect();
         for &leader in &leaders {
             self.fire(leader, Timer::Heartbeat)?;
         }
         self.settle()?;
         for leader in leaders {
-            let led = self.nodes[leader].replica.raft().leads();
+            let led = self.nodes[leader].replica().raft().leads();
             self.fire(leader, Timer::Quorum)?;
-            if led && !self.nodes[leader].replica.raft().leads() {
+            if led && !self.nodes[leader].replica().raft().leads() {
                 return Err(format!("n{leader} stopped leading although everyone had answered it"));
             }
         }
@@ -161,7 +161,7 @@ impl<R: Rules> Schedule<'_, R> {
         Err(format!("the servers still talk after {DELIVERIES} messages of one round"))
     }
 
-    fn stimulate(&mut self, number: usize, stimulus: Stimulus) -> Result<(), String> {
+    fn stimulate(&mut self, number: usize, stimulus: StimulusOf<R>) -> Result<(), String> {
         let mut out = Out::new();
         let mut node = Cow::Borrowed(&self.nodes[number]);
         self.servers[number].on_timeout(Id::from(number), &mut node, &stimulus, &mut out);
@@ -188,7 +188,7 @@ impl<R: Rules> Schedule<'_, R> {
         Ok(())
     }
 
-    fn post(&mut self, from: usize, to: usize, packet: Packet) {
+    fn post(&mut self, from: usize, to: usize, packet: PacketOf<R>) {
         if !self.present.contains(&from) || !self.present.contains(&to) {
             return;
         }
@@ -207,8 +207,8 @@ impl<R: Rules> Schedule<'_, R> {
     fn majority_follows(&self) -> bool {
         self.present.iter().any(|&leader| {
             let follows =
-                |node: &&Node<R>| node.replica.raft().leader() == Some(NodeId(leader as u8));
-            self.nodes[leader].replica.raft().leads()
+                |node: &&Node<R>| node.replica().raft().leader() == Some(NodeId(leader as u8));
+            self.nodes[leader].replica().raft().leads()
                 && self.present().filter(follows).count() > self.nodes.len() / 2
         })
     }
@@ -216,25 +216,26 @@ impl<R: Rules> Schedule<'_, R> {
     /// The only leader, if all others follow it.
     fn leader(&self) -> Option<usize> {
         let mut present = self.present.iter().copied();
-        let leader = present.find(|&n| self.nodes[n].replica.raft().leads())?;
-        let follows = |node: &Node<R>| node.replica.raft().leader() == Some(NodeId(leader as u8));
+        let leader = present.find(|&n| self.nodes[n].replica().raft().leads())?;
+        let follows = |node: &Node<R>| node.replica().raft().leader() == Some(NodeId(leader as u8));
         self.present().all(follows).then_some(leader)
     }
 
-    /// One leader, equal logs in memory and on disk, everything in them committed and applied.
+    /// One leader, equal logs in memory and on disk, everything in them committed and applied, every caller told.
     fn agrees(&self) -> bool {
         let Some(leader) = self.leader() else { return false };
-        let last = self.nodes[leader].replica.raft().last();
+        let last = self.nodes[leader].replica().raft().last();
         self.present().all(|node| {
-            let raft = node.replica.raft();
+            let raft = node.replica().raft();
             raft.last() == last
                 && node.disk.terms.last() == last
                 && raft.commit() == last.index
-                && node.applied == last.index
+                && node.applied() == last.index
+                && node.rsm.waiting() == 0
         })
     }
 
     fn no_reads(&self) -> bool {
-        self.present().all(|node| !node.replica.raft().awaits_read())
+        self.present().all(|node| !node.replica().raft().awaits_read())
     }
 }

@@ -1,19 +1,19 @@
 //! What an observer outside the servers remembers: auxiliary state that properties compare with.
 
-use crate::node::{Event, Node, Tag};
+use crate::node::{Event, Node, Recipe, Tag};
 use protocol::log::Entry;
 use protocol::quorum::NodeSet;
-use protocol::raft::Rules;
+use protocol::rsm::StateMachine;
 use protocol::{Index, LogId, NodeId, ReadId, Term};
 use std::fmt;
 
 /// An entry that was committed, and the term of the server that committed it first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Committed {
+pub struct Committed<C = Tag> {
     /// Term of the entry.
     pub term: Term,
     /// The entry.
-    pub entry: Entry<Tag>,
+    pub entry: Entry<C>,
     /// Term in which it was committed. Leaders of later terms must have it.
     pub by: Term,
 }
@@ -32,12 +32,12 @@ pub enum Violation {
 }
 
 /// The history of a run.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct History {
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct History<C = Tag> {
     /// By term, from 1: which server led it, and which of its lives.
     pub leaders: Vec<Option<(NodeId, u8)>>,
     /// The committed entries, from index 1.
-    pub committed: Vec<Committed>,
+    pub committed: Vec<Committed<C>>,
     /// Reads that wait: who asked, under which name, and how much was committed then.
     pub reads: Vec<(NodeId, ReadId, Index)>,
     /// What was violated.
@@ -55,7 +55,23 @@ pub struct History {
     pub told_apart: [NodeSet; 5],
 }
 
-impl History {
+impl<C> Default for History<C> {
+    fn default() -> Self {
+        Self {
+            leaders: Vec::new(),
+            committed: Vec::new(),
+            reads: Vec::new(),
+            violation: None,
+            crashes: 0,
+            compactions: 0,
+            asked: 0,
+            lost: 0,
+            told_apart: [NodeSet::EMPTY; 5],
+        }
+    }
+}
+
+impl<C: Clone + Eq> History<C> {
     /// Whether a step violated a property.
     pub const fn violated(&self) -> bool {
         self.violation.is_some()
@@ -68,8 +84,8 @@ impl History {
     }
 
     /// Notes that a server began to lead.
-    pub(crate) fn note_leader<R: Rules>(&mut self, before: &Node<R>, after: &Node<R>) {
-        let (old, raft) = (before.replica.raft(), after.replica.raft());
+    pub(crate) fn note_leader<R: Recipe>(&mut self, before: &Node<R>, after: &Node<R>) {
+        let (old, raft) = (before.replica().raft(), after.replica().raft());
         if !raft.leads() || (old.leads() && old.term() == raft.term()) {
             return;
         }
@@ -85,19 +101,23 @@ impl History {
     }
 
     /// Notes what a server has committed that nobody had, and compares what others had.
-    pub(crate) fn note_commit<R: Rules>(&mut self, before: &Node<R>, after: &Node<R>) {
-        let raft = after.replica.raft();
-        let old = before.replica.raft().commit().min(before.applied);
+    pub(crate) fn note_commit<R>(&mut self, before: &Node<R>, after: &Node<R>)
+    where
+        R: Recipe<Service: StateMachine<Command = C>>,
+    {
+        let raft = after.replica().raft();
+        let old = before.replica().raft().commit();
         for index in old.min(raft.commit()) + 1..=raft.commit() {
-            let Some(&entry) = after.replica.log().get(index) else { continue };
+            let Some(entry) = after.replica().log().get(index) else { continue };
             let Some(term) = raft.terms().term_at(index) else { continue };
             let position = index as usize - 1;
             match self.committed.get(position) {
-                Some(known) if (known.term, known.entry) != (term, entry) => {
+                Some(known) if known.term != term || known.entry != *entry => {
                     self.violation = Some(Violation::StateMachineSafety);
                 }
                 Some(_) => {}
                 None if position == self.committed.len() => {
+                    let entry = entry.clone();
                     self.committed.push(Committed { term, entry, by: raft.term() });
                 }
                 None => self.violation = Some(Violation::StateMachineSafety),
@@ -105,7 +125,7 @@ impl History {
         }
     }
 
-    pub(crate) fn note_event(&mut self, me: NodeId, event: &Event) {
+    pub(crate) fn note_event<Y>(&mut self, me: NodeId, event: &Event<Y>) {
         match *event {
             Event::Asked { id } => {
                 self.reads.push((me, id, self.committed.len() as Index));
@@ -126,7 +146,9 @@ impl History {
             _ => {}
         }
     }
+}
 
+impl History {
     /// The history with every server's number changed.
     pub fn renamed(&self, name: &impl Fn(NodeId) -> NodeId) -> Self {
         let mut twin = self.clone();
@@ -138,7 +160,7 @@ impl History {
     }
 }
 
-impl fmt::Debug for History {
+impl<C: fmt::Debug> fmt::Debug for History<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("leaders")?;
         for (position, leader) in self.leaders.iter().enumerate() {

@@ -1,18 +1,24 @@
-//! One server of a model: the shared replica, a disk that works write by write, and a crash.
+//! One server of a model: the shared machine, a disk that works write by write, and a crash.
 //!
 //! This is the only adapter between the transition functions and stateright, and the only crash code
-//! there is. A write that the replica asks for is *pending* until the `Disk` stimulus makes the oldest
+//! there is. A write that the machine asks for is *pending* until the `Disk` stimulus makes the oldest
 //! one durable; a crash forgets what is pending and reboots from the disk in the same step. A server that
 //! is down for long is one whose messages are late, so nothing else is needed for it.
+//!
+//! The machine is the whole [`Rsm`], whatever it replicates ([`Recipe`]): for models of Raft alone, nothing.
 
 use protocol::log::{Durable, Entry};
-use protocol::raft::{Body, Message, RoleName, Rules, Timer};
+use protocol::raft::{Body, Message, RoleName, Timer};
 use protocol::replica::Replica;
-use protocol::{Index, NodeId, ReadId, SnapshotId, Write};
+use protocol::rsm::{Outcome, Rsm, Ticket};
+use protocol::{Index, LogId, NodeId, ReadId, SnapshotId, Write};
 use std::collections::VecDeque;
 use std::fmt;
 
+mod recipe;
 mod server;
+
+pub use recipe::{Bare, CommandOf, QueryOf, Recipe, ReplyOf, Service};
 
 pub use server::{DiskFault, Server, quiet_broken_claims};
 
@@ -34,23 +40,36 @@ impl fmt::Debug for Tag {
     }
 }
 
-/// A message as the model's network carries it: with its entries.
+/// A message as the model's network carries it: with its entries, or with the service as a snapshot has it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-pub struct Packet {
+pub struct Packet<C = Tag, S = Bare> {
     /// Raft's message.
     pub message: Message,
     /// The entries of an AppendEntries.
-    pub entries: Vec<Entry<Tag>>,
+    pub entries: Vec<Entry<C>>,
+    /// The state of an InstallSnapshot.
+    #[serde(default = "nothing", skip_serializing_if = "Option::is_none")]
+    pub state: Option<S>,
 }
 
-impl fmt::Debug for Packet {
+const fn nothing<S>() -> Option<S> {
+    None
+}
+
+/// The packets of a recipe's servers.
+pub type PacketOf<R> = Packet<CommandOf<R>, <R as Recipe>::Service>;
+
+impl<C: fmt::Debug, S: fmt::Debug> fmt::Debug for Packet<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Message { term, body } = self.message;
         write!(f, "t{term} {}", Words(body))?;
         if !self.entries.is_empty() {
             write!(f, " {:?}", self.entries)?;
         }
-        Ok(())
+        match self.state.as_ref().map(|state| format!("{state:?}")) {
+            Some(text) if !text.is_empty() => write!(f, " ({text})"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -96,24 +115,37 @@ impl fmt::Display for Words {
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
-pub enum Stimulus {
+pub enum Stimulus<C = Tag, Q = ()> {
     /// An armed timer fires.
     Timer(Timer),
     /// The disk finishes its oldest pending write.
     Disk,
     /// The server crashes and boots from its disk.
     Crash,
-    /// A client's command arrives.
+    /// A command arrives, and nobody waits for its result.
     Propose,
-    /// A client's read arrives.
+    /// A read arrives, and nobody waits for its answer.
     Read,
-    /// The service has snapshotted what it has applied.
+    /// The service's state is copied, to be made a snapshot of.
+    Copy,
+    /// The service has snapshotted what it has applied: what was copied, or what it has now.
     Compact,
     /// The server asks for votes without a pre-vote.
     Campaign,
+    /// A caller's command arrives.
+    Submit(Ticket, C),
+    /// A caller's read arrives.
+    Ask(Ticket, Q),
+    /// The callers with smaller tickets have waited long enough for a leader.
+    GiveUpParked(Ticket),
+    /// The callers with smaller tickets have waited long enough.
+    GiveUp(Ticket),
 }
 
-impl fmt::Debug for Stimulus {
+/// The stimuli of a recipe's servers.
+pub type StimulusOf<R> = Stimulus<CommandOf<R>, QueryOf<R>>;
+
+impl<C: fmt::Debug, Q: fmt::Debug> fmt::Debug for Stimulus<C, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Timer(timer) => write!(f, "{timer:?} timer"),
@@ -121,8 +153,13 @@ impl fmt::Debug for Stimulus {
             Self::Crash => write!(f, "crash and reboot"),
             Self::Propose => write!(f, "client proposes"),
             Self::Read => write!(f, "client reads"),
+            Self::Copy => write!(f, "copies what is applied, for a snapshot"),
             Self::Compact => write!(f, "snapshot of what is applied"),
             Self::Campaign => write!(f, "campaign"),
+            Self::Submit(ticket, command) => write!(f, "caller {ticket} submits {command:?}"),
+            Self::Ask(ticket, query) => write!(f, "caller {ticket} asks {query:?}"),
+            Self::GiveUpParked(below) => write!(f, "callers below {below} wait for no leader"),
+            Self::GiveUp(below) => write!(f, "callers below {below} have waited long enough"),
         }
     }
 }
@@ -151,8 +188,8 @@ impl Armed {
 }
 
 /// What the adapter saw in one step. The cluster reads it into its history; it is no part of a state.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Event {
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event<Y = ()> {
     /// A client asked for a read.
     Asked {
         /// Its name.
@@ -192,81 +229,109 @@ pub enum Event {
         /// Writes that were pending.
         writes: usize,
     },
+    /// A caller was told.
+    Told {
+        /// Which.
+        ticket: Ticket,
+        /// What.
+        outcome: Outcome<Y>,
+    },
+    /// A snapshot of less than what is applied by now was taken, or one that was not wanted any more.
+    CompactedLate {
+        /// Whether it was taken.
+        taken: bool,
+    },
 }
 
 /// A write on its way to the disk, with its entries.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Pending {
+pub struct Pending<C = Tag> {
     /// The write.
     pub write: Write,
     /// Its entries.
-    pub entries: Vec<Entry<Tag>>,
+    pub entries: Vec<Entry<C>>,
 }
 
 /// A server's whole state.
 #[derive(Clone)]
-pub struct Node<R> {
-    /// The shared machine.
-    pub replica: Replica<Tag, R>,
+pub struct Node<R: Recipe> {
+    /// The shared machine. It has applied exactly what it knows to be committed (a claim of its), so in a model of Raft
+    /// alone the applied index is all there is of a service (RED-APPLIED).
+    pub rsm: Rsm<R::Service, R::Raft, R::Rsm>,
     /// Which timers may fire.
     pub armed: Armed,
     /// Writes that the disk has not finished, oldest first.
-    pub pending: VecDeque<Pending>,
+    pub pending: VecDeque<Pending<CommandOf<R>>>,
     /// What the disk has.
-    pub disk: Durable<Tag>,
+    pub disk: Durable<CommandOf<R>>,
+    /// The snapshots' files, by their last entries: those that the disk's record or one that is pending names.
+    pub files: Vec<(LogId, R::Service)>,
+    /// What was copied to be made a snapshot of, and the last entry in it.
+    pub copy: Option<(Index, R::Service)>,
     /// How often the server has booted, from 1.
     pub boots: u8,
-    /// How many reads clients have sent here in this life.
+    /// How many reads that nobody waits for were asked here in this life.
     pub reads: u8,
-    /// RED-APPLIED. The last entry that the service has applied. What it has applied is the history's prefix of that
-    /// length, or a property is violated, so the state needs no more than the index.
-    pub applied: Index,
     /// A claim of the machine that did not hold.
     pub broken: Option<Box<str>>,
     /// See [`Event`]. Empty in every state that a checker sees.
-    pub events: Vec<Event>,
+    pub events: Vec<Event<ReplyOf<R>>>,
+}
+
+impl<R: Recipe> Node<R> {
+    /// Raft, its commands and its queue.
+    pub const fn replica(&self) -> &Replica<CommandOf<R>, R::Raft> {
+        self.rsm.replica()
+    }
+
+    /// Index of the last entry that the service has applied.
+    pub const fn applied(&self) -> Index {
+        self.rsm.applied()
+    }
 }
 
 // The fields that make a state: all but `events`, which is empty between steps.
-impl<R: Rules> PartialEq for Node<R> {
+impl<R: Recipe> PartialEq for Node<R> {
     fn eq(&self, other: &Self) -> bool {
-        self.replica == other.replica
+        self.rsm == other.rsm
             && self.armed == other.armed
             && self.pending == other.pending
             && self.disk == other.disk
+            && self.files == other.files
+            && self.copy == other.copy
             && self.boots == other.boots
             && self.reads == other.reads
-            && self.applied == other.applied
             && self.broken == other.broken
     }
 }
 
-impl<R: Rules> Eq for Node<R> {}
+impl<R: Recipe> Eq for Node<R> {}
 
-impl<R: Rules> std::hash::Hash for Node<R> {
+impl<R: Recipe> std::hash::Hash for Node<R> {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.replica.hash(state);
+        self.rsm.hash(state);
         self.armed.hash(state);
         self.pending.hash(state);
         self.disk.hash(state);
+        self.files.hash(state);
+        self.copy.hash(state);
         self.boots.hash(state);
         self.reads.hash(state);
-        self.applied.hash(state);
         self.broken.hash(state);
     }
 }
 
-impl<R: Rules> fmt::Debug for Node<R> {
+impl<R: Recipe> fmt::Debug for Node<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let raft = self.replica.raft();
+        let raft = self.replica().raft();
         let crown = if raft.role() == RoleName::Leader { "★" } else { " " };
-        write!(f, "{:?}{crown} {:?}", raft.me(), self.replica)?;
+        write!(f, "{:?}{crown} {}", raft.me(), format!("{:?}", self.rsm).trim_end())?;
         write!(f, " · disk {:?}", self.disk)?;
         if !self.pending.is_empty() {
             let writes: Vec<_> = self.pending.iter().map(|pending| pending.write).collect();
             write!(f, " + pending {writes:?}")?;
         }
-        write!(f, " · applied {} · boot {}", self.applied, self.boots)?;
+        write!(f, " · boot {}", self.boots)?;
         if let Some(broken) = &self.broken {
             write!(f, " · BROKEN: {broken}")?;
         }

@@ -4,8 +4,8 @@
 //! that a checker takes, outside the states, so that they cost no states.
 
 use crate::cluster::{Action, State};
-use crate::node::{Event, Node, Stimulus};
-use protocol::raft::{Body, Pace, Rules};
+use crate::node::{Event, Node, Recipe, Stimulus};
+use protocol::raft::{Body, Pace};
 use stateright::actor::ActorModelAction;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -92,7 +92,7 @@ impl Probes {
         self.1.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn note_event(&self, event: &Event) {
+    pub(crate) fn note_event<Y>(&self, event: &Event<Y>) {
         if let Event::Restored { kept_tail, contradicted, .. } = *event {
             self.reach(Probe::SnapshotInstalled);
             if kept_tail {
@@ -103,7 +103,10 @@ impl Probes {
             }
         }
         self.reach(match event {
-            Event::Asked { .. } | Event::Restored { .. } => return,
+            Event::Asked { .. }
+            | Event::Restored { .. }
+            | Event::Told { .. }
+            | Event::CompactedLate { .. } => return,
             Event::Readable { .. } => Probe::ReadConfirmed,
             Event::ReadLost { .. } => Probe::ReadLost,
             Event::AskedAgain => Probe::ReadAskedAgain,
@@ -117,9 +120,9 @@ impl Probes {
     }
 
     /// A delivery that changed nothing.
-    pub(crate) fn note_refusal<R: Rules>(&self, state: &State<R>, action: &Action) {
+    pub(crate) fn note_refusal<R: Recipe>(&self, state: &State<R>, action: &Action<R>) {
         let ActorModelAction::Deliver { dst, msg, .. } = action else { return };
-        let term = state.actor_states[usize::from(*dst)].replica.raft().term();
+        let term = state.actor_states[usize::from(*dst)].replica().raft().term();
         if msg.message.term != term {
             return;
         }
@@ -130,19 +133,19 @@ impl Probes {
         }
     }
 
-    pub(crate) fn note_step<R: Rules>(
+    pub(crate) fn note_step<R: Recipe>(
         &self,
         before: &Node<R>,
         after: &Node<R>,
         state: &State<R>,
-        action: &Action,
+        action: &Action<R>,
     ) {
-        let (old, new) = (before.replica.raft(), after.replica.raft());
+        let (old, new) = (before.replica().raft(), after.replica().raft());
         let crashed = matches!(action, ActorModelAction::Timeout(_, Stimulus::Crash));
         if crashed {
             let commands = |node: &Node<R>| {
-                let last = node.replica.raft().last().index;
-                last - node.replica.raft().terms().runs_through(last)
+                let last = node.replica().raft().last().index;
+                last - node.replica().raft().terms().runs_through(last)
             };
             if commands(before) > commands(after) {
                 self.reach(Probe::CrashForgotCommand);
@@ -159,7 +162,7 @@ impl Probes {
             if after.boots > 1 {
                 self.reach(Probe::RecoveredLeaderLeadsAgain);
             }
-            let leaders = state.actor_states.iter().filter(|node| node.replica.raft().leads());
+            let leaders = state.actor_states.iter().filter(|node| node.replica().raft().leads());
             if leaders.count() > 1 {
                 self.reach(Probe::TwoLeaders);
             }
@@ -200,8 +203,8 @@ impl Probes {
         }
     }
 
-    fn note_commit<R: Rules>(&self, before: &Node<R>, after: &Node<R>) {
-        let (old, new) = (before.replica.raft(), after.replica.raft());
+    fn note_commit<R: Recipe>(&self, before: &Node<R>, after: &Node<R>) {
+        let (old, new) = (before.replica().raft(), after.replica().raft());
         self.reach(Probe::Committed);
         if !new.leads() {
             self.reach(Probe::FollowerCommitted);
@@ -218,14 +221,14 @@ impl Probes {
 
 /// Figure 8 of the paper, (c): an entry of an old term is on a majority of disks and not committed, and a
 /// server with a later term's entry at that index could still win.
-fn is_figure_8<R: Rules>(state: &State<R>) -> bool {
+fn is_figure_8<R: Recipe>(state: &State<R>) -> bool {
     let committed = state.history.committed.len() as u64;
     let index = committed + 1;
     let terms = |number: usize| state.actor_states[number].disk.terms.term_at(index);
     let servers = state.actor_states.len();
     (0..servers).filter_map(terms).any(|term| {
         let copies = (0..servers).filter(|&number| terms(number) == Some(term)).count();
-        let leads = state.actor_states.iter().map(|node| node.replica.raft()).any(|raft| {
+        let leads = state.actor_states.iter().map(|node| node.replica().raft()).any(|raft| {
             raft.leads() && raft.term() > term && raft.terms().term_at(index) == Some(term)
         });
         leads && copies > servers / 2 && (0..servers).filter_map(terms).any(|other| other > term)

@@ -3,9 +3,9 @@
 use crate::cluster::{Cluster, State};
 use crate::converge::converge;
 use crate::history::Violation;
-use crate::node::{Node, Tag};
+use crate::node::{Node, Recipe};
 use protocol::log::Log;
-use protocol::raft::Rules;
+use protocol::raft;
 use protocol::terms::Terms;
 use protocol::{Index, LogId};
 use stateright::Property;
@@ -75,7 +75,7 @@ pub fn ids() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// Raft's properties, as stateright checks them on every state.
-pub fn properties<R: Rules>() -> Vec<Property<Cluster<R>>> {
+pub fn properties<R: raft::Rules>() -> Vec<Property<Cluster<R>>> {
     vec![
         Property::always(CLAIMS, |_, state: &State<R>| {
             state.actor_states.iter().all(|node| node.broken.is_none())
@@ -113,9 +113,9 @@ fn last_common(one: &Terms, two: &Terms) -> Option<Index> {
 }
 
 /// In memory and on the disks.
-fn log_matching<R: Rules>(state: &State<R>) -> bool {
+fn log_matching<R: Recipe>(state: &State<R>) -> bool {
     let nodes = &state.actor_states;
-    let memory = |n: usize| (nodes[n].replica.raft().terms(), nodes[n].replica.log());
+    let memory = |n: usize| (nodes[n].replica().raft().terms(), nodes[n].replica().log());
     let disk = |n: usize| (&nodes[n].disk.terms, &nodes[n].disk.log);
     pairs(nodes.len()).all(|(a, b)| match_up(memory(a), memory(b)) && match_up(disk(a), disk(b)))
 }
@@ -124,7 +124,7 @@ fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..count).flat_map(move |a| (a + 1..count).map(move |b| (a, b)))
 }
 
-fn match_up(one: (&Terms, &Log<Tag>), two: (&Terms, &Log<Tag>)) -> bool {
+fn match_up<C: Clone + Eq>(one: (&Terms, &Log<C>), two: (&Terms, &Log<C>)) -> bool {
     let Some(last) = last_common(one.0, two.0) else { return true };
     let first = one.0.base().index.max(two.0.base().index) + 1;
     (first..=last).all(|index| {
@@ -132,22 +132,22 @@ fn match_up(one: (&Terms, &Log<Tag>), two: (&Terms, &Log<Tag>)) -> bool {
     })
 }
 
-fn leader_completeness<R: Rules>(state: &State<R>) -> bool {
-    state.actor_states.iter().filter(|node| node.replica.raft().leads()).all(|node| {
-        let raft = node.replica.raft();
+fn leader_completeness<R: Recipe>(state: &State<R>) -> bool {
+    state.actor_states.iter().filter(|node| node.replica().raft().leads()).all(|node| {
+        let raft = node.replica().raft();
         state.history.committed.iter().enumerate().all(|(position, committed)| {
             let index = position as Index + 1;
             committed.by > raft.term()
                 || index <= raft.terms().base().index
                 || (raft.terms().term_at(index) == Some(committed.term)
-                    && node.replica.log().get(index) == Some(&committed.entry))
+                    && node.replica().log().get(index) == Some(&committed.entry))
         })
     })
 }
 
 /// A snapshot covers a prefix of what was committed, and ends with the entry that was committed there.
-fn snapshot_is_committed<R: Rules>(node: &Node<R>, state: &State<R>) -> bool {
-    let snapshot = node.replica.raft().terms().snapshot();
+fn snapshot_is_committed<R: Recipe>(node: &Node<R>, state: &State<R>) -> bool {
+    let snapshot = node.replica().raft().terms().snapshot();
     let base = snapshot.last;
     if base == LogId::ZERO {
         return snapshot.runs == 0;
@@ -158,7 +158,7 @@ fn snapshot_is_committed<R: Rules>(node: &Node<R>, state: &State<R>) -> bool {
     state.history.id_at(base.index) == Some(base) && snapshot.runs == terms.len() as u64
 }
 
-fn committed_is_durable<R: Rules>(state: &State<R>) -> bool {
+fn committed_is_durable<R: Recipe>(state: &State<R>) -> bool {
     let nodes = &state.actor_states;
     state.history.committed.iter().enumerate().all(|(position, committed)| {
         let index = position as Index + 1;

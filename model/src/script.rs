@@ -4,9 +4,8 @@
 //! among those that the model offers; none or several is an error that lists them. So a path written by hand
 //! stays readable, and breaks loudly when the protocol changes under it.
 
-use crate::cluster::{Action, Cluster, State, describe};
-use protocol::raft::Rules;
 use stateright::Model;
+use std::fmt::Debug;
 
 /// Only letters, digits and what tells numbers apart: spacing and arrows do not matter in a pick.
 fn squeeze(text: &str) -> String {
@@ -14,15 +13,14 @@ fn squeeze(text: &str) -> String {
 }
 
 /// The action that `pick` names: the words of the pick, in order, at the words of the action.
-pub fn pick<R: Rules>(
-    cluster: &Cluster<R>,
-    state: &State<R>,
-    pick: &str,
-) -> Result<Action, String> {
+pub fn pick<M>(model: &M, state: &M::State, pick: &str) -> Result<M::Action, String>
+where
+    M: Model<Action: Clone + Debug>,
+{
     let mut actions = Vec::new();
-    cluster.actions(state, &mut actions);
-    let fits = |action: &&Action| {
-        let text = squeeze(&describe(action));
+    model.actions(state, &mut actions);
+    let fits = |action: &&M::Action| {
+        let text = squeeze(&model.format_action(action));
         let mut rest = text.as_str();
         pick.split_whitespace().enumerate().all(|(position, word)| {
             let word = squeeze(word);
@@ -38,32 +36,33 @@ pub fn pick<R: Rules>(
     let chosen: Vec<_> = actions.iter().filter(fits).collect();
     match chosen.as_slice() {
         [one] => Ok((*one).clone()),
-        [] => Err(format!("nothing offered fits `{pick}`; offered:\n{}", list(&actions))),
-        several => {
-            Err(format!("`{pick}` fits more than one action:\n{}", list(several.iter().copied())))
-        }
+        [] => Err(format!("nothing offered fits `{pick}`; offered:\n{}", list(model, &actions))),
+        several => Err(format!(
+            "`{pick}` fits more than one action:\n{}",
+            list(model, several.iter().copied())
+        )),
     }
 }
 
-fn list<'a>(actions: impl IntoIterator<Item = &'a Action>) -> String {
-    actions
-        .into_iter()
-        .map(|action| format!("  {}", describe(action)))
-        .collect::<Vec<_>>()
-        .join("\n")
+fn list<'a, M>(model: &M, actions: impl IntoIterator<Item = &'a M::Action>) -> String
+where
+    M: Model<Action: Debug + 'a>,
+{
+    let lines = actions.into_iter().map(|action| format!("  {}", model.format_action(action)));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Follows a whole path, given in parts, from the initial state.
-pub fn follow<R: Rules>(
-    cluster: &Cluster<R>,
-    picks: &[&[&str]],
-) -> Result<(Vec<Action>, State<R>), String> {
-    let mut state = cluster.init_states().remove(0);
+pub fn follow<M>(model: &M, picks: &[&[&str]]) -> Result<(Vec<M::Action>, M::State), String>
+where
+    M: Model<Action: Clone + Debug>,
+{
+    let mut state = model.init_states().remove(0);
     let mut actions = Vec::new();
     for (position, text) in picks.iter().copied().flatten().enumerate() {
         let step = |error: String| format!("step {}: {error}", position + 1);
-        let action = pick(cluster, &state, text).map_err(step)?;
-        let next = cluster.next_state(&state, action.clone());
+        let action = pick(model, &state, text).map_err(step)?;
+        let next = model.next_state(&state, action.clone());
         state = next.ok_or_else(|| step(format!("`{text}` changes nothing")))?;
         actions.push(action);
     }

@@ -40,7 +40,7 @@ fn write(write: Write, name: &impl Fn(NodeId) -> NodeId) -> Write {
 fn node<R: Rules>(node: &Node<R>, name: &impl Fn(NodeId) -> NodeId) -> Node<R> {
     let rename = |command: &Tag| tag(*command, name);
     Node {
-        replica: node.replica.renamed(name, rename),
+        rsm: node.rsm.renamed(name, rename),
         pending: node
             .pending
             .iter()
@@ -66,6 +66,7 @@ fn envelope(env: &Envelope<Packet>, name: &impl Fn(NodeId) -> NodeId) -> Envelop
         msg: Packet {
             message: env.msg.message,
             entries: env.msg.entries.iter().map(|&e| entry(e, name)).collect(),
+            state: env.msg.state,
         },
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::bounds::{self, Bounds};
 use crate::cluster::Cluster;
+use crate::group::{self, Group};
 use crate::kv::{self, Corner, Shop};
 use crate::node::{Packet, Stimulus};
 use crate::probes::Probe;
@@ -272,6 +273,71 @@ impl<R: protocol::kv::Rules> System for Shop<R> {
 
     fn follow(&self, path: &[Self::Action]) -> Result<Self::State, String> {
         kv::follow(self, path)
+    }
+}
+
+impl<W: protocol::rsm::Rules> System for Group<W> {
+    type Message = group::Message;
+    type Stimulus = group::Stimulus;
+    type Bounds = group::Bounds;
+    type Corner = group::Corner;
+
+    const NAME: &'static str = "group";
+
+    fn bounds(&self) -> group::Bounds {
+        self.bounds
+    }
+
+    fn bounds_text(bounds: &group::Bounds) -> String {
+        group::bounds_text(bounds)
+    }
+
+    fn validate(bounds: &group::Bounds) -> Result<(), String> {
+        <Cluster<raft::Paper> as System>::validate(&bounds.servers)?;
+        within("max_log", bounds.servers.max_log, 0, 0)?;
+        within("reads", bounds.servers.reads.into(), 0, 0)?;
+        within("attempts", bounds.attempts.into(), 1, 15)
+    }
+
+    fn stop(&self) -> &AtomicBool {
+        self.stop()
+    }
+
+    fn reached(&self) -> Vec<group::Corner> {
+        let all = group::Corner::ALL.iter().copied();
+        all.filter(|&corner| self.corners.reached(corner)).collect()
+    }
+
+    fn corner_text(corner: group::Corner) -> &'static str {
+        corner.text()
+    }
+
+    fn converged(&self) -> u64 {
+        self.corners.converged()
+    }
+
+    fn thorough(&self, property: &str) -> Self {
+        let mut group = self.clone();
+        if property == group::TOLD {
+            group.bounds.servers.converge_every = 1;
+        }
+        group
+    }
+
+    fn representative() -> Option<Renaming<Self>> {
+        None
+    }
+
+    fn transcript(&self, path: &[Self::Action]) -> String {
+        group::transcript(self, path)
+    }
+
+    fn picture(&self, path: &[Self::Action]) -> String {
+        group::picture(self, path)
+    }
+
+    fn follow(&self, path: &[Self::Action]) -> Result<Self::State, String> {
+        group::follow(self, path)
     }
 }
 

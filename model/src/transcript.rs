@@ -113,7 +113,7 @@ fn consequences<R: Rules>(
         }));
         lines.extend(deed.events.iter().filter_map(|event| told(deed.me, event)));
         if lines.is_empty() {
-            lines.push(format!("{:?} is now {:?}", deed.me, deed.after.replica.raft()));
+            lines.push(format!("{:?} is now {:?}", deed.me, deed.after.replica().raft()));
         }
         if let Some(claim) = &deed.after.broken {
             lines.push(format!("BROKEN: {claim}"));
@@ -150,7 +150,7 @@ fn disk_news<R: Rules>(deed: &Deed<R>) -> Option<String> {
 
 /// A server's role, term and leader in words.
 fn standing<R: Rules>(node: &Node<R>) -> String {
-    let raft = node.replica.raft();
+    let raft = node.replica().raft();
     let role = match (raft.role(), raft.leader()) {
         (RoleName::Follower, Some(leader)) => format!("follower of {leader:?}"),
         (RoleName::Follower, None) => "follower".into(),
@@ -164,21 +164,21 @@ fn standing<R: Rules>(node: &Node<R>) -> String {
 /// What changed in the server's memory.
 fn server_news<R: Rules>(deed: &Deed<R>) -> Vec<String> {
     let (me, before, after) = (deed.me, &deed.before, &deed.after);
-    let (old, new) = (before.replica.raft(), after.replica.raft());
+    let (old, new) = (before.replica().raft(), after.replica().raft());
     let mut lines = Vec::new();
     let (was, is) = (standing(before), standing(after));
     if was != is {
         lines.push(format!("{me:?} {was} → {is}"));
     }
-    if old.terms() != new.terms() || before.replica.log() != after.replica.log() {
-        let (log, commands) = (new.terms(), after.replica.log());
+    if old.terms() != new.terms() || before.replica().log() != after.replica().log() {
+        let (log, commands) = (new.terms(), after.replica().log());
         lines.push(format!("{me:?} log {:?} → {log:?}  {commands:?}", old.terms()));
     }
     if old.commit() != new.commit() {
         lines.push(format!("{me:?} commit {} → {}", old.commit(), new.commit()));
     }
-    if before.applied != after.applied {
-        lines.push(format!("{me:?} applied {} → {}", before.applied, after.applied));
+    if before.applied() != after.applied() {
+        lines.push(format!("{me:?} applied {} → {}", before.applied(), after.applied()));
     }
     if old.heard() != new.heard() {
         lines.push(match new.heard() {
@@ -206,7 +206,7 @@ fn writes_asked<R: Rules>(deed: &Deed<R>) -> Vec<String> {
 /// What a crash took away.
 fn forgotten<R: Rules>(deed: &Deed<R>) -> Vec<String> {
     let Deed { me, before, after, .. } = deed;
-    let (old, new) = (before.replica.raft(), after.replica.raft());
+    let (old, new) = (before.replica().raft(), after.replica().raft());
     let pending = before.pending.iter();
     let mut lines: Vec<_> = pending
         .map(in_words)
@@ -250,6 +250,10 @@ fn told(me: NodeId, event: &Event) -> Option<String> {
         Event::StaleSnapshot => Some(format!("{me:?} does not need the snapshot")),
         Event::Overwrote => Some(format!("{me:?} drops entries for others")),
         Event::LostQuorum => Some(format!("{me:?} has heard no quorum and stops leading")),
-        Event::Asked { .. } | Event::AskedAgain | Event::Crashed { .. } => None,
+        Event::Told { ticket, .. } => Some(format!("caller {ticket} is told")),
+        Event::Asked { .. }
+        | Event::AskedAgain
+        | Event::Crashed { .. }
+        | Event::CompactedLate { .. } => None,
     }
 }

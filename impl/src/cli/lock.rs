@@ -1,7 +1,7 @@
 //! `quorate lock`: a command that runs while a lock is held, on one machine of many.
 //!
-//! Two threads: this one passes signals on and waits for the command; the other one renews the lock, and gives it
-//! back when the command has ended. So neither a slow network holds up a signal, nor a slow command a renewal.
+//! Two threads: this one passes signals on and waits for the command; the other one renews the lock, and gives it back
+//! when the command has ended. So neither a slow network holds up a signal, nor a slow command a renewal.
 
 use super::Failed;
 use super::target::Target;

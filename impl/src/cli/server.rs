@@ -1,8 +1,8 @@
 //! `quorate server`: one node, until it is told to stop.
 
 use super::Failed;
-use quorate::config::Settings;
-use quorate::node::Node;
+use quorate::config::{Config, Settings};
+use quorate::node::{Node, Ports};
 use quorate::sync::{AtomicBool, Ordering};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -95,16 +95,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
     logs.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
     let config = arguments.settings()?.check()?;
     let node = Node::start(&config)?;
-    let ports = node.ports();
-    println!("quorate node {} of {} is up", config.me.0, config.nodes.len());
-    println!("  any client      redis-cli -h {} -p {}", ports.plain.ip(), ports.plain.port());
-    println!(
-        "  cluster client  redis-cli -c -h {} -p {}",
-        ports.cluster.ip(),
-        ports.cluster.port()
-    );
-    println!("  figures         http://{}/metrics", ports.admin);
-    println!("  folder          {}", config.dir.display());
+    // Whoever started it may not want to read this.
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), greeting(&config, &node).as_bytes());
     let stop = node.stopper();
     let asked = AtomicBool::new(false);
     ctrlc::set_handler(move || {
@@ -116,4 +108,23 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
     })?;
     node.wait()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where it listens, and how to reach it.
+fn greeting(config: &Config, node: &Node) -> String {
+    let Ports { plain, cluster, admin } = node.ports();
+    format!(
+        "quorate node {} of {} is up\n\
+        \x20 any client      redis-cli -h {} -p {}\n\
+        \x20 cluster client  redis-cli -c -h {} -p {}\n\
+        \x20 figures         http://{admin}/metrics\n\
+        \x20 folder          {}\n",
+        config.me.0,
+        config.nodes.len(),
+        plain.ip(),
+        plain.port(),
+        cluster.ip(),
+        cluster.port(),
+        config.dir.display()
+    )
 }

@@ -30,11 +30,6 @@ fn wall_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// How many milliseconds are left until then.
-pub fn left_ms(at: u64) -> u64 {
-    at.saturating_sub(wall_ms())
-}
-
 /// 40 hexadecimal digits that stand for a text, as names in a cluster do.
 pub fn name(text: &str) -> String {
     let hash = Sha256::digest(text.as_bytes());
@@ -107,6 +102,11 @@ impl Views {
         self.now_ms
     }
 
+    /// How long the node has been up, in milliseconds: no jump of the wall clock makes anybody wait longer.
+    pub fn up_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// The view of this round.
     pub fn current(&self) -> Arc<View> {
         Arc::clone(&self.current)
@@ -132,6 +132,7 @@ impl Views {
             self.commands_then = self.counters.commands;
             self.made = Instant::now();
         }
+        let up_ms = self.up_ms();
         let view = Arc::make_mut(&mut self.current);
         for node in &mut view.nodes {
             node.connected = node.id == status.me || status.up & (1 << node.id.0) != 0;
@@ -145,7 +146,7 @@ impl Views {
         view.snapshot_index = status.snapshot;
         view.keys = status.gauges.keys;
         view.memory_bytes = resident().max(status.gauges.bytes);
-        view.uptime_ms = self.started.elapsed().as_millis() as u64;
+        view.uptime_ms = up_ms;
         view.clients = clients as u64;
         view.counters = self.counters;
         view.clock = status.clock;

@@ -19,7 +19,7 @@ pub struct Wait {
     pub key: Bytes,
     /// The version that it has seen.
     pub version: Version,
-    /// Until when, in Unix milliseconds; none: for ever.
+    /// Until when, in milliseconds since the node's start; none: for ever.
     pub until: Option<u64>,
 }
 

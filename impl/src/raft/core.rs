@@ -79,6 +79,8 @@ pub struct State<S: StateMachine, C> {
     sizes_after: Index,
     log_bytes: u64,
     snapshotting: bool,
+    /// No snapshot is taken before the log has so many bytes: the last one failed.
+    no_snapshot_below: u64,
     stopping: bool,
     stopped: bool,
     /// The servers to which there is a connection, a bit each.
@@ -118,6 +120,7 @@ impl<S: StateMachine, C> State<S, C> {
             sizes,
             sizes_after: first - 1,
             snapshotting: false,
+            no_snapshot_below: 0,
             stopping: false,
             stopped: false,
             up: 0,
@@ -201,6 +204,11 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
             }
             Mail::Snapshot { id } => {
                 self.state.snapshotting = false;
+                // What failed fails again at once; it is tried again when the log has grown by as much as it may.
+                self.state.no_snapshot_below = match id {
+                    Some(_) => 0,
+                    None => self.state.log_bytes + self.options.snapshot_bytes,
+                };
                 if let Some(id) = id {
                     let input = raft::Input::Compact { through: id.last.index };
                     self.step(Input::Replica(replica::Input::Raft(input)));
@@ -421,9 +429,11 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         match origin {
             Origin::Caller(caller) => self.callers.tell(caller, outcome),
             Origin::Peer(node, ticket) => {
-                if let (Some(peers), Ok(bytes)) = (&self.peers, encode(&outcome)) {
-                    peers.answer(node, ticket, &bytes);
-                }
+                let Some(peers) = &self.peers else { return };
+                let bytes = encode(&outcome).ok().filter(|bytes| peers.fits(bytes.len()));
+                // A reply too long to be passed on is kept from its caller alone, not from all who wait there.
+                let bytes = bytes.or_else(|| encode(&Outcome::<S::Reply>::Unknown).ok());
+                peers.answer(node, ticket, &bytes.unwrap_or_default());
             }
             Origin::Nobody => {}
         }

@@ -4,3 +4,4 @@
 
 pub mod process;
 pub mod proxy;
+pub mod suite;

@@ -1,8 +1,8 @@
 //! Real `quorate server` processes for tests: started, killed as a power cut would, and started again in their folders.
 //!
 //! A process lives no longer than its [`Node`], and a folder no longer than its [`Cluster`]. Ports are looked for
-//! below those that the system gives to outgoing connections, so a node that is started again finds its own free.
-//! What a server has written on its stderr is shown if the test fails.
+//! below those that the system gives to outgoing connections, so a node that is started again finds its own free. What
+//! a server has written on its stderr is shown if the test fails.
 
 #![allow(dead_code)]
 
@@ -121,9 +121,13 @@ impl Node {
         let log = dir.with_extension("log");
         let stderr = File::options().create(true).append(true).open(&log).expect("a log file");
         let mut command = quorate();
-        command.arg("server").arg("--dir").arg(dir).args(arguments);
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(stderr).spawn().expect("the program starts");
+        command.arg("server").arg("--dir").arg(dir).args(arguments).stderr(stderr);
+        Self::start_as(command, log)
+    }
+
+    /// The same as another command, whose stderr goes to a file.
+    pub fn start_as(mut command: Command, log: PathBuf) -> Option<Self> {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut port = |before: &str| -> Option<SocketAddr> {
             let mut lines = stdout.by_ref().lines().map_while(Result::ok);

@@ -45,6 +45,8 @@ pub type Ticket = u64;
 pub const MAX_WAITING: usize = 1 << 16;
 
 /// A deterministic service: the same commands in the same order give the same state and the same replies.
+///
+/// RSM-SNAP-1. A snapshot is all of it: whatever a later reply can depend on is in the snapshot.
 pub trait StateMachine: Clone {
     /// What changes it.
     type Command: Clone;
@@ -110,7 +112,8 @@ pub enum Outcome<Y> {
 /// What a server asks its driver to do, in order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect<Y> {
-    /// What the replica asks for: to send, to write, to arm or disarm a timer, or to note a role or a refused snapshot.
+    /// What the replica asks for: to send, to write, to arm or disarm a timer, or to note a role, a refused snapshot,
+    /// or what became of a read that the driver has asked Raft for itself, under a number that is not given here.
     Raft(raft::Effect),
     /// Tell a caller.
     Tell {
@@ -211,6 +214,21 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
         }
     }
 
+    /// The same server with every server's number changed by `name`: see [`raft::Raft::renamed`]. The service and who
+    /// waits know no server's number, or `command` changes it.
+    pub fn renamed(
+        &self,
+        name: &impl Fn(NodeId) -> NodeId,
+        command: impl Fn(&S::Command) -> S::Command,
+    ) -> Self
+    where
+        Self: Clone,
+    {
+        let parked = self.parked.iter().map(|(ticket, parked)| (*ticket, command(parked)));
+        let parked = parked.collect();
+        Self { parked, replica: self.replica.renamed(name, command), ..self.clone() }
+    }
+
     fn leader(&self) -> Option<NodeId> {
         self.replica.raft().leader()
     }
@@ -236,16 +254,16 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
                     self.tell(None, out);
                     self.answer_reads(out);
                 }
-                raft::Effect::Readable { id, index } => {
+                raft::Effect::Readable { id, index } if id.0 < self.next_read => {
                     let batch = self.batches.iter_mut().find(|batch| batch.id == id);
                     batch.into_iter().for_each(|batch| batch.index = Some(index));
                     self.answer_reads(out);
                 }
-                raft::Effect::Refused(Refusal::ReadLost { id }) => {
+                raft::Effect::Refused(Refusal::ReadLost { id }) if id.0 < self.next_read => {
                     let reads = self.take_batch(id);
                     self.parked_reads.extend(reads);
                 }
-                raft::Effect::Refused(Refusal::TooManyReads { id }) => {
+                raft::Effect::Refused(Refusal::TooManyReads { id }) if id.0 < self.next_read => {
                     let busy = |(ticket, _)| Effect::Tell { ticket, outcome: Outcome::Busy };
                     out.extend(self.take_batch(id).into_iter().map(busy));
                 }
@@ -379,7 +397,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
 
     /// RSM-PARK-1. Those who were parked go on as soon as a leader is known.
     fn unpark(&mut self, out: &mut Vec<Effect<S::Reply>>) {
-        if self.leader().is_none() {
+        if !self.rules.may_go_on(self.leader().is_some()) {
             return;
         }
         let commands = core::mem::take(&mut self.parked);

@@ -244,8 +244,11 @@ fn sign(svg: &mut Svg, stimulus: Stimulus, (x, y): (f64, f64)) {
                 y + 5.0
             ),
         ),
-        Stimulus::Propose => diamond(svg, "sign full"),
-        Stimulus::Read => diamond(svg, "sign"),
+        Stimulus::Propose | Stimulus::Submit(..) => diamond(svg, "sign full"),
+        Stimulus::Read | Stimulus::Ask(..) => diamond(svg, "sign"),
+        Stimulus::Copy | Stimulus::GiveUpParked(_) | Stimulus::GiveUp(_) => {
+            svg.rect("sign", (x - 4.5, y - 4.5), (9.0, 9.0), 1.0);
+        }
         Stimulus::Crash => {
             svg.rect("gap", (x - 4.0, y - 6.0), (8.0, 12.0), 0.0);
             svg.path(

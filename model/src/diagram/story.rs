@@ -110,7 +110,7 @@ impl Story {
     /// The story of a path.
     pub fn of<R: Rules>(cluster: &Cluster<R>, start: &State<R>, actions: &[Action]) -> Self {
         let nodes = &start.actor_states;
-        let roles: Vec<_> = nodes.iter().map(|node| node.replica.raft().role()).collect();
+        let roles: Vec<_> = nodes.iter().map(|node| node.replica().raft().role()).collect();
         let mut story = Self {
             rows: vec![Row {
                 server: 0,
@@ -142,7 +142,7 @@ impl Story {
         let names = violated(cluster, &state).into_iter();
         story.verdict.extend(names.map(|name| format!("violated: {name}")));
         for node in &state.actor_states {
-            let me = node.replica.raft().me();
+            let me = node.replica().raft().me();
             story.verdict.extend(node.broken.iter().map(|claim| format!("{me:?} BROKEN: {claim}")));
         }
         story.ends = state.actor_states.iter().map(|node| summary(node)).collect();
@@ -180,7 +180,7 @@ impl Story {
                 }
             }
         }
-        let role = taken.next.actor_states[server].replica.raft().role();
+        let role = taken.next.actor_states[server].replica().raft().role();
         let captions = taken.deed.as_ref().map_or_else(Vec::new, captions);
         self.rows.push(Row { server, what, role, captions });
     }
@@ -233,7 +233,7 @@ impl Story {
 
 /// Term, log and commit index.
 fn summary<R: Rules>(node: &Node<R>) -> String {
-    let raft = node.replica.raft();
+    let raft = node.replica().raft();
     format!("t{} {:?} commit {}", raft.term(), raft.terms(), raft.commit())
 }
 
@@ -252,9 +252,9 @@ fn mark<R: Rules>(deed: &Deed<R>, stimulus: Stimulus) -> String {
             writes => format!("crash, {writes} writes forgotten"),
         },
         Stimulus::Propose => {
-            let log = after.replica.log();
+            let log = after.replica().log();
             match log.get(log.last()) {
-                Some(entry) if log.last() > before.replica.log().last() => {
+                Some(entry) if log.last() > before.replica().log().last() => {
                     format!("client proposes {entry:?}")
                 }
                 _ => "client proposes".into(),
@@ -267,7 +267,7 @@ fn mark<R: Rules>(deed: &Deed<R>, stimulus: Stimulus) -> String {
             });
             asked.unwrap_or_else(|| "client reads".into())
         }
-        Stimulus::Compact => format!("snapshot {:?}", after.replica.raft().terms().snapshot()),
+        Stimulus::Compact => format!("snapshot {:?}", after.replica().raft().terms().snapshot()),
         other => format!("{other:?}"),
     }
 }
@@ -286,7 +286,11 @@ fn captions<R: Rules>(deed: &Deed<R>) -> Vec<Caption> {
         Event::StaleSnapshot => Some("snapshot not needed".into()),
         Event::Overwrote => Some("entries overwritten".into()),
         Event::LostQuorum => Some("lost its quorum".into()),
-        Event::Asked { .. } | Event::AskedAgain | Event::Crashed { .. } => None,
+        Event::Told { ticket, .. } => Some(format!("caller {ticket} is told")),
+        Event::Asked { .. }
+        | Event::AskedAgain
+        | Event::Crashed { .. }
+        | Event::CompactedLate { .. } => None,
     });
     captions.extend(news.map(|text| Caption { text, tone: Tone::News }));
     if deed.after.broken.is_some() && deed.before.broken.is_none() {

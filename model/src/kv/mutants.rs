@@ -315,7 +315,7 @@ pub const HUNTS: &[Hunt] = &[
     hunt("K16b", "KV-ONCE-4", Bug::UnknownIsNew, IDLE_CLIENTS, EXACTLY_ONCE),
     hunt("QK26", "KV-ONCE-5", Bug::FloorFalls, IDLE_CLIENTS, EXACTLY_ONCE),
     hunt("QK27", "KV-SCAN-1", Bug::PlaceByNumber, SCANS, SCAN),
-    hunt("S11", "KV-SNAPSHOT-1", Bug::RecordsNotSaved, RESTART, EXACTLY_ONCE),
+    hunt("S11b", "KV-SNAPSHOT-1", Bug::RecordsNotSaved, RESTART, EXACTLY_ONCE),
     hunt("QK28", "KV-SNAPSHOT-1", Bug::FloorsNotSaved, RESTART, VERSIONS),
     hunt("QK11", "CLERK-CREATE-1", Bug::CreationNotRecorded, scenes::DELETES, EXACTLY_ONCE),
     hunt("K10", "CLERK-MAYBE-1", Bug::MismatchIsFinal, scenes::PUTS, REFUSED),

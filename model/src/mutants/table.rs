@@ -305,15 +305,6 @@ pub const TABLE: &[Hunt] = &[
     )
     .fault(DiskFault::LosesSnapshots),
     Hunt::new(
-        "P6",
-        "RAFT-SNAP-6",
-        "a restart resumes in front of its snapshot",
-        snapshots(3).crashing(),
-        CLAIMS,
-    )
-    .fault(DiskFault::RestartsBeforeSnapshot)
-    .from(&[N0_LEADS_1, N0_DISK, N1_HAS_NO_OP]),
-    Hunt::new(
         "Q17",
         "RAFT-SNAP-6",
         "a snapshot's record does not have the number of leaders that it covers",

@@ -1,10 +1,12 @@
 //! The actor: inputs from stateright, effects carried out, disks that finish or forget.
 
-use super::{Armed, Event, Node, Packet, Pending, Stimulus, Tag};
+use super::{
+    Armed, CommandOf, Event, Node, PacketOf, Pending, Recipe, Service, Stimulus, StimulusOf, Tag,
+};
 use protocol::log::Durable;
-use protocol::raft::{self, Body, Config, Effect, Message, Refusal, Rules, Timer};
-use protocol::replica::{Input, Replica};
-use protocol::{Index, Machine, NodeId, ReadId, Term, Write};
+use protocol::raft::{self, Body, Config, Effect, Message, Refusal, Timer};
+use protocol::rsm::{self, Input, Rsm, StateMachine};
+use protocol::{Index, LogId, Machine, NodeId, ReadId, Term, Write, replica};
 use stateright::actor::{Actor, Id, Out};
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -28,8 +30,12 @@ pub enum DiskFault {
     DropsReports,
     /// A snapshot takes effect in two steps, the log first; a crash falls between.
     TearsSnapshots,
-    /// A restart resumes with nothing applied although a snapshot covers a prefix.
-    RestartsBeforeSnapshot,
+    /// A restart begins with an empty service although a snapshot covers a prefix.
+    RestartsEmpty,
+    /// A restart takes the service as it was, and applies to it again what is behind the snapshot.
+    RestartsAhead,
+    /// A snapshot's file lacks what the service keeps so that no call is executed twice.
+    ForgetsRecords,
     /// A snapshot is taken of the whole log, applied or not.
     SnapshotsUnapplied,
     /// The numbers of reads begin anew at a restart.
@@ -66,29 +72,52 @@ pub fn quiet_broken_claims() {
     }));
 }
 
-impl<R: Rules> Server<R> {
-    fn boot(&self, disk: Durable<Tag>, boots: u8, out: &mut Out<Self>) -> Node<R> {
-        let applied = match self.fault {
-            DiskFault::RestartsBeforeSnapshot => 0,
-            _ => disk.snapshot().last.index,
+impl<R: Recipe> Server<R> {
+    fn boot(
+        &self,
+        disk: Durable<CommandOf<R>>,
+        mut files: Vec<(LogId, R::Service)>,
+        boots: u8,
+        out: &mut Out<Self>,
+    ) -> Node<R> {
+        let snapshot = disk.snapshot().last;
+        // A file without a record is deleted.
+        files.retain(|(last, _)| *last == snapshot);
+        let service = match files.first() {
+            Some((_, service)) if self.fault != DiskFault::RestartsEmpty => service.clone(),
+            _ => R::Service::empty(),
         };
+        self.boot_with(disk, files, service, boots, out)
+    }
+
+    fn boot_with(
+        &self,
+        disk: Durable<CommandOf<R>>,
+        files: Vec<(LogId, R::Service)>,
+        service: R::Service,
+        boots: u8,
+        out: &mut Out<Self>,
+    ) -> Node<R> {
+        let first_read = R::Service::first_read(boots);
+        let rsm = Rsm::new(self.rules.rules(), self.config, disk.clone(), service, first_read);
         let mut node = Node {
-            replica: Replica::new(self.rules, self.config, disk.clone()),
+            rsm,
             armed: Armed::default(),
             pending: VecDeque::new(),
             disk,
+            files,
+            copy: None,
             boots,
             reads: 0,
-            applied,
             broken: None,
             events: Vec::new(),
         };
-        self.feed(&mut node, Input::Raft(raft::Input::Start), out);
+        self.feed(&mut node, raft_input(raft::Input::Start), out);
         node
     }
 
     /// One input and its effects. A claim that does not hold is caught here and nowhere else.
-    fn feed(&self, node: &mut Node<R>, input: Input<'_, Tag>, out: &mut Out<Self>) {
+    fn feed(&self, node: &mut Node<R>, input: Input<'_, R::Service>, out: &mut Out<Self>) {
         let outer = IN_STEP.replace(true);
         let result = catch_unwind(AssertUnwindSafe(|| self.carry_out(node, input, out)));
         IN_STEP.set(outer);
@@ -99,25 +128,30 @@ impl<R: Rules> Server<R> {
         }
     }
 
-    fn carry_out(&self, node: &mut Node<R>, input: Input<'_, Tag>, out: &mut Out<Self>) {
-        let before = Before::of(node, &input);
+    fn carry_out(&self, node: &mut Node<R>, input: Input<'_, R::Service>, out: &mut Out<Self>) {
+        let came = Came::of(&input);
+        let before = Before::of(node, &came);
         let mut effects = Vec::new();
-        node.replica.step(input, &mut effects);
+        node.rsm.step(input, &mut effects);
         let (mut rearmed, mut granted_pre_vote) = (false, false);
         for effect in effects {
+            let effect = match effect {
+                rsm::Effect::Raft(effect) => effect,
+                rsm::Effect::Tell { ticket, outcome } => {
+                    node.events.push(Event::Told { ticket, outcome });
+                    continue;
+                }
+            };
             match effect {
                 Effect::Send { to, message } => {
                     granted_pre_vote |= message.body == Body::PreVoteGranted;
-                    if matches!(message.body, Body::ReadIndex { .. })
-                        && matches!(input, Input::Message { .. })
-                    {
+                    if matches!(message.body, Body::ReadIndex { .. }) && came.message.is_some() {
                         node.events.push(Event::AskedAgain);
                     }
-                    let entries = node.replica.entries_of(&message).copied().collect();
-                    out.send(Id::from(usize::from(to.0)), Packet { message, entries });
+                    out.send(Id::from(usize::from(to.0)), packet(node, message));
                 }
                 Effect::Write(write) => {
-                    let entries = node.replica.entries_of_write(&write).copied().collect();
+                    let entries = node.replica().entries_of_write(&write).cloned().collect();
                     if matches!(write, Write::Append { first, .. } if first <= before.last) {
                         node.events.push(Event::Overwrote);
                     }
@@ -131,21 +165,8 @@ impl<R: Rules> Server<R> {
                     node.pending.push_back(Pending { write, entries });
                 }
                 Effect::AfterDisk { .. } => panic!("a replica keeps its slow lane to itself"),
-                Effect::Commit { through } => {
-                    // This and the next also watch RAFT-SNAP-6: where a restart resumes.
-                    assert!(through > node.applied, "every entry is applied once");
-                    let log = node.replica.log();
-                    let there = (node.applied + 1..=through).all(|index| log.get(index).is_some());
-                    assert!(there, "what is to be applied is in the log");
-                    node.applied = through;
-                }
-                Effect::Restore { id } => {
-                    // RAFT-SNAP-2.
-                    assert!(
-                        id.last.index > node.applied,
-                        "a snapshot never takes the service back"
-                    );
-                    node.applied = id.last.index;
+                Effect::Commit { .. } | Effect::Restore { .. } => {
+                    panic!("a machine keeps its service to itself")
                 }
                 Effect::Arm(timer) => {
                     rearmed |= timer == Timer::Election;
@@ -159,34 +180,28 @@ impl<R: Rules> Server<R> {
                 Effect::Refused(_) | Effect::Proposed { .. } | Effect::Role { .. } => {}
             }
         }
-        let granted = node.replica.raft().hard_state().vote.is_some_and(|vote| input.is_from(vote));
-        self.observe(node, &before, input, rearmed && !granted);
+        let vote = node.replica().raft().hard_state().vote;
+        let granted = came.message.is_some_and(|(from, _)| vote == Some(from));
+        self.observe(node, &before, &came, rearmed && !granted);
         // RAFT-PREVOTE-1, this and the next claim.
         let helps = granted_pre_vote && (before.leads || before.heard);
         assert!(!helps, "who leads or hears a leader does not help to replace it");
-        if let Input::Message { message: Message { term, body: Body::PreVote { last } }, .. } =
-            input
-            && term == node.replica.raft().term()
-            && last >= node.replica.raft().last()
+        if let Some((_, Message { term, body: Body::PreVote { last } })) = came.message
+            && term == node.replica().raft().term()
+            && last >= node.replica().raft().last()
             && !(before.leads || before.heard)
         {
             assert!(granted_pre_vote, "who hears no leader helps whoever could win");
         }
         if self.contact_at_once && node.armed.contains(Timer::Contact) {
             node.armed.set(Timer::Contact, false);
-            self.carry_out(node, Input::Raft(raft::Input::Timer(Timer::Contact)), out);
+            self.carry_out(node, raft_input(raft::Input::Timer(Timer::Contact)), out);
         }
     }
 
     /// Claims about one step that need the state before it; what is worth noting of it.
-    fn observe(
-        &self,
-        node: &mut Node<R>,
-        before: &Before,
-        input: Input<'_, Tag>,
-        rearmed_for_nothing: bool,
-    ) {
-        let raft = node.replica.raft();
+    fn observe(&self, node: &mut Node<R>, before: &Before, came: &Came, rearmed_for_nothing: bool) {
+        let raft = node.replica().raft();
         assert!(raft.commit() >= before.commit, "the commit index never falls within a life");
         // RAFT-SNAP-4, among others.
         assert!(raft.term() >= before.term, "the term never falls within a life");
@@ -198,57 +213,83 @@ impl<R: Rules> Server<R> {
             assert!(peers.all(|(old, peer)| *old <= peer.matched), "match indices only rise");
         }
         // RAFT-PREVOTE-2.
-        let from_leader = matches!(input, Input::Message { message, .. }
-            if message.body.is_from_leader());
+        let body = came.message.map(|(_, message)| message.body);
+        let from_leader = body.is_some_and(|body| body.is_from_leader());
         assert!(before.heard || !raft.heard() || from_leader, "only a leader's message is contact");
-        match input {
-            Input::Message { message: Message { body, .. }, .. } => match body {
-                Body::PreVote { .. } | Body::RequestVote { .. } => {
-                    // RAFT-TIMER-1.
-                    assert!(
-                        !rearmed_for_nothing || before.leads,
-                        "a refused request leaves the election timer alone"
-                    );
-                }
-                Body::InstallSnapshot { id } if id.last.index <= before.commit => {
-                    node.events.push(Event::StaleSnapshot);
-                }
-                _ => {}
-            },
-            Input::Raft(raft::Input::Timer(Timer::Quorum)) if before.leads && !raft.leads() => {
+        match body {
+            Some(Body::PreVote { .. } | Body::RequestVote { .. }) => {
+                // RAFT-TIMER-1.
+                assert!(
+                    !rearmed_for_nothing || before.leads,
+                    "a refused request leaves the election timer alone"
+                );
+            }
+            Some(Body::InstallSnapshot { id }) if id.last.index <= before.commit => {
+                node.events.push(Event::StaleSnapshot);
+            }
+            _ if came.timer == Some(Timer::Quorum) && before.leads && !raft.leads() => {
                 node.events.push(Event::LostQuorum);
             }
             _ => {}
         }
     }
 
-    fn stimulate(&self, node: &mut Node<R>, stimulus: Stimulus, out: &mut Out<Self>) {
+    fn stimulate(&self, node: &mut Node<R>, stimulus: StimulusOf<R>, out: &mut Out<Self>) {
         match stimulus {
             Stimulus::Timer(timer) => {
                 node.armed.set(timer, false);
-                self.feed(node, Input::Raft(raft::Input::Timer(timer)), out);
+                self.feed(node, raft_input(raft::Input::Timer(timer)), out);
             }
             Stimulus::Disk => self.finish_write(node, out),
             Stimulus::Crash => self.crash(node, out),
             Stimulus::Propose => {
                 let tag = Tag { node: self.config.me, boot: node.boots };
-                self.feed(node, Input::Propose(&[tag]), out);
+                let command = R::Service::proposal(tag);
+                self.feed(node, Input::Replica(replica::Input::Propose(&[command])), out);
             }
             Stimulus::Read => {
                 node.reads += 1;
                 let boot = if self.fault == DiskFault::ReusesReadIds { 0 } else { node.boots };
                 let id = ReadId(u64::from(boot) * 100 + u64::from(node.reads));
                 node.events.push(Event::Asked { id });
-                self.feed(node, Input::Raft(raft::Input::Read { id }), out);
+                self.feed(node, raft_input(raft::Input::Read { id }), out);
             }
-            Stimulus::Compact => {
-                let through = match self.fault {
-                    DiskFault::SnapshotsUnapplied => node.replica.raft().last().index,
-                    _ => node.applied,
-                };
-                self.feed(node, Input::Raft(raft::Input::Compact { through }), out);
+            Stimulus::Copy => node.copy = Some((node.applied(), node.rsm.service().clone())),
+            Stimulus::Compact => self.compact(node, out),
+            Stimulus::Campaign => self.feed(node, raft_input(raft::Input::Campaign), out),
+            Stimulus::Submit(ticket, command) => {
+                self.feed(node, Input::Submit(vec![(ticket, command)]), out);
             }
-            Stimulus::Campaign => self.feed(node, Input::Raft(raft::Input::Campaign), out),
+            Stimulus::Ask(ticket, query) => {
+                self.feed(node, Input::Read(vec![(ticket, query)]), out);
+            }
+            Stimulus::GiveUpParked(below) => self.feed(node, Input::GiveUpParked { below }, out),
+            Stimulus::GiveUp(below) => self.feed(node, Input::GiveUp { below }, out),
+        }
+        node.forget_files();
+    }
+
+    /// The snapshot's file is durable before the machine hears of it.
+    fn compact(&self, node: &mut Node<R>, out: &mut Out<Self>) {
+        let copy = node.copy.take();
+        let (mut through, mut state) =
+            copy.unwrap_or_else(|| (node.applied(), node.rsm.service().clone()));
+        if self.fault == DiskFault::SnapshotsUnapplied {
+            through = node.replica().raft().last().index;
+        }
+        if self.fault == DiskFault::ForgetsRecords {
+            state = state.without_records();
+        }
+        let terms = node.replica().raft().terms();
+        let late = through < node.applied();
+        let old = terms.base();
+        if let Some(id) = terms.snapshot_at(through) {
+            node.keep_file(id.last, state);
+        }
+        self.feed(node, raft_input(raft::Input::Compact { through }), out);
+        if late {
+            let taken = node.replica().raft().terms().base() != old;
+            node.events.push(Event::CompactedLate { taken });
         }
     }
 
@@ -276,10 +317,10 @@ impl<R: Rules> Server<R> {
         }
         let reported = match self.fault {
             DiskFault::DropsReports if !node.pending.is_empty() => 0,
-            DiskFault::ReportsEarly => node.replica.pending_writes(),
+            DiskFault::ReportsEarly => node.replica().pending_writes(),
             _ => 1,
         };
-        self.feed(node, Input::Durable { writes: reported }, out);
+        self.feed(node, Input::Replica(replica::Input::Durable { writes: reported }), out);
     }
 
     fn crash(&self, node: &mut Node<R>, out: &mut Out<Self>) {
@@ -292,8 +333,76 @@ impl<R: Rules> Server<R> {
             disk = Durable { hard: disk.hard, ..Durable::default() };
         }
         let writes = node.pending.len();
-        *node = self.boot(disk, node.boots.saturating_add(1), out);
+        let (files, boots) = (std::mem::take(&mut node.files), node.boots.saturating_add(1));
+        *node = match self.fault {
+            DiskFault::RestartsAhead => {
+                self.boot_with(disk, files, node.rsm.service().clone(), boots, out)
+            }
+            _ => self.boot(disk, files, boots, out),
+        };
         node.events.push(Event::Crashed { writes });
+    }
+}
+
+impl<R: Recipe> Node<R> {
+    /// Keeps a snapshot's file. One that is there already has the same content.
+    fn keep_file(&mut self, last: LogId, state: R::Service) {
+        if self.files.iter().all(|(known, _)| *known != last) {
+            self.files.push((last, state));
+        }
+    }
+
+    /// Deletes the files that no record names: neither one on the disk or on its way there, nor the machine's.
+    fn forget_files(&mut self) {
+        let (disk, memory) = (self.disk.snapshot().last, self.replica().raft().terms().base());
+        let named: Vec<_> = self
+            .pending
+            .iter()
+            .filter_map(|pending| match pending.write {
+                Write::Snapshot { id, .. } => Some(id.last),
+                _ => None,
+            })
+            .chain([disk, memory])
+            .collect();
+        self.files.retain(|(last, _)| named.contains(last));
+    }
+}
+
+/// A message with what it carries.
+fn packet<R: Recipe>(node: &Node<R>, message: Message) -> PacketOf<R> {
+    let entries = node.replica().entries_of(&message).cloned().collect();
+    let state = match message.body {
+        Body::InstallSnapshot { id } => {
+            let file = node.files.iter().find(|(last, _)| *last == id.last);
+            Some(file.expect("a snapshot has its file").1.clone())
+        }
+        _ => None,
+    };
+    PacketOf::<R> { message, entries, state }
+}
+
+fn raft_input<S: StateMachine>(input: raft::Input) -> Input<'static, S> {
+    Input::Replica(replica::Input::Raft(input))
+}
+
+/// What of an input the claims about its step look at.
+struct Came {
+    message: Option<(NodeId, Message)>,
+    timer: Option<Timer>,
+}
+
+impl Came {
+    const fn of<S: StateMachine>(input: &Input<'_, S>) -> Self {
+        match *input {
+            Input::Replica(replica::Input::Message { from, message, .. })
+            | Input::Install { from, message, .. } => {
+                Self { message: Some((from, message)), timer: None }
+            }
+            Input::Replica(replica::Input::Raft(raft::Input::Timer(timer))) => {
+                Self { message: None, timer: Some(timer) }
+            }
+            _ => Self { message: None, timer: None },
+        }
     }
 }
 
@@ -310,12 +419,12 @@ struct Before {
 }
 
 impl Before {
-    fn of<R: Rules>(node: &Node<R>, input: &Input<'_, Tag>) -> Self {
-        let raft = node.replica.raft();
-        let contradicts = match input {
-            Input::Message {
-                message: Message { body: Body::InstallSnapshot { id }, .. }, ..
-            } => raft.terms().term_at(id.last.index).is_some_and(|term| term != id.last.term),
+    fn of<R: Recipe>(node: &Node<R>, came: &Came) -> Self {
+        let raft = node.replica().raft();
+        let contradicts = match came.message {
+            Some((_, Message { body: Body::InstallSnapshot { id }, .. })) => {
+                raft.terms().term_at(id.last.index).is_some_and(|term| term != id.last.term)
+            }
             _ => false,
         };
         Self {
@@ -330,15 +439,15 @@ impl Before {
     }
 }
 
-impl<R: Rules> Actor for Server<R> {
-    type Msg = Packet;
+impl<R: Recipe> Actor for Server<R> {
+    type Msg = PacketOf<R>;
     type State = Node<R>;
-    type Timer = Stimulus;
+    type Timer = StimulusOf<R>;
     type Random = ();
     type Storage = ();
 
     fn on_start(&self, _: Id, _: &Option<()>, out: &mut Out<Self>) -> Node<R> {
-        self.boot(Durable::default(), 1, out)
+        self.boot(Durable::default(), Vec::new(), 1, out)
     }
 
     fn on_msg(
@@ -346,13 +455,24 @@ impl<R: Rules> Actor for Server<R> {
         _: Id,
         state: &mut Cow<'_, Node<R>>,
         src: Id,
-        packet: Packet,
+        packet: PacketOf<R>,
         out: &mut Out<Self>,
     ) {
         let from = NodeId(usize::from(src) as u8);
         let mut node = state.as_ref().clone();
-        let input = Input::Message { from, message: packet.message, entries: &packet.entries };
-        self.feed(&mut node, input, out);
+        let message = packet.message;
+        match (message.body, &packet.state) {
+            (Body::InstallSnapshot { id }, Some(state)) => {
+                node.keep_file(id.last, state.clone());
+                self.feed(&mut node, Input::Install { from, message, state }, out);
+                node.forget_files();
+            }
+            _ => {
+                let entries = &packet.entries;
+                let input = replica::Input::Message { from, message, entries };
+                self.feed(&mut node, Input::Replica(input), out);
+            }
+        }
         replace_if_changed(state, node);
     }
 
@@ -360,17 +480,17 @@ impl<R: Rules> Actor for Server<R> {
         &self,
         _: Id,
         state: &mut Cow<'_, Node<R>>,
-        stimulus: &Stimulus,
+        stimulus: &StimulusOf<R>,
         out: &mut Out<Self>,
     ) {
         let mut node = state.as_ref().clone();
-        self.stimulate(&mut node, *stimulus, out);
+        self.stimulate(&mut node, stimulus.clone(), out);
         replace_if_changed(state, node);
     }
 }
 
 /// Keeps a `Cow` borrowed when nothing changed, so that stateright prunes the step.
-fn replace_if_changed<R: Rules>(state: &mut Cow<'_, Node<R>>, node: Node<R>) {
+fn replace_if_changed<R: Recipe>(state: &mut Cow<'_, Node<R>>, node: Node<R>) {
     if **state != node || !node.events.is_empty() {
         *state = Cow::Owned(node);
     }

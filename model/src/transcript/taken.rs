@@ -187,10 +187,10 @@ fn why_not<R: Rules>(cluster: &Cluster<R>, state: &State<R>, action: &Action) ->
             (Some(node), Stimulus::Timer(timer)) if !node.armed.contains(*timer) => {
                 "the timer is not armed".into()
             }
-            (Some(node), Stimulus::Propose) if !node.replica.raft().leads() => {
+            (Some(node), Stimulus::Propose) if !node.replica().raft().leads() => {
                 "commands go to a leader, and it does not lead".into()
             }
-            (Some(node), Stimulus::Campaign) if node.replica.raft().leads() => {
+            (Some(node), Stimulus::Campaign) if node.replica().raft().leads() => {
                 "it leads already".into()
             }
             _ => "the model's bounds or the server's state do not allow it".into(),

@@ -129,7 +129,8 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
     fn look_after_log(&mut self) {
         let applied = self.rsm.applied();
         let terms = self.rsm.replica().raft().terms();
-        let long = self.state.log_bytes > self.options.snapshot_bytes;
+        let most = self.options.snapshot_bytes.max(self.state.no_snapshot_below);
+        let long = self.state.log_bytes > most;
         if !long || self.state.snapshotting || applied == terms.base().index {
             return;
         }

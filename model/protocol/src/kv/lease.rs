@@ -2,10 +2,10 @@
 //!
 //! What [`super::lock`] says of tokens and fencing versions holds here too, and users of both kinds exclude each
 //! other. But the key has a deadline on the group's clock, so a holder that died frees the lock, and one that is only
-//! late *believes* that it has it. Therefore the holder stops believing first: the driver fires `End` when, by its
-//! own clock and with a margin for how much faster the group's may run, the deadline may have come, reckoned from
-//! before the call that set it was sent. Where that is not enough, for a holder can be late between a look at its
-//! clock and what it does next, the resource compares fencing versions.
+//! late *believes* that it has it. Therefore the holder stops believing first: the driver fires `End` when, by its own
+//! clock and with a margin for how much faster the group's may run, the deadline may have come, reckoned from before
+//! the call that set it was sent. Where that is not enough, for a holder can be late between a look at its clock and
+//! what it does next, the resource compares fencing versions.
 //!
 //! Each renewal raises the key's version. The fencing version stays the one at which the holder saw its token first:
 //! every later holder's is greater all the same.

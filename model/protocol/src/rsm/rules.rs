@@ -38,6 +38,11 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         applied >= index
     }
 
+    /// RSM-PARK-1. Whether those who are parked go on now.
+    fn may_go_on(&self, leader_known: bool) -> bool {
+        leader_known
+    }
+
     /// RSM-READ-2. Whether a read is answered from this server's state without a word to anybody: never.
     fn answers_at_once(&self, _leads: bool) -> bool {
         false

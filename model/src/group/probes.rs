@@ -1,0 +1,74 @@
+//! What a run has reached: the `sometimes` beside every `always`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! corners {
+    ($($name:ident $text:literal,)*) => {
+        /// A corner that a run may be required to reach.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Corner {
+            $(#[doc = $text] $name,)*
+        }
+
+        impl Corner {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The corner in words.
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+corners! {
+    Executed "a caller was told its command's result",
+    AnotherInItsPlace "a caller was told NotExecuted, for another entry was committed at its index",
+    LaterTermInFront "a caller was told NotExecuted, for an entry of a later term was committed in front of its own",
+    HiddenBySnapshot "a caller was told Unknown, for a received snapshot covers its command",
+    Late "a caller who had waited long enough was told Unknown",
+    NobodyLed "a caller who had waited long enough for a leader was told NotExecuted",
+    Parked "a caller was parked, because no leader was known",
+    ParkedThenProposed "a caller was parked, and its command proposed when its server led",
+    ParkedThenSentOn "a caller was parked, and told who leads when a leader was known",
+    ReadAnswered "a read was answered",
+    ReadAskedAgain "a read was asked again, of another leader",
+    MetItsFirstCopy "a call that was sent again was committed twice, and executed once",
+    EarlierAnswer "a client got the answer to an earlier sending while a later one was under way",
+    RestoredRecords "a service was restored from a received snapshot with records",
+    RestartedRecords "a service with records came back after a restart",
+    BySuccessor "a deposed leader's command was committed by its successor",
+    CompactedLate "a snapshot was taken of less than what was applied by then",
+}
+
+/// What was reached, from all threads.
+#[derive(Debug, Default)]
+pub struct Corners {
+    reached: AtomicU64,
+    converged: AtomicU64,
+}
+
+impl Corners {
+    pub(super) fn reach(&self, corner: Corner) {
+        let bit = 1 << corner as u32;
+        if self.reached.load(Ordering::Relaxed) & bit == 0 {
+            self.reached.fetch_or(bit, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a corner was reached.
+    pub fn reached(&self, corner: Corner) -> bool {
+        self.reached.load(Ordering::Relaxed) & (1 << corner as u32) != 0
+    }
+
+    /// Counts a state from which the fair schedule was tried.
+    pub(super) fn note_converged(&self) {
+        self.converged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// From how many states the fair schedule was tried.
+    pub fn converged(&self) -> u64 {
+        self.converged.load(Ordering::Relaxed)
+    }
+}

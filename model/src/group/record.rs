@@ -1,0 +1,291 @@
+//! What is true: who waits where, what was told, and whether it holds. Kept outside of servers and clients.
+//!
+//! The canonical history is Raft's ([`crate::history`]): the first commit of each index, by whichever server. What a
+//! service should be, and what a command's reply should be, is that history applied to an empty store.
+
+use super::probes::{Corner, Corners};
+use super::shelf::{Call, Sending, Shelf, call_of};
+use crate::history::{Committed, History};
+use crate::node::{Event, Service};
+use protocol::kv::{Bytes, Command, Op, Reply};
+use protocol::log::Entry;
+use protocol::rsm::{Outcome, StateMachine, Ticket};
+use protocol::{Index, LogId, SnapshotId};
+use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What does not hold.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Violation {
+    /// A caller was told what is not so, or a caller who does not wait there.
+    ToldFalsely,
+    /// A read was answered from a state older than what had been committed when it was asked.
+    Stale,
+    /// A server's service is not the history up to what it has applied.
+    NotTheHistory,
+    /// A server's service has executed a call twice.
+    ExecutedTwice,
+    /// A key got a version that is not above all that it had.
+    VersionFell,
+    /// No order of the calls explains the replies.
+    NotLinearizable,
+}
+
+/// A caller who waits at a server.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Wait {
+    /// The server.
+    pub server: usize,
+    /// Of a command that is in its log, which entry it is.
+    pub entry: Option<LogId>,
+    /// Of a read, how much was committed when it was asked, and what it asks.
+    pub read: Option<(Index, Bytes)>,
+    /// Whether the server knew a leader when it came.
+    pub at_leader: bool,
+}
+
+/// The store as one machine: what it does when calls come one by one.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Alone(Shelf);
+
+impl SequentialSpec for Alone {
+    type Op = (Bytes, Op);
+    type Ret = Reply;
+
+    fn invoke(&mut self, (key, op): &(Bytes, Op)) -> Reply {
+        let command = Command { key: key.clone(), op: op.clone(), once: None };
+        self.0.apply(&Sending { ticket: 0, command })
+    }
+}
+
+/// The record of a run.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Record {
+    /// Every call a thread of its own. None where a run does without.
+    tester: Option<LinearizabilityTester<Call, Alone>>,
+    /// Who waits.
+    pub waits: BTreeMap<Ticket, Wait>,
+    /// Commands whose callers were told that they never will be executed.
+    refused: BTreeSet<Ticket>,
+    /// How many deadlines there were.
+    pub deadlines: u8,
+    /// How often a leader has sent heartbeats.
+    pub beats: u8,
+    /// What does not hold.
+    pub violation: Option<Violation>,
+}
+
+/// What a step was, for the record.
+pub(super) struct Step<'a> {
+    /// The server that took it.
+    pub server: usize,
+    /// How much it has applied now.
+    pub applied: Index,
+    /// Its service now.
+    pub service: &'a Shelf,
+    /// How much was committed before.
+    pub committed: usize,
+    /// Whether it was a deadline.
+    pub deadline: bool,
+    /// Whether callers had come before this step, and none in it.
+    pub later: bool,
+}
+
+/// The commands of a history, with their places in it.
+fn commands(committed: &[Committed<Sending>]) -> impl Iterator<Item = (Index, &Sending)> {
+    committed.iter().zip(1..).filter_map(|(one, index)| match &one.entry {
+        Entry::NoOp => None,
+        Entry::Command(sending) => Some((index, sending)),
+    })
+}
+
+fn up_to(committed: &[Committed<Sending>], index: Index) -> &[Committed<Sending>] {
+    &committed[..committed.len().min(index as usize)]
+}
+
+/// The service that has applied the history up to an index.
+pub(super) fn service_at(committed: &[Committed<Sending>], index: Index) -> Shelf {
+    Shelf::of(commands(up_to(committed, index)).map(|(_, sending)| sending), 0)
+}
+
+impl Record {
+    pub(super) fn new(linearizable: bool) -> Self {
+        let tester = linearizable.then(|| LinearizabilityTester::new(Alone(Shelf::empty())));
+        Self { tester, ..Self::default() }
+    }
+
+    fn violate(&mut self, violation: Violation) {
+        self.violation.get_or_insert(violation);
+    }
+
+    pub(super) fn begin(&mut self, call: Call, key: Bytes, op: Op) {
+        if let Some(tester) = &mut self.tester {
+            tester.on_invoke(call, (key, op)).expect("every call has its own number");
+        }
+    }
+
+    pub(super) fn end(&mut self, call: Call, reply: &Reply) {
+        let Some(tester) = &mut self.tester else { return };
+        tester.on_return(call, reply.clone()).expect("a call returns once");
+        if !tester.is_consistent() {
+            self.violate(Violation::NotLinearizable);
+        }
+    }
+
+    /// Those who waited at a server that restarts are not told any more.
+    pub(super) fn forget(&mut self, server: usize) {
+        self.waits.retain(|_, wait| wait.server != server);
+    }
+
+    /// Takes in a step of a server: what was committed by it, and what it told whom.
+    pub(super) fn note(
+        &mut self,
+        step: &Step<'_>,
+        history: &History<Sending>,
+        events: &[Event<Reply>],
+        corners: &Corners,
+    ) {
+        for (index, sending) in commands(&history.committed) {
+            if index as usize > step.committed {
+                self.note_commit(index, sending, history, corners);
+            }
+        }
+        self.note_service(step, history);
+        let restored = events.iter().find_map(|event| match event {
+            Event::Restored { id, .. } => Some(*id),
+            _ => None,
+        });
+        if restored.is_some() && step.service.has_records() {
+            corners.reach(Corner::RestoredRecords);
+        }
+        for event in events {
+            match event {
+                Event::Told { ticket, outcome } => {
+                    self.told(step, history, restored, *ticket, outcome, corners);
+                }
+                Event::AskedAgain => {
+                    let again = |wait: &Wait| wait.server == step.server && wait.at_leader;
+                    if self.waits.values().any(|wait| again(wait) && wait.read.is_some()) {
+                        corners.reach(Corner::ReadAskedAgain);
+                    }
+                }
+                Event::CompactedLate { taken: true } => corners.reach(Corner::CompactedLate),
+                _ => {}
+            }
+        }
+    }
+
+    fn note_commit(
+        &mut self,
+        index: Index,
+        sending: &Sending,
+        history: &History<Sending>,
+        corners: &Corners,
+    ) {
+        if self.refused.contains(&sending.ticket) {
+            self.violate(Violation::ToldFalsely);
+        }
+        let known = &history.committed[index as usize - 1];
+        if known.by > known.term {
+            corners.reach(Corner::BySuccessor);
+        }
+        let before = service_at(&history.committed, index - 1);
+        if before.has_executed(call_of(sending.ticket).0) {
+            corners.reach(Corner::MetItsFirstCopy);
+        }
+    }
+
+    fn note_service(&mut self, step: &Step<'_>, history: &History<Sending>) {
+        let service = step.service;
+        if service.twice {
+            self.violate(Violation::ExecutedTwice);
+        }
+        if service.fell {
+            self.violate(Violation::VersionFell);
+        }
+        let known = history.committed.len() as Index >= step.applied;
+        if !known || *service != service_at(&history.committed, step.applied) {
+            self.violate(Violation::NotTheHistory);
+        }
+    }
+
+    /// A caller is told. PROP-TELLS.
+    fn told(
+        &mut self,
+        step: &Step<'_>,
+        history: &History<Sending>,
+        restored: Option<SnapshotId>,
+        ticket: Ticket,
+        outcome: &Outcome<Reply>,
+        corners: &Corners,
+    ) {
+        let wait = self.waits.remove(&ticket).filter(|wait| wait.server == step.server);
+        let Some(wait) = wait else { return self.violate(Violation::ToldFalsely) };
+        let applied = up_to(&history.committed, step.applied);
+        let place = commands(&history.committed).find(|(_, sending)| sending.ticket == ticket);
+        let place = place.map(|(index, _)| index);
+        let truly = match (outcome, &wait.read) {
+            (Outcome::Done(reply), Some((asked, key))) => {
+                if step.applied < *asked {
+                    self.violate(Violation::Stale);
+                }
+                corners.reach(Corner::ReadAnswered);
+                *reply == service_at(&history.committed, step.applied).read(key)
+            }
+            (Outcome::Done(reply), None) => {
+                corners.reach(Corner::Executed);
+                let place = place.filter(|index| *index <= step.applied);
+                place.is_some_and(|index| *reply == reply_at(&history.committed, index))
+            }
+            (Outcome::NotExecuted { leader }, read) => {
+                match wait.entry {
+                    Some(entry) if entry.index <= step.applied => {
+                        corners.reach(Corner::AnotherInItsPlace);
+                    }
+                    Some(_) => corners.reach(Corner::LaterTermInFront),
+                    None if step.deadline => corners.reach(Corner::NobodyLed),
+                    None if step.later && leader.is_some() && read.is_none() => {
+                        corners.reach(Corner::ParkedThenSentOn);
+                    }
+                    None => {}
+                }
+                if read.is_none() {
+                    self.refused.insert(ticket);
+                }
+                place.is_none()
+            }
+            (Outcome::Unknown, None) => match (wait.entry, restored) {
+                (Some(entry), Some(id)) if !step.deadline => {
+                    corners.reach(Corner::HiddenBySnapshot);
+                    let last = id.last;
+                    entry.index < last.index || entry == last
+                }
+                (Some(entry), _) if step.deadline => {
+                    corners.reach(Corner::Late);
+                    is_open(entry, step.applied, applied)
+                }
+                _ => false,
+            },
+            (Outcome::Unknown, Some(_)) => false,
+            // Nothing was done with it.
+            (Outcome::Busy, _) => place.is_none(),
+        };
+        if !truly {
+            self.violate(Violation::ToldFalsely);
+        }
+    }
+}
+
+/// Whether a proposal is open for who has applied so much: its index is not reached, and no later term is in front.
+fn is_open(entry: LogId, index: Index, applied: &[Committed<Sending>]) -> bool {
+    entry.index > index && applied.iter().all(|one| one.term <= entry.term)
+}
+
+/// The reply to the command at an index.
+fn reply_at(committed: &[Committed<Sending>], index: Index) -> Reply {
+    let mut service = service_at(committed, index - 1);
+    match &committed[index as usize - 1].entry {
+        Entry::Command(sending) => service.apply(sending),
+        Entry::NoOp => Reply::NoKey,
+    }
+}
