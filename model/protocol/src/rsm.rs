@@ -111,8 +111,8 @@ pub enum Outcome<Y> {
 /// What a server asks its driver to do, in order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect<Y> {
-    /// What the replica asks for: to send, to write, to arm or disarm a timer, or to note a role, a refused snapshot, or
-    /// what became of a read that the driver has asked Raft for itself, under a number that is not given here.
+    /// What the replica asks for: to send, to write, to arm or disarm a timer, or to note a role, a refused snapshot,
+    /// or what became of a read that the driver has asked Raft for itself, under a number that is not given here.
     Raft(raft::Effect),
     /// Tell a caller.
     Tell {
