@@ -155,8 +155,8 @@ pub struct Rsm<S: StateMachine, R = Paper, W = Decided> {
 }
 
 impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
-    /// A server as it comes up: its replica from what its disk has, its service as the snapshot there has it. It numbers
-    /// its reads from `first_read` on, and no earlier life of the server has reached that number.
+    /// A server as it comes up: its replica from what its disk has, its service as the snapshot there has it. It
+    /// numbers its reads from `first_read` on, and no earlier life of the server has reached that number.
     pub fn new(
         rules: (R, W),
         config: Config,
