@@ -103,7 +103,7 @@ fn reachable(bounds: Bounds) -> (HashSet<u64>, usize) {
 #[test]
 fn unheard_answers() {
     let run = GROUPS.iter().find(|run| run.name == "group-truncate").expect("there is such a run");
-    let servers = ServerBounds { servers: 2, max_term: 1, converge_every: 0, ..run.bounds.servers };
+    let servers = ServerBounds { servers: 2, converge_every: 0, ..run.bounds.servers };
     let fewer = Bounds { servers, contacts: NodeSet::first(2), ..run.bounds };
     let (without, small) = reachable(fewer);
     let (with, large) = reachable(Bounds { keep_heard: true, ..fewer });

@@ -23,8 +23,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 impl Clerk {
     /// Executes commands as one, if these keys have these versions, 0 for a key that is not there. Each command is a
-    /// list of words, as in `["SET", "key", "value"]`; all keys lie in one slot. What each command answered, errors among them:
-    /// as in Redis, one that fails does not hold up the others.
+    /// list of words, as in `["SET", "key", "value"]`; all keys lie in one slot. What each command answered, errors
+    /// among them: as in Redis, one that fails does not hold up the others.
     ///
     /// # Errors
     /// [`Error::WatchFailed`] if a key has another version: nothing was executed. [`Error::Undecided`] if the answer is
