@@ -225,6 +225,8 @@ impl<R: Recipe> Server<R> {
                 );
             }
             Some(Body::InstallSnapshot { id }) if id.last.index <= before.commit => {
+                // RAFT-SNAP-2.
+                assert_eq!(node.rsm.applied(), before.commit, "a stale snapshot changes nothing");
                 node.events.push(Event::StaleSnapshot);
             }
             _ if came.timer == Some(Timer::Quorum) && before.leads && !raft.leads() => {
