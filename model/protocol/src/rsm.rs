@@ -24,6 +24,7 @@
 //! waited long enough.
 
 mod rules;
+mod scratch;
 pub mod waiters;
 
 pub use rules::{Decided, Rules};
@@ -35,6 +36,7 @@ use crate::replica::{self, Replica};
 use crate::types::{Index, LogId, NodeId, ReadId};
 use alloc::vec::Vec;
 use core::fmt;
+use scratch::Scratch;
 use waiters::{Verdict, Waiters};
 
 /// Names a caller who waits. The driver gives it, greater than all that it gave before; a caller who was told
@@ -150,9 +152,9 @@ pub struct Rsm<S: StateMachine, R = Paper, W = Decided> {
     batches: Vec<Batch<S::Query>>,
     next_read: u64,
     /// Whose commands are being proposed. Empty between steps, as are the next two; kept for their capacity.
-    proposing: Vec<Ticket>,
-    effects: Vec<raft::Effect>,
-    told: Vec<waiters::Effect>,
+    proposing: Scratch<Ticket>,
+    effects: Scratch<raft::Effect>,
+    told: Scratch<waiters::Effect>,
 }
 
 impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
@@ -176,9 +178,9 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
             parked_reads: Vec::new(),
             batches: Vec::new(),
             next_read: first_read,
-            proposing: Vec::new(),
-            effects: Vec::new(),
-            told: Vec::new(),
+            proposing: Scratch::default(),
+            effects: Scratch::default(),
+            told: Scratch::default(),
         }
     }
 
@@ -241,7 +243,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
         out: &mut Vec<Effect<S::Reply>>,
     ) {
         let last = self.replica.raft().last().index;
-        let mut effects = core::mem::take(&mut self.effects);
+        let mut effects = core::mem::take(&mut self.effects.0);
         self.replica.step(input, &mut effects);
         for effect in effects.drain(..) {
             match effect {
@@ -250,7 +252,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
                     let state = state.expect("a snapshot is let in with its state");
                     self.service = state.clone();
                     self.applied = id.last.index;
-                    self.waiters.step(waiters::Input::Restored { id }, &mut self.told);
+                    self.waiters.step(waiters::Input::Restored { id }, &mut self.told.0);
                     self.tell(None, out);
                     self.answer_reads(out);
                 }
@@ -268,13 +270,14 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
                     out.extend(self.take_batch(id).into_iter().map(busy));
                 }
                 raft::Effect::Proposed { first, .. } => {
-                    for (ticket, index) in self.proposing.drain(..).zip(first.index..) {
+                    for (ticket, index) in self.proposing.0.drain(..).zip(first.index..) {
                         let id = LogId::new(first.term, index);
-                        self.waiters.step(waiters::Input::Proposed { ticket, id }, &mut self.told);
+                        self.waiters
+                            .step(waiters::Input::Proposed { ticket, id }, &mut self.told.0);
                     }
                 }
                 raft::Effect::Refused(Refusal::NotLeader { leader }) => {
-                    out.extend(self.proposing.drain(..).map(|ticket| Effect::Tell {
+                    out.extend(self.proposing.0.drain(..).map(|ticket| Effect::Tell {
                         ticket,
                         outcome: Outcome::NotExecuted { leader },
                     }));
@@ -283,7 +286,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
                     if let crate::Write::Append { first, .. } = write
                         && first <= last
                     {
-                        self.waiters.step(waiters::Input::Truncated { first }, &mut self.told);
+                        self.waiters.step(waiters::Input::Truncated { first }, &mut self.told.0);
                         self.tell(None, out);
                     }
                     out.push(Effect::Raft(effect));
@@ -291,7 +294,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
                 _ => out.push(Effect::Raft(effect)),
             }
         }
-        self.effects = effects;
+        self.effects.0 = effects;
     }
 
     /// RSM-APPLY-1.
@@ -307,8 +310,8 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
             self.applied = index;
             let term = self.replica.raft().terms().term_at(index);
             let id = LogId::new(term.expect("what is in the log has a term"), index);
-            self.waiters.step(waiters::Input::Applied { id }, &mut self.told);
-            if !self.told.is_empty() {
+            self.waiters.step(waiters::Input::Applied { id }, &mut self.told.0);
+            if !self.told.0.is_empty() {
                 self.tell(reply, out);
             }
         }
@@ -318,7 +321,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
     /// Tells whom the waiters name. Only one of them was executed by the entry that gave `reply`.
     fn tell(&mut self, mut reply: Option<S::Reply>, out: &mut Vec<Effect<S::Reply>>) {
         let leader = self.leader();
-        for waiters::Effect::Tell { ticket, verdict } in self.told.drain(..) {
+        for waiters::Effect::Tell { ticket, verdict } in self.told.0.drain(..) {
             let outcome = match verdict {
                 Verdict::Executed => {
                     Outcome::Done(reply.take().expect("an entry with a caller is a command"))
@@ -362,7 +365,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
             return self.parked.extend(commands);
         }
         let (tickets, commands): (Vec<Ticket>, Vec<S::Command>) = commands.into_iter().unzip();
-        self.proposing = tickets;
+        self.proposing.0 = tickets;
         self.step_replica(replica::Input::Propose(&commands), None, out);
     }
 
@@ -432,7 +435,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
             });
         }
         self.batches.retain(|batch| !batch.reads.is_empty());
-        self.waiters.step(waiters::Input::Deadline { below }, &mut self.told);
+        self.waiters.step(waiters::Input::Deadline { below }, &mut self.told.0);
         self.tell(None, out);
     }
 }
