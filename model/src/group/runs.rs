@@ -31,7 +31,7 @@ const fn bounds(servers: ServerBounds, programs: [Program; 3]) -> Bounds {
     }
 }
 
-use Program::{Appends, Gets, Nothing};
+use Program::{Appends, AppendsGets, Gets, GetsPuts, Nothing, Puts};
 
 /// Three servers, two terms, two rivals in turn; a command at each: one is cut off, or goes on with the successor.
 pub(super) const RIVALS: Bounds = Bounds {
@@ -126,6 +126,35 @@ pub(super) const LATE: Bounds = Bounds {
     )
 };
 
+/// Two servers, two rivals in turn, and two clients: one appends and reads, the other reads.
+pub(super) const TWO: Bounds = Bounds {
+    linearizable: true,
+    ..bounds(
+        ServerBounds {
+            max_term: 2,
+            campaigners: N01,
+            in_turn: true,
+            converge_every: 1000,
+            ..ServerBounds::plain(2)
+        },
+        [AppendsGets, Gets, Nothing],
+    )
+};
+
+/// Two servers and two clients who write over what they have seen.
+pub(super) const PUTS: Bounds = Bounds {
+    linearizable: true,
+    ..bounds(
+        ServerBounds {
+            max_term: 1,
+            campaigners: N0,
+            converge_every: 100,
+            ..ServerBounds::plain(2)
+        },
+        [Puts, GetsPuts, Nothing],
+    )
+};
+
 /// Three servers; a read at a leader that is deposed by its rival.
 pub(super) const READS: Bounds = Bounds {
     contacts: N01,
@@ -162,6 +191,18 @@ pub const GROUPS: &[GroupRun] = &[
         about: "callers wait for a leader, or too long, and send again",
         bounds: LATE,
         reaches: &[Parked, ParkedThenProposed, ParkedThenSentOn, Late, NobodyLed, EarlierAnswer],
+    },
+    Run {
+        name: "group-two",
+        about: "one client appends and reads, another reads, while the lead changes: any order that is told is one",
+        bounds: TWO,
+        reaches: &[Executed, ReadAnswered, ParkedThenProposed],
+    },
+    Run {
+        name: "group-puts",
+        about: "two clients write over the versions that they have seen",
+        bounds: PUTS,
+        reaches: &[Executed, ReadAnswered, ParkedThenProposed],
     },
     Run {
         name: "group-reads",
