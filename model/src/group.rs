@@ -3,7 +3,7 @@
 //! The servers are those of [`crate::cluster`], with the store inside. Clients are outside of them: a client hands a
 //! call to any server in one step, and what the server tells waits until the client hears it, or never. So an answer
 //! may come when its client has sent the call again elsewhere, and a copy may lie in a deposed leader's log.
-//! [`record`] has what is true, and compares.
+//! `record.rs` has what is true, and compares.
 
 use crate::cluster::{self, Cluster};
 use crate::converge::converge;
