@@ -8,8 +8,9 @@ use quorate::wal::Identity;
 use std::error::Error;
 use std::io::{self, Read, Write};
 
+/// Counts what is added.
 #[derive(Clone, Default)]
-struct Counter(u64);
+pub struct Counter(u64);
 
 impl StateMachine for Counter {
     type Command = u64;
@@ -36,6 +37,8 @@ impl StateMachine for Counter {
     }
 }
 
+/// Adds one, and says what the counter has then.
+#[allow(dead_code)]
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).ok_or("which folder?")?;
     let identity = Identity { cluster: 1, node: 0 };

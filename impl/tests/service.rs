@@ -11,33 +11,10 @@ use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-#[derive(Clone, Default)]
-struct Counter(u64);
+#[path = "../examples/counter.rs"]
+mod counter;
 
-impl StateMachine for Counter {
-    type Command = u64;
-    type Query = ();
-    type Reply = u64;
-
-    fn apply(&mut self, _time: u64, more: u64) -> u64 {
-        self.0 += more;
-        self.0
-    }
-
-    fn read(&self, (): &()) -> u64 {
-        self.0
-    }
-
-    fn snapshot(&self, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(&self.0.to_le_bytes())
-    }
-
-    fn restore(bytes: &mut dyn Read) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let mut number = [0; 8];
-        bytes.read_exact(&mut number)?;
-        Ok(Self(u64::from_le_bytes(number)))
-    }
-}
+use counter::Counter;
 
 /// A folder of this test's own, empty.
 fn folder(name: &str) -> PathBuf {

@@ -281,8 +281,7 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         match decode(outcome) {
             Ok(Outcome::NotExecuted { .. }) => {
                 slot.passed = None;
-                self.state.again.push(ticket);
-                self.set_timer(RETRY, RETRY_AFTER);
+                self.try_later(ticket);
             }
             Ok(outcome) => self.tell(ticket, outcome),
             Err(_) => self.tell(ticket, Outcome::Unknown),
@@ -413,9 +412,17 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         if passed {
             slot.passed = Some(leader);
         } else {
-            self.state.again.push(ticket);
+            self.try_later(ticket);
+        }
+    }
+
+    /// Puts one down to be tried again. Only the first sets the timer: were each to, a steady flow of them would put
+    /// it off for ever.
+    fn try_later(&mut self, ticket: Ticket) {
+        if self.state.again.is_empty() {
             self.set_timer(RETRY, RETRY_AFTER);
         }
+        self.state.again.push(ticket);
     }
 
     fn tell(&mut self, ticket: Ticket, outcome: Outcome<S::Reply>) {
