@@ -6,7 +6,8 @@
 //! `record.rs` has what is true, and compares.
 
 use crate::cluster::{self, Cluster};
-use crate::converge::converge;
+use crate::converge::converge_with;
+use crate::errands::{Errands, Parcel, ParcelOf};
 use crate::history::Violation as RaftViolation;
 use crate::node::{self, DiskFault, Node, PacketOf};
 use crate::raft::{CLAIMS, STATE_MACHINE_SAFETY};
@@ -16,8 +17,8 @@ use protocol::kv::clerk::{self, Answer, Outcome, Request};
 use protocol::kv::{Bytes, Op};
 use protocol::log::Entry;
 use protocol::raft::Timer;
-use protocol::rsm::{self, Rules, Ticket};
-use protocol::{LogId, NodeId};
+use protocol::rsm::{self, Caller, Rules, Ticket};
+use protocol::{LogId, NodeId, Term};
 use record::{Step, Wait};
 use serde::{Deserialize, Serialize};
 use shelf::call_of;
@@ -47,7 +48,8 @@ pub use telling::{bounds_text, describe, follow, picture, transcript};
 
 /// Every caller is told what is so, once, and nobody is told another's result.
 ///
-/// PROP-TELLS; watches RSM-TELL-1, RSM-TELL-2, RSM-TELL-3, RSM-TELL-4, RSM-TELL-5.
+/// PROP-TELLS; watches RSM-TELL-1, RSM-TELL-2, RSM-TELL-3, RSM-TELL-4, RSM-TELL-5, RSM-PASS-1,
+/// RSM-PASS-2.
 pub const TELLS: &str = "Tells Are True";
 /// A server's service is what the committed history makes of an empty store, up to what the server has applied.
 ///
@@ -65,12 +67,22 @@ pub const FRESH: &str = "Reads Are Fresh";
 pub const LINEARIZABLE: &str = crate::kv::LINEARIZABLE;
 /// From here, a fair schedule brings the servers together ([`crate::converge`]) and everybody who waits is told.
 ///
-/// PROP-TOLD; watches RSM-TELL-2, RSM-PARK-1.
+/// PROP-TOLD; watches RSM-TELL-2, RSM-PARK-1, RSM-PASS-3, RSM-TICK-1.
 pub const TOLD: &str = "Everyone Is Told";
 
+/// A leader shows nobody what was due by its clock when it was asked.
+///
+/// PROP-DUE; watches RSM-DUE-1.
+pub const DUE: &str = "What Is Due Is Gone";
+
 /// The properties' ids in SPEC.md that are of this model alone, with their names.
-pub const IDS: [(&str, &str); 4] =
-    [("PROP-TELLS", TELLS), ("PROP-SERVICE", SERVICE), ("PROP-FRESH", FRESH), ("PROP-TOLD", TOLD)];
+pub const IDS: [(&str, &str); 5] = [
+    ("PROP-TELLS", TELLS),
+    ("PROP-SERVICE", SERVICE),
+    ("PROP-FRESH", FRESH),
+    ("PROP-DUE", DUE),
+    ("PROP-TOLD", TOLD),
+];
 
 /// An answer on its way to a client.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -93,6 +105,12 @@ pub enum Stimulus {
     Retry(u8, NodeId),
     /// A client hears this.
     Hear(Letter),
+    /// What one server has sent another arrives.
+    Arrive(ParcelOf<Served<rsm::Decided>>),
+    /// A server finds that what it was to pass on has not left.
+    Stay(ParcelOf<Served<rsm::Decided>>),
+    /// A server loses its connection to another.
+    Lose(NodeId, NodeId),
 }
 
 /// A step.
@@ -109,6 +127,8 @@ pub struct State<W: Rules> {
     pub clients: Vec<Client>,
     /// Answers under way.
     pub mail: BTreeSet<Letter>,
+    /// What servers pass on to each other.
+    pub errands: Errands<Served<W>>,
     /// What is true.
     pub record: Record,
 }
@@ -160,6 +180,7 @@ impl<W: Rules> Group<W> {
         next.record.beats += u8::from(beat);
         if crash {
             next.record.forget(server);
+            next.errands.crash(NodeId(server as u8));
             if self.server(&next, Id::from(server)).rsm.service().has_records() {
                 self.corners.reach(Corner::RestartedRecords);
             }
@@ -171,16 +192,33 @@ impl<W: Rules> Group<W> {
             return Some(next);
         }
         let step = Step {
-            server,
+            server: NodeId(server as u8),
             applied: node.applied(),
             service: node.rsm.service(),
+            leads: leads_term(node),
             committed: last.servers.history.committed.len(),
             deadline,
             later: !comes,
         };
         next.record.note(&step, &next.servers.history, &events, &self.corners);
+        let me = NodeId(server as u8);
+        let mut again = Vec::new();
         for event in events {
-            let node::Event::Told { ticket, outcome } = event else { continue };
+            let (ticket, outcome) = match event {
+                node::Event::Told { ticket, outcome } => (ticket, outcome),
+                node::Event::Passed { to, ticket } => {
+                    next.errands.pass(me, to, ticket);
+                    continue;
+                }
+                node::Event::Again { ticket } => {
+                    again.push(ticket);
+                    continue;
+                }
+                _ => continue,
+            };
+            if next.errands.tell(me, ticket, &outcome) {
+                continue;
+            }
             let answer = match outcome {
                 rsm::Outcome::Done(reply) => Answer::Reply(reply),
                 rsm::Outcome::NotExecuted { leader } => Answer::NotExecuted { leader },
@@ -189,8 +227,66 @@ impl<W: Rules> Group<W> {
             };
             next.mail.insert(Letter { ticket, answer });
         }
+        for ticket in again {
+            let command = next.errands.again(me, ticket);
+            next = self.submit(next, me, Caller { ticket, passes: true }, command);
+        }
         self.drop_void(&mut next);
         Some(next)
+    }
+
+    /// A server takes a command, and puts its stamp on it.
+    fn submit(&self, last: State<W>, to: NodeId, caller: Caller, command: Sending) -> State<W> {
+        let stamp = self.server(&last, Id::from(usize::from(to.0))).rsm.time();
+        let stimulus = node::Stimulus::Submit(caller, Sending { stamp, ..command });
+        let came = ActorModelAction::Timeout(Id::from(usize::from(to.0)), stimulus);
+        self.serve(&last, usize::from(to.0), came).unwrap_or(last)
+    }
+
+    /// What one server has sent another arrives.
+    fn arrive(&self, last: &State<W>, parcel: ParcelOf<Served<W>>) -> Option<State<W>> {
+        let mut next = last.clone();
+        next.errands.under_way.remove(&parcel);
+        match parcel {
+            Parcel::Call { from, to, ticket, command, heard } => {
+                next.errands.arrive(to, ticket, heard.then_some(from));
+                let at_leader = self.leader_of(&next, to).is_some();
+                let (hop, entry) = (command.hop, None);
+                let wait = Wait { hop, entry, at_leader, ..Wait::default() };
+                next.record.waits.insert((to, ticket), wait);
+                Some(self.submit(next, to, Caller { ticket, passes: false }, command))
+            }
+            Parcel::Answer { from, to, ticket, outcome } => {
+                let server = usize::from(to.0);
+                let stimulus = node::Stimulus::Answer(from, ticket, outcome);
+                let came = ActorModelAction::Timeout(Id::from(server), stimulus);
+                Some(self.serve(&next, server, came).unwrap_or(next))
+            }
+        }
+    }
+
+    /// A server finds out that what it was to pass on has not left.
+    fn stay(&self, last: &State<W>, parcel: ParcelOf<Served<W>>) -> Option<State<W>> {
+        let mut next = last.clone();
+        next.errands.under_way.remove(&parcel);
+        next.record.lost += 1;
+        let Parcel::Call { from, ticket, .. } = parcel else { return None };
+        let server = usize::from(from.0);
+        let came = ActorModelAction::Timeout(Id::from(server), node::Stimulus::NotPassed(ticket));
+        Some(self.serve(&next, server, came).unwrap_or(next))
+    }
+
+    fn lose(&self, last: &State<W>, from: NodeId, to: NodeId) -> Option<State<W>> {
+        let mut next = last.clone();
+        next.errands.lose(from, to);
+        next.record.lost += 1;
+        let server = usize::from(from.0);
+        let came = ActorModelAction::Timeout(Id::from(server), node::Stimulus::Lost(to));
+        Some(self.serve(&next, server, came).unwrap_or(next))
+    }
+
+    fn leader_of(&self, state: &State<W>, server: NodeId) -> Option<NodeId> {
+        self.server(state, Id::from(usize::from(server.0))).replica().raft().leader()
     }
 
     /// RED-ANSWER. An answer to a call that is over changes nothing, now and for ever.
@@ -211,13 +307,16 @@ impl<W: Rules> Group<W> {
     fn note_proposals(&self, state: &mut State<W>, server: usize, comes: bool) {
         let node = &state.servers.actor_states[server];
         let (log, terms) = (node.replica().log(), node.replica().raft().terms());
-        let open =
-            |wait: &&mut Wait| wait.server == server && wait.read.is_none() && wait.entry.is_none();
+        let open = |at: NodeId, wait: &Wait| {
+            usize::from(at.0) == server && wait.read.is_none() && wait.entry.is_none() && !wait.sent
+        };
         let waits = state.record.waits.iter_mut();
-        for (&ticket, wait) in waits.filter(|(_, wait)| open(wait)) {
+        for (&(_, ticket), wait) in waits.filter(|((at, _), wait)| open(*at, wait)) {
             let first = terms.base().index + 1;
-            let index = (first..=log.last()).find(|&index| {
-                matches!(log.get(index), Some(Entry::Command(one)) if one.ticket == ticket)
+            let hop = wait.hop;
+            let index = (first..=log.last()).find(|&index| match log.get(index) {
+                Some(Entry::Command(one)) => (one.ticket, one.hop) == (ticket, hop),
+                _ => false,
             });
             let Some(index) = index else { continue };
             let term = terms.term_at(index).expect("what is in the log has a term");
@@ -241,21 +340,30 @@ impl<W: Rules> Group<W> {
         }
         self.drop_void(&mut next);
         let Some((own, Request { seq, attempt, command })) = moves.sends else { return Some(next) };
-        let NodeId(server) = to.unwrap_or(own);
+        let to = to.unwrap_or(own);
         let ticket = shelf::ticket((client as u8, seq), attempt);
         let committed = next.servers.history.committed.len() as u64;
-        let raft = next.servers.actor_states[usize::from(server)].replica().raft();
-        let at_leader = raft.leader().is_some();
+        let server = usize::from(to.0);
+        let node = &next.servers.actor_states[server];
+        let at_leader = node.replica().raft().leader().is_some();
         if !at_leader {
             self.corners.reach(Corner::Parked);
         }
-        let read = (command.op == Op::Get).then(|| (committed, command.key.clone()));
-        let stimulus = match &read {
-            Some((_, key)) => node::Stimulus::Ask(ticket, key.clone()),
-            None => node::Stimulus::Submit(ticket, Sending { ticket, command }),
-        };
-        let server = usize::from(server);
-        next.record.waits.insert(ticket, Wait { server, entry: None, read, at_leader });
+        let passes = self.bounds.passes;
+        let wait = Wait { at_leader, ..Wait::default() };
+        if command.op != Op::Get {
+            let sending = Sending { ticket, hop: 0, stamp: 0, command };
+            if passes {
+                next.errands.keep(to, ticket, sending.clone());
+            }
+            next.record.waits.insert((to, ticket), Wait { passes, ..wait });
+            return Some(self.submit(next, to, Caller { ticket, passes }, sending));
+        }
+        let until = leads_term(node).filter(|_| self.bounds.latest > 0);
+        let until = until.map(|term| (term, node.rsm.time()));
+        let read = Some((committed, command.key.clone()));
+        next.record.waits.insert((to, ticket), Wait { read, until, ..wait });
+        let stimulus = node::Stimulus::Ask(ticket, command.key);
         let came = ActorModelAction::Timeout(Id::from(server), stimulus);
         Some(self.serve(&next, server, came).unwrap_or(next))
     }
@@ -317,17 +425,49 @@ impl<W: Rules> Group<W> {
                 actions.push(ActorModelAction::Timeout(Id::from(servers + client), hears));
             }
         }
+        self.offer_errands(state, actions);
         if state.record.deadlines >= self.bounds.deadlines {
             return;
         }
-        for (&ticket, Wait { server, at_leader, .. }) in &state.record.waits {
+        for (&(server, ticket), Wait { at_leader, hop, .. }) in &state.record.waits {
             let mut late = |stimulus| {
                 let late = Stimulus::Server(stimulus);
-                actions.push(ActorModelAction::Timeout(Id::from(*server), late));
+                actions.push(ActorModelAction::Timeout(Id::from(usize::from(server.0)), late));
             };
             late(node::Stimulus::GiveUp(ticket + 1));
-            if !at_leader {
+            if !at_leader || *hop > 0 {
                 late(node::Stimulus::GiveUpParked(ticket + 1));
+            }
+        }
+    }
+
+    /// What servers pass on to each other, and their clocks.
+    fn offer_errands(&self, state: &State<W>, actions: &mut Vec<Action>) {
+        let mut offer = |server: NodeId, stimulus| {
+            actions.push(ActorModelAction::Timeout(Id::from(usize::from(server.0)), stimulus));
+        };
+        let may_lose = state.record.lost < self.bounds.lost;
+        for parcel in &state.errands.under_way {
+            let (Parcel::Call { from, to, .. } | Parcel::Answer { from, to, .. }) = *parcel;
+            offer(to, Stimulus::Arrive(parcel.clone()));
+            if may_lose && matches!(parcel, Parcel::Call { heard: true, .. }) {
+                offer(from, Stimulus::Stay(parcel.clone()));
+            }
+        }
+        for (number, node) in state.servers.actor_states.iter().enumerate() {
+            let me = NodeId(number as u8);
+            if node.retries {
+                offer(me, Stimulus::Server(node::Stimulus::Retry));
+            }
+            let to: BTreeSet<NodeId> = node.rsm.sent_on().map(|(_, to)| to).collect();
+            for to in to.into_iter().filter(|_| may_lose) {
+                offer(me, Stimulus::Lose(me, to));
+            }
+            let due = node.rsm.wants_clock().is_some_and(|due| due <= node.rsm.time());
+            for now in 0..=self.bounds.latest {
+                if now != node.rsm.estimate() || due {
+                    offer(me, Stimulus::Server(node::Stimulus::Clock(now)));
+                }
             }
         }
     }
@@ -347,11 +487,16 @@ impl<W: Rules> Group<W> {
             return true;
         }
         self.corners.note_converged();
-        converge(&self.cluster, &state.servers).is_ok()
+        converge_with(&self.cluster, &state.servers, &state.errands).is_ok()
     }
 }
 
 type ServerAction<W> = cluster::Action<Served<W>>;
+
+fn leads_term<W: Rules>(node: &Node<Served<W>>) -> Option<Term> {
+    let raft = node.replica().raft();
+    raft.leads().then(|| raft.term())
+}
 
 /// Nothing is explored behind a violation.
 fn is_over<W: Rules>(state: &State<W>) -> bool {
@@ -375,6 +520,7 @@ impl<W: Rules> Model for Group<W> {
             servers: self.cluster.start(),
             clients: clients.collect(),
             mail: BTreeSet::new(),
+            errands: Errands::default(),
             record: Record::new(linearizable),
         }]
     }
@@ -427,13 +573,16 @@ impl<W: Rules> Model for Group<W> {
             ActorModelAction::Timeout(id, Stimulus::Server(stimulus)) => {
                 self.serve(last, usize::from(id), ActorModelAction::Timeout(id, stimulus))
             }
+            ActorModelAction::Timeout(_, Stimulus::Arrive(parcel)) => self.arrive(last, parcel),
+            ActorModelAction::Timeout(_, Stimulus::Stay(parcel)) => self.stay(last, parcel),
+            ActorModelAction::Timeout(_, Stimulus::Lose(from, to)) => self.lose(last, from, to),
             ActorModelAction::Timeout(id, stimulus) => {
                 let client = usize::from(id).checked_sub(servers)?;
                 match stimulus {
                     Stimulus::Call(_, to) => self.call(last, client, to),
                     Stimulus::Retry(_, to) => self.retry(last, client, to),
                     Stimulus::Hear(letter) => self.hear(last, client, letter),
-                    Stimulus::Server(_) => None,
+                    _ => None,
                 }
             }
             _ => None,
@@ -466,6 +615,7 @@ impl<W: Rules> Model for Group<W> {
                 free_of(state, Violation::NotTheHistory)
             }),
             Property::always(FRESH, |_, state: &State<W>| free_of(state, Violation::Stale)),
+            Property::always(DUE, |_, state: &State<W>| free_of(state, Violation::ShownLate)),
             Property::always(LINEARIZABLE, |_, state: &State<W>| {
                 free_of(state, Violation::NotLinearizable)
             }),

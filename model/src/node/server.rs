@@ -103,6 +103,7 @@ impl<R: Recipe> Server<R> {
         let mut node = Node {
             rsm,
             armed: Armed::default(),
+            retries: false,
             pending: VecDeque::new(),
             disk,
             files,
@@ -139,6 +140,18 @@ impl<R: Recipe> Server<R> {
                 rsm::Effect::Raft(effect) => effect,
                 rsm::Effect::Tell { ticket, outcome } => {
                     node.events.push(Event::Told { ticket, outcome });
+                    continue;
+                }
+                rsm::Effect::Pass { to, ticket } => {
+                    node.events.push(Event::Passed { to, ticket });
+                    continue;
+                }
+                rsm::Effect::Resubmit { ticket } => {
+                    node.events.push(Event::Again { ticket });
+                    continue;
+                }
+                rsm::Effect::ArmRetry => {
+                    node.retries = true;
                     continue;
                 }
             };
@@ -259,14 +272,24 @@ impl<R: Recipe> Server<R> {
             Stimulus::Copy => node.copy = Some((node.applied(), node.rsm.service().clone())),
             Stimulus::Compact => self.compact(node, out),
             Stimulus::Campaign => self.feed(node, raft_input(raft::Input::Campaign), out),
-            Stimulus::Submit(ticket, command) => {
-                self.feed(node, Input::Submit(vec![(ticket, command)]), out);
+            Stimulus::Submit(caller, command) => {
+                self.feed(node, Input::Submit(vec![(caller, command)]), out);
             }
             Stimulus::Ask(ticket, query) => {
                 self.feed(node, Input::Read(vec![(ticket, query)]), out);
             }
             Stimulus::GiveUpParked(below) => self.feed(node, Input::GiveUpParked { below }, out),
             Stimulus::GiveUp(below) => self.feed(node, Input::GiveUp { below }, out),
+            Stimulus::Clock(now) => self.feed(node, Input::Clock { now }, out),
+            Stimulus::NotPassed(ticket) => self.feed(node, Input::NotPassed { ticket }, out),
+            Stimulus::Answer(from, ticket, outcome) => {
+                self.feed(node, Input::Answer { from, ticket, outcome }, out);
+            }
+            Stimulus::Lost(server) => self.feed(node, Input::Lost { node: server }, out),
+            Stimulus::Retry => {
+                node.retries = false;
+                self.feed(node, Input::Retry, out);
+            }
         }
         node.forget_files();
     }
