@@ -60,7 +60,8 @@ pub struct Arguments {
     /// The longest key or value [default: 8388608]
     #[arg(long, value_name = "BYTES")]
     max_value_bytes: Option<usize>,
-    /// The most clients at once [default: 10000]
+    /// The most clients at once [default: 10000]. Besides, up to 1024 wait to be let in, at each port, or as many as
+    /// the system allows (net.core.somaxconn)
     #[arg(long, value_name = "N")]
     max_clients: Option<usize>,
 }
