@@ -12,9 +12,10 @@ mod waits;
 pub use callers::{Caller, NetCallers};
 pub use view::Views;
 
-use crate::kv::Kv;
+use crate::kv::{Admitted, Kv};
 use crate::mailbox::{Mailbox, Refusal};
 use crate::raft::{Handle, Outcome, Request, What};
+use crate::rsm::encode;
 use crate::session::{
     Access, Answer, Asked, Call, NodeCall, Outcome as Told, Password, Port, Query, Session,
     SessionLimits,
@@ -327,12 +328,14 @@ impl Loop {
     /// Turns a session's calls into requests.
     fn ask(&mut self, token: usize) {
         let mut calls = std::mem::take(&mut self.calls);
+        let value_bytes = self.options.limits.request.bulk_bytes();
+        let value_bytes = u32::try_from(value_bytes).unwrap_or(u32::MAX);
         for Asked { place, call } in calls.drain(..) {
             let Some(connection) = self.connections.get(token) else { continue };
             let caller = Caller { token, id: connection.session.id(), place };
             let forwards = connection.port == Port::Plain;
             match call {
-                Call::Write(work) => match crate::rsm::encode(&work) {
+                Call::Write(work) => match encode(&Admitted { work, value_bytes }) {
                     Ok(command) => {
                         let what = What::Command(command);
                         self.requests.push(Request { caller, what, forwards });
