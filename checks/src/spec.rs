@@ -1,7 +1,7 @@
 //! The matrix of SPEC.md: each id, and where it stands in the code, the model, a test, a mutant.
 //!
-//! What an id must have hangs on its prefix (`spec/kinds.rs`); `spec/sources.rs` says where ids stand. An id that stands somewhere
-//! and not in SPEC.md is as wrong as one that is missing somewhere: nobody could say what it promises.
+//! What an id must have hangs on its prefix (`spec/kinds.rs`); `spec/sources.rs` says where ids stand. An id that
+//! stands somewhere and not in SPEC.md is as wrong as one that is missing somewhere: nobody could say what it promises.
 
 mod kinds;
 mod sources;

@@ -43,7 +43,7 @@ pub fn ids(text: &str) -> Vec<String> {
     found
 }
 
-/// What looks like an id at the head of a comment, `// NEW-RULE: …`, so that a prefix that nobody told us of is noticed.
+/// What looks like an id at the head of a comment, `// NEW-RULE: …`, so that an unknown prefix is noticed.
 fn heads(text: &str) -> impl Iterator<Item = String> {
     text.lines().filter_map(|line| {
         let comment = line.trim_start().strip_prefix("//")?;
