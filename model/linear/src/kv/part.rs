@@ -1,0 +1,237 @@
+//! The keys that are judged together, and their operations made ready.
+
+use super::Kv;
+use super::object::{Act, Cell, Shown, Single, State, Value, Ways};
+use super::op::{Bytes, Name, Op, Ret, Shown as Printed};
+use super::trie::Trie;
+use crate::model::{Asked, Object};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The keys that are judged together.
+#[derive(Debug)]
+pub struct Part {
+    keys: Vec<Bytes>,
+    ways: Ways,
+    /// What each operation writes, for people.
+    written: Vec<Vec<Write>>,
+}
+
+/// An operation: one, or all of a Multi.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Step {
+    singles: Vec<Single>,
+    pending: bool,
+}
+
+/// What an operation writes to a key.
+#[derive(Debug)]
+struct Write {
+    cell: usize,
+    behind: bool,
+    bytes: Bytes,
+}
+
+/// An operation on one key, its reply, and the nodes of the values that it expects and shows.
+struct Pair<'a> {
+    op: &'a Op,
+    ret: Option<&'a Ret>,
+    expected: u32,
+    shown: u32,
+}
+
+/// The operations of one that was asked, each with its own reply. A Multi that was told something else than a reply for
+/// each has none that fits.
+fn pairs<'a>((op, ret): Asked<'a, Op, Ret>) -> Vec<Pair<'a>> {
+    static NONE: Ret = Ret::Many(Vec::new());
+    let each = |position: usize| match (op, ret) {
+        (Op::Multi(ops), Some(Ret::Many(rets))) if rets.len() == ops.len() => Some(&rets[position]),
+        (Op::Multi(_), Some(_)) => Some(&NONE),
+        (_, ret) => ret,
+    };
+    let pair = |(position, op)| Pair { op, ret: each(position), expected: 0, shown: 0 };
+    op.singles().enumerate().map(pair).collect()
+}
+
+/// A trie of every value that somebody saw or expects.
+fn seen(all: &mut [Vec<Pair<'_>>]) -> Trie {
+    let mut trie = Trie::new();
+    // Of each key, where the last value was put in.
+    let mut near: BTreeMap<&Bytes, u32> = BTreeMap::new();
+    for Pair { op, ret, expected, shown } in all.iter_mut().flatten() {
+        let Some(key) = op.key() else { continue };
+        let near = near.entry(key).or_insert(0);
+        if let Op::Cas { expected: value, .. } = op {
+            *expected = trie.insert(*near, value);
+            *near = *expected;
+        }
+        if let Some(Ret::Done { value: Some(value), .. }) = ret {
+            *shown = trie.insert(*near, value);
+            *near = *shown;
+        }
+    }
+    trie
+}
+
+/// The object of these operations, and the operations as it takes them.
+pub(super) fn prepare(kv: Kv, operations: &[Asked<'_, Op, Ret>]) -> (Part, Vec<Step>) {
+    let mut all: Vec<Vec<Pair<'_>>> = operations.iter().map(|asked| pairs(*asked)).collect();
+    let trie = seen(&mut all);
+    let keys: BTreeSet<&Bytes> = all.iter().flatten().filter_map(|pair| pair.op.key()).collect();
+    let numbers: BTreeMap<&Bytes, usize> =
+        keys.iter().enumerate().map(|(number, key)| (*key, number)).collect();
+    let any = |look: fn(&Pair<'_>) -> bool| all.iter().flatten().any(look);
+    let ways = Ways {
+        trie,
+        versions: any(|pair| {
+            let expects = matches!(pair.op, Op::Put { .. } | Op::Delete { expected: Some(_), .. });
+            expects || matches!(pair.ret, Some(Ret::Done { version: Some(_), .. }))
+        }),
+        floors: kv.deletes,
+        lengths: any(|pair| matches!(pair.ret, Some(Ret::Done { length: Some(_), .. }))),
+    };
+    let cell = |pair: &Pair<'_>| pair.op.key().map(|key| numbers[key]);
+    let step = |pairs: &Vec<Pair<'_>>| Step {
+        pending: pairs.iter().any(|pair| pair.ret.is_none()),
+        singles: pairs.iter().map(|pair| single(pair, cell(pair), &ways)).collect(),
+    };
+    let steps = all.iter().map(step).collect();
+    let writes = |pairs: &Vec<Pair<'_>>| {
+        pairs.iter().filter_map(|pair| written(pair, cell(pair)?)).collect()
+    };
+    let written = all.iter().map(writes).collect();
+    let keys = keys.into_iter().cloned().collect();
+    (Part { keys, ways, written }, steps)
+}
+
+fn single(pair: &Pair<'_>, cell: Option<usize>, ways: &Ways) -> Single {
+    let act = match pair.op {
+        Op::Get { .. } | Op::Multi(_) => Act::Get,
+        Op::Set { value, .. } => Act::Set(ways.value(value)),
+        Op::Put { value, expected, .. } => {
+            Act::Put { expected: *expected, value: ways.value(value) }
+        }
+        Op::Append { value, .. } => Act::Append(Bytes::clone(value)),
+        Op::Delete { expected, .. } => Act::Delete(*expected),
+        Op::Cas { value, .. } => {
+            let expected = Value::Known(ways.trie.point(pair.expected));
+            Act::Cas { expected, value: ways.value(value) }
+        }
+    };
+    let shown = pair.ret.map(|ret| match ret {
+        Ret::Done { value, version, length } => {
+            let value = value.as_ref().map(|_| ways.trie.point(pair.shown));
+            Shown::Done { value, version: *version, length: *length }
+        }
+        Ret::NoKey => Shown::NoKey,
+        Ret::Mismatch => Shown::Mismatch,
+        Ret::Many(_) => Shown::Never,
+    });
+    // A Multi within a Multi has no key: nothing that it is told fits.
+    let shown = if cell.is_none() { Some(Shown::Never) } else { shown };
+    Single { cell: cell.unwrap_or_default(), act, shown }
+}
+
+fn written(pair: &Pair<'_>, cell: usize) -> Option<Write> {
+    let behind = matches!(pair.op, Op::Append { .. });
+    match pair.op {
+        _ if matches!(pair.ret, Some(Ret::NoKey | Ret::Mismatch | Ret::Many(_))) => None,
+        Op::Set { value, .. }
+        | Op::Put { value, .. }
+        | Op::Append { value, .. }
+        | Op::Cas { value, .. } => Some(Write { cell, behind, bytes: Bytes::clone(value) }),
+        Op::Get { .. } | Op::Delete { .. } | Op::Multi(_) => None,
+    }
+}
+
+impl Part {
+    /// Puts together what nobody saw, and so has no bytes in the trie, from what was written.
+    fn follow(&self, number: usize, before: &State, after: &State, unseen: &mut [Vec<u8>]) {
+        for (cell, bytes) in unseen.iter_mut().enumerate() {
+            if !matches!(after.cells()[cell].value, Value::Unseen(_)) {
+                continue;
+            }
+            match before.cells()[cell].value {
+                Value::Missing => bytes.clear(),
+                Value::Known(point) => *bytes = self.ways.trie.bytes(point).to_vec(),
+                Value::Unseen(_) => {}
+            }
+            for write in self.written[number].iter().filter(|write| write.cell == cell) {
+                if !write.behind {
+                    bytes.clear();
+                }
+                bytes.extend_from_slice(&write.bytes);
+            }
+        }
+    }
+
+    fn print(&self, state: &State, unseen: &[Vec<u8>]) -> String {
+        let cells = self.keys.iter().zip(state.cells()).zip(unseen);
+        let print = |((key, cell), unseen): ((&Bytes, &Cell), &Vec<u8>)| {
+            let key = Name(key);
+            let value = match cell.value {
+                Value::Missing => return format!("{key} is not there"),
+                Value::Known(point) => Printed(self.ways.trie.bytes(point)),
+                Value::Unseen(_) => Printed(unseen),
+            };
+            match (self.ways.versions, cell.low == cell.high) {
+                (false, _) => format!("{key} = {value}"),
+                (true, true) => format!("{key} = {value} v{}", cell.low),
+                (true, false) => format!("{key} = {value} v{} or above", cell.low),
+            }
+        };
+        cells.map(print).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Object for Part {
+    type Step = Step;
+    type State = State;
+
+    fn init(&self) -> State {
+        match self.keys.len() {
+            1 => State::One(Cell::NEW),
+            several => State::Many(vec![Cell::NEW; several].into()),
+        }
+    }
+
+    fn step(&self, state: &State, step: &Step, next: &mut Vec<State>) {
+        if let [single] = &step.singles[..] {
+            let mut put = |cell| next.push(state.with(single.cell, cell));
+            return single.apply(&self.ways, state.cells()[single.cell], false, &mut put);
+        }
+        let mut states = vec![state.clone()];
+        for single in &step.singles {
+            let mut after = Vec::new();
+            for state in &states {
+                let mut put = |cell| after.push(state.with(single.cell, cell));
+                single.apply(&self.ways, state.cells()[single.cell], step.pending, &mut put);
+            }
+            states = after;
+        }
+        // A pending one that did nothing may as well never have been.
+        next.extend(states.into_iter().filter(|after| !step.pending || after != state));
+    }
+
+    fn is_too_late(&self, state: &State, step: &Step) -> bool {
+        step.singles.iter().any(|single| state.cells()[single.cell].low > single.latest())
+    }
+
+    fn weight(&self, state: &State) -> usize {
+        size_of::<State>() + if self.keys.len() == 1 { 0 } else { size_of_val(state.cells()) }
+    }
+
+    fn tell(&self, path: &[(usize, State)], tail: usize) -> Vec<String> {
+        let mut unseen: Vec<Vec<u8>> = vec![Vec::new(); self.keys.len()];
+        let mut texts = Vec::new();
+        let mut before = &self.init();
+        for position in 0..=path.len() {
+            if position + tail >= path.len() {
+                texts.push(self.print(before, &unseen));
+            }
+            let Some((number, after)) = path.get(position) else { break };
+            self.follow(*number, before, after, &mut unseen);
+            before = after;
+        }
+        texts
+    }
+}
