@@ -1,9 +1,9 @@
 //! From a history to a verdict: parts, one after the other, and the place where there is no going on.
 
-use crate::history::History;
-use crate::model::{Asked, Model, Object};
+use crate::history::{History, Operation};
+use crate::model::{Asked, Model, Object, Span};
 use crate::parts::parts;
-use crate::search::{Ending, Found, Limits, Span, search};
+use crate::search::{Ending, Found, Limits, search};
 use std::fmt;
 
 /// How much of an order is told at a place.
@@ -88,13 +88,12 @@ pub struct Place {
 pub fn check<M: Model>(model: &M, history: &History<M::Op, M::Ret>, budget: Budget) -> Report {
     let operations = history.operations();
     let keys: Vec<Vec<M::Key>> = operations.iter().map(|one| model.keys(&one.op)).collect();
-    let parts = parts(&keys);
-    let distinct: std::collections::BTreeSet<_> = keys.iter().flatten().collect();
+    let (parts, keys) = parts(&keys);
     let mut report = Report {
         verdict: Verdict::Ok,
         counts: Counts {
             operations: operations.len(),
-            keys: distinct.len(),
+            keys,
             parts: parts.len(),
             pending: operations.iter().filter(|one| one.is_pending()).count(),
             not_executed: operations.iter().filter(|one| one.was_dropped()).count(),
@@ -125,16 +124,16 @@ impl Report {
             one.reply().is_some() || one.is_pending() && model.writes(&one.op)
         };
         let numbers: Vec<usize> = part.iter().copied().filter(judged).collect();
-        let asked: Vec<Asked<'_, M::Op, M::Ret>> =
-            numbers.iter().map(|&number| (&all[number].op, all[number].reply())).collect();
-        let spans: Vec<Span> = numbers
-            .iter()
-            .map(|&number| {
-                let one = &all[number];
-                let end = one.end.as_ref().filter(|_| one.reply().is_some());
-                Span { call: one.call.number, end: end.map(|(event, _)| event.number) }
-            })
-            .collect();
+        let span = |one: &Operation<_, _>| {
+            let end = one.end.as_ref().filter(|_| one.reply().is_some());
+            Span { call: one.call.number, end: end.map(|(event, _)| event.number) }
+        };
+        let asked = |&number: &usize| {
+            let one = &all[number];
+            Asked { op: &one.op, ret: one.reply(), span: span(one) }
+        };
+        let asked: Vec<Asked<'_, M::Op, M::Ret>> = numbers.iter().map(asked).collect();
+        let spans: Vec<Span> = asked.iter().map(|asked| asked.span).collect();
         let (object, steps) = model.part(&asked);
         let limits = Limits {
             steps: budget.steps.saturating_sub(self.steps),

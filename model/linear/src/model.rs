@@ -10,7 +10,7 @@ pub trait Model {
     /// A reply.
     type Ret;
     /// What operations have in common or not.
-    type Key: Ord;
+    type Key: Hash + Eq;
     /// A part of the object.
     type Object: Object;
 
@@ -20,13 +20,30 @@ pub trait Model {
     /// Whether it can change anything. A pending operation that can't says nothing, and is left out.
     fn writes(&self, op: &Self::Op) -> bool;
 
-    /// The part of the object that these operations touch, and the operations in the form in which it takes them. One
-    /// without a reply is pending.
+    /// The part of the object that these operations touch, and the operations in the form in which it takes them. They
+    /// come in the order of their calls.
     fn part(&self, operations: &[Asked<'_, Self::Op, Self::Ret>]) -> (Self::Object, Steps<Self>);
 }
 
-/// An operation and its reply, or None if nobody knows what became of it.
-pub type Asked<'a, O, R> = (&'a O, Option<&'a R>);
+/// An operation of a part.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a, O, R> {
+    /// What was asked.
+    pub op: &'a O,
+    /// The reply. None if nobody knows what became of it.
+    pub ret: Option<&'a R>,
+    /// When it may take effect.
+    pub span: Span,
+}
+
+/// From which event to which an operation may take effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Span {
+    /// The number of the event of its call.
+    pub call: usize,
+    /// That of its return; None for a pending operation.
+    pub end: Option<usize>,
+}
 
 /// The operations of a part, as its object takes them.
 pub type Steps<M> = Vec<<<M as Model>::Object as Object>::Step>;
@@ -46,7 +63,8 @@ pub trait Object {
     /// search's business.
     fn step(&self, state: &Self::State, step: &Self::Step, next: &mut Vec<Self::State>);
 
-    /// Whether no state that can ever follow gives this reply, whatever else is done. Saying no is always right.
+    /// Whether this step can't follow on this state any more, however many others of the part come in between, of those
+    /// that were called before its return and don't return before it. Saying no is always right.
     fn is_too_late(&self, state: &Self::State, step: &Self::Step) -> bool {
         let _ = (state, step);
         false

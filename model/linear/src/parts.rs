@@ -1,6 +1,7 @@
 //! Which operations must be judged together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 
 /// Parts an index belongs to, by union and find: each points at another of its part, the root at itself.
 struct Union(Vec<usize>);
@@ -22,10 +23,11 @@ impl Union {
 }
 
 /// The operations that hang together because they touch the same keys, directly or through others. An operation
-/// without a key is a part of its own. Each part in the order of its operations, the parts by their first.
-pub fn parts<K: Ord>(keys: &[Vec<K>]) -> Vec<Vec<usize>> {
+/// without a key is a part of its own. Each part in the order of its operations, the parts by their first; and how
+/// many keys there are.
+pub fn parts<K: Hash + Eq>(keys: &[Vec<K>]) -> (Vec<Vec<usize>>, usize) {
     let mut union = Union((0..keys.len()).collect());
-    let mut first: BTreeMap<&K, usize> = BTreeMap::new();
+    let mut first: HashMap<&K, usize> = HashMap::new();
     for (operation, keys) in keys.iter().enumerate() {
         for key in keys {
             let first = *first.entry(key).or_insert(operation);
@@ -36,7 +38,7 @@ pub fn parts<K: Ord>(keys: &[Vec<K>]) -> Vec<Vec<usize>> {
     for operation in 0..keys.len() {
         parts.entry(union.root(operation)).or_default().push(operation);
     }
-    parts.into_values().collect()
+    (parts.into_values().collect(), first.len())
 }
 
 #[cfg(test)]
@@ -46,7 +48,7 @@ mod tests {
     #[test]
     fn keys_in_common_join() {
         let keys = [vec!["a"], vec!["b"], vec!["c", "d"], vec![], vec!["b"], vec!["d", "a"]];
-        assert_eq!(parts(&keys), [vec![0, 2, 5], vec![1, 4], vec![3]]);
-        assert!(parts::<u8>(&[]).is_empty());
+        assert_eq!(parts(&keys), (vec![vec![0, 2, 5], vec![1, 4], vec![3]], 4));
+        assert_eq!(parts::<u8>(&[]), (vec![], 0));
     }
 }

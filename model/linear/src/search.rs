@@ -9,27 +9,19 @@
 //! them loses an order, if there is one:
 //! 1. A pending operation is not taken before one that was called earlier and does the same in every state. For an
 //!    order with the later one is an order with the earlier one in its place.
-//! 2. A step that follows directly on a pending operation, and leads where it would have led without it, is not
-//!    taken. For what is left can be done from there too, with one pending operation more to spare.
-//! 3. After a pending operation, the reply that must come next must still be possible in some later state
-//!    ([`Object::is_too_late`]).
+//! 2. A pending operation that changes nothing is not taken, nor is a step that follows directly on a pending operation
+//!    and leads where it would have led without it. For what is left can be done from there too, with one pending
+//!    operation more to spare.
+//! 3. A state from which the operation that returns first can't be reached any more ([`Object::is_too_late`]) is a dead
+//!    end, and nothing is tried there.
 //!
 //! The place that is shown of a history without an order is the first return that no order gets past; of all
 //! orders that get so far, one that took the most.
 
 use crate::bits::Bits;
 use crate::links::Links;
-use crate::model::Object;
+use crate::model::{Object, Span};
 use std::collections::{HashMap, HashSet};
-
-/// From which event to which an operation may take effect.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Span {
-    /// The number of the event of its call.
-    pub call: usize,
-    /// That of its return; None for a pending operation.
-    pub end: Option<usize>,
-}
 
 /// How far a search may go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -225,9 +217,11 @@ impl<'a, O: Object> Search<'a, O> {
         }
     }
 
-    /// The first call. A return can't come before its call.
+    /// The first call, if what must be got past next is still possible. A return can't come before its call.
     fn first(&self) -> Option<Candidate> {
-        Some(Candidate::Told(self.told.after(0))).filter(|_| !self.told.is_empty())
+        let lost = |due: Edge| self.object.is_too_late(&self.state, &self.steps[due.operation]);
+        let open = !self.told.is_empty() && !lost(self.first_return());
+        open.then(|| Candidate::Told(self.told.after(0)))
     }
 
     /// What is to be tried after this one: every call before the first return, then every pending operation that was
@@ -238,11 +232,6 @@ impl<'a, O: Object> Search<'a, O> {
                 let next = self.told.after(element);
                 if next != 0 && !self.edges[next - 1].returns {
                     return Some(Candidate::Told(next));
-                }
-                // Whatever is too late now stays so.
-                let due = &self.steps[self.first_return().operation];
-                if self.pending.is_empty() || self.object.is_too_late(&self.state, due) {
-                    return None;
                 }
                 self.pending.after(0)
             }
@@ -274,7 +263,7 @@ impl<'a, O: Object> Search<'a, O> {
         self.drop_detours(step, &mut next);
         if matches!(candidate, Candidate::Pending(_)) && !next.is_empty() {
             let due = &steps[self.first_return().operation];
-            next.retain(|state| !self.object.is_too_late(state, due));
+            next.retain(|state| *state != self.state && !self.object.is_too_late(state, due));
         }
         let mut goes_on = false;
         if !next.is_empty() {
@@ -393,9 +382,12 @@ impl<'a, O: Object> Search<'a, O> {
 
     /// The path from its `from`th operation on, each with the state after it.
     fn walked(&self, from: usize) -> Vec<(usize, O::State)> {
-        let after = self.path.iter().skip(1).map(|frame| &frame.before).chain([&self.state]);
-        let walked = self.path.iter().zip(after).skip(from);
-        walked.map(|(frame, state)| (self.operation(frame.taken), state.clone())).collect()
+        let after = |position: usize| {
+            self.path.get(position + 1).map_or(&self.state, |frame| &frame.before).clone()
+        };
+        let walked = (from..self.path.len())
+            .map(|position| (self.operation(self.path[position].taken), after(position)));
+        walked.collect()
     }
 
     fn stuck_at(&self, at: usize) -> Option<usize> {

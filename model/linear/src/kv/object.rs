@@ -66,6 +66,17 @@ pub(super) struct Single {
     pub cell: usize,
     pub act: Act,
     pub shown: Option<Shown>,
+    /// Whether a key on which this is impossible may be begun anew by another operation, before it must have been done.
+    pub rescued: bool,
+    /// Whether the same operation has done something else to the key before.
+    pub second: bool,
+}
+
+/// What of a key a reply needs, beside its version.
+enum Need {
+    Anything,
+    Missing,
+    This(Point),
 }
 
 /// How the keys of a part are counted.
@@ -198,8 +209,56 @@ impl Single {
         }
     }
 
+    /// Whether no write that is left makes this possible on the key. Versions never fall; a value only grows, unless
+    /// the key is begun anew.
+    pub(super) fn is_too_late(&self, ways: &Ways, cell: Cell) -> bool {
+        if self.second {
+            return false;
+        }
+        let fits = match (self.need(), cell.value) {
+            (Need::Anything, _) | (Need::Missing | Need::This(_), Value::Missing) => true,
+            (Need::This(value), Value::Known(now)) => ways.trie.begins(now, value),
+            (Need::Missing, _) | (Need::This(_), Value::Unseen(_)) => false,
+        };
+        cell.low > self.latest() || !fits && !self.rescued
+    }
+
+    /// The value with which this begins a key anew, if it does; Missing if it takes it away.
+    pub(super) fn begins_anew(&self) -> Option<Value> {
+        match (&self.act, self.shown) {
+            (_, Some(Shown::NoKey | Shown::Mismatch | Shown::Never)) => None,
+            (Act::Get | Act::Append(_), _) => None,
+            (Act::Set(value) | Act::Put { value, .. } | Act::Cas { value, .. }, _) => Some(*value),
+            (Act::Delete(_), _) => Some(Value::Missing),
+        }
+    }
+
+    /// Whether this may become possible on a key that is begun anew with this value.
+    pub(super) fn is_rescued_by(&self, ways: &Ways, value: Value) -> bool {
+        match (self.need(), value) {
+            (_, Value::Missing) => true,
+            (Need::This(value), Value::Known(anew)) => ways.trie.begins(anew, value),
+            _ => false,
+        }
+    }
+
+    fn need(&self) -> Need {
+        match (&self.act, self.shown) {
+            (Act::Get | Act::Append(_), Some(Shown::Done { value: Some(value), .. })) => {
+                Need::This(value)
+            }
+            (Act::Cas { expected: Value::Known(value), .. }, Some(Shown::Done { .. })) => {
+                Need::This(*value)
+            }
+            (Act::Put { expected: 0, .. }, Some(Shown::Done { .. })) | (_, Some(Shown::NoKey)) => {
+                Need::Missing
+            }
+            _ => Need::Anything,
+        }
+    }
+
     /// The greatest version that the key can have when it gives this reply.
-    pub(super) fn latest(&self) -> u64 {
+    fn latest(&self) -> u64 {
         match (&self.act, self.shown) {
             // A key that is not there has a floor instead, wherever that is.
             (Act::Put { expected: 0, .. }, Some(Shown::Done { version: None, .. })) => u64::MAX,

@@ -5,15 +5,15 @@ use super::object::{Act, Cell, Shown, Single, State, Value, Ways};
 use super::op::{Bytes, Name, Op, Ret, Shown as Printed};
 use super::trie::Trie;
 use crate::model::{Asked, Object};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// The keys that are judged together.
 #[derive(Debug)]
 pub struct Part {
     keys: Vec<Bytes>,
     ways: Ways,
-    /// What each operation writes, for people.
-    written: Vec<Vec<Write>>,
+    /// What is written, by step, for people.
+    written: Vec<Write>,
 }
 
 /// An operation: one, or all of a Multi.
@@ -26,6 +26,7 @@ pub struct Step {
 /// What an operation writes to a key.
 #[derive(Debug)]
 struct Write {
+    step: usize,
     cell: usize,
     behind: bool,
     bytes: Bytes,
@@ -34,32 +35,59 @@ struct Write {
 /// An operation on one key, its reply, and the nodes of the values that it expects and shows.
 struct Pair<'a> {
     op: &'a Op,
+    cell: Option<usize>,
     ret: Option<&'a Ret>,
     expected: u32,
     shown: u32,
 }
 
+/// The keys of a part, numbered as they come.
+#[derive(Debug, Default)]
+struct Keys {
+    all: Vec<Bytes>,
+    numbers: HashMap<Bytes, usize>,
+}
+
+impl Keys {
+    fn number(&mut self, key: &Bytes) -> usize {
+        if let Some(&number) = self.numbers.get(key) {
+            return number;
+        }
+        let number = self.all.len();
+        self.all.push(Bytes::clone(key));
+        self.numbers.insert(Bytes::clone(key), number);
+        number
+    }
+}
+
 /// The operations of one that was asked, each with its own reply. A Multi that was told something else than a reply for
 /// each has none that fits.
-fn pairs<'a>((op, ret): Asked<'a, Op, Ret>) -> Vec<Pair<'a>> {
+fn pairs<'a>(asked: &Asked<'a, Op, Ret>, keys: &mut Keys) -> Vec<Pair<'a>> {
+    let Asked { op, ret, .. } = *asked;
     static NONE: Ret = Ret::Many(Vec::new());
     let each = |position: usize| match (op, ret) {
         (Op::Multi(ops), Some(Ret::Many(rets))) if rets.len() == ops.len() => Some(&rets[position]),
         (Op::Multi(_), Some(_)) => Some(&NONE),
         (_, ret) => ret,
     };
-    let pair = |(position, op)| Pair { op, ret: each(position), expected: 0, shown: 0 };
+    let pair = |(position, op)| Pair {
+        op,
+        ret: each(position),
+        cell: op.key().map(|key| keys.number(key)),
+        expected: 0,
+        shown: 0,
+    };
     op.singles().enumerate().map(pair).collect()
 }
 
 /// A trie of every value that somebody saw or expects.
-fn seen(all: &mut [Vec<Pair<'_>>]) -> Trie {
+fn seen(all: &mut [Vec<Pair<'_>>], keys: usize) -> Trie {
     let mut trie = Trie::new();
     // Of each key, where the last value was put in.
-    let mut near: BTreeMap<&Bytes, u32> = BTreeMap::new();
-    for Pair { op, ret, expected, shown } in all.iter_mut().flatten() {
-        let Some(key) = op.key() else { continue };
-        let near = near.entry(key).or_insert(0);
+    let mut near = vec![0; keys];
+    for Pair { op, ret, cell, expected, shown } in all.iter_mut().flatten() {
+        let Some(cell) = *cell else { continue };
+        let near = &mut near[cell];
         if let Op::Cas { expected: value, .. } = op {
             *expected = trie.insert(*near, value);
             *near = *expected;
@@ -69,16 +97,16 @@ fn seen(all: &mut [Vec<Pair<'_>>]) -> Trie {
             *near = *shown;
         }
     }
+    trie.finish();
     trie
 }
 
 /// The object of these operations, and the operations as it takes them.
 pub(super) fn prepare(kv: Kv, operations: &[Asked<'_, Op, Ret>]) -> (Part, Vec<Step>) {
-    let mut all: Vec<Vec<Pair<'_>>> = operations.iter().map(|asked| pairs(*asked)).collect();
-    let trie = seen(&mut all);
-    let keys: BTreeSet<&Bytes> = all.iter().flatten().filter_map(|pair| pair.op.key()).collect();
-    let numbers: BTreeMap<&Bytes, usize> =
-        keys.iter().enumerate().map(|(number, key)| (*key, number)).collect();
+    let mut keys = Keys::default();
+    let mut all: Vec<Vec<Pair<'_>>> =
+        operations.iter().map(|asked| pairs(asked, &mut keys)).collect();
+    let trie = seen(&mut all, keys.all.len());
     let any = |look: fn(&Pair<'_>) -> bool| all.iter().flatten().any(look);
     let ways = Ways {
         trie,
@@ -89,21 +117,24 @@ pub(super) fn prepare(kv: Kv, operations: &[Asked<'_, Op, Ret>]) -> (Part, Vec<S
         floors: kv.deletes,
         lengths: any(|pair| matches!(pair.ret, Some(Ret::Done { length: Some(_), .. }))),
     };
-    let cell = |pair: &Pair<'_>| pair.op.key().map(|key| numbers[key]);
-    let step = |pairs: &Vec<Pair<'_>>| Step {
-        pending: pairs.iter().any(|pair| pair.ret.is_none()),
-        singles: pairs.iter().map(|pair| single(pair, cell(pair), &ways)).collect(),
+    let step = |pairs: &Vec<Pair<'_>>| {
+        let mut singles: Vec<Single> = pairs.iter().map(|pair| single(pair, &ways)).collect();
+        for position in 1..singles.len() {
+            let (before, from) = singles.split_at_mut(position);
+            from[0].second = before.iter().any(|other| other.cell == from[0].cell);
+        }
+        Step { pending: pairs.iter().any(|pair| pair.ret.is_none()), singles }
     };
-    let steps = all.iter().map(step).collect();
-    let writes = |pairs: &Vec<Pair<'_>>| {
-        pairs.iter().filter_map(|pair| written(pair, cell(pair)?)).collect()
+    let mut steps: Vec<Step> = all.iter().map(step).collect();
+    rescue(&ways, operations, &mut steps);
+    let writes = |(step, pairs): (usize, &Vec<Pair<'_>>)| {
+        pairs.iter().filter_map(|pair| written(pair, step)).collect::<Vec<_>>()
     };
-    let written = all.iter().map(writes).collect();
-    let keys = keys.into_iter().cloned().collect();
-    (Part { keys, ways, written }, steps)
+    let written = all.iter().enumerate().flat_map(writes).collect();
+    (Part { keys: keys.all, ways, written }, steps)
 }
 
-fn single(pair: &Pair<'_>, cell: Option<usize>, ways: &Ways) -> Single {
+fn single(pair: &Pair<'_>, ways: &Ways) -> Single {
     let act = match pair.op {
         Op::Get { .. } | Op::Multi(_) => Act::Get,
         Op::Set { value, .. } => Act::Set(ways.value(value)),
@@ -127,18 +158,50 @@ fn single(pair: &Pair<'_>, cell: Option<usize>, ways: &Ways) -> Single {
         Ret::Many(_) => Shown::Never,
     });
     // A Multi within a Multi has no key: nothing that it is told fits.
-    let shown = if cell.is_none() { Some(Shown::Never) } else { shown };
-    Single { cell: cell.unwrap_or_default(), act, shown }
+    let shown = if pair.cell.is_none() { Some(Shown::Never) } else { shown };
+    Single { cell: pair.cell.unwrap_or_default(), act, shown, rescued: false, second: false }
 }
 
-fn written(pair: &Pair<'_>, cell: usize) -> Option<Write> {
+/// Notes of each operation with a reply whether, when it is the first to return of those that are left, another could
+/// bring about what it needs by beginning a key anew: one that is pending, or that returns later. Appends don't.
+fn rescue(ways: &Ways, operations: &[Asked<'_, Op, Ret>], steps: &mut [Step]) {
+    let mut edges = Vec::new();
+    for (number, Asked { span, .. }) in operations.iter().enumerate() {
+        edges.push((span.call, number));
+        edges.extend(span.end.map(|end| (end, number)));
+    }
+    edges.sort_unstable();
+    // By key, the operations that can begin it anew and have not returned, each with the value.
+    let mut open: BTreeMap<usize, Vec<(usize, Value)>> = BTreeMap::new();
+    for (event, number) in edges {
+        if operations[number].span.call == event {
+            for single in &steps[number].singles {
+                let anew = single.begins_anew().filter(|value| !matches!(value, Value::Unseen(_)));
+                if let Some(value) = anew {
+                    open.entry(single.cell).or_default().push((number, value));
+                }
+            }
+            continue;
+        }
+        for single in &steps[number].singles {
+            open.entry(single.cell).or_default().retain(|(other, _)| *other != number);
+        }
+        for single in &mut steps[number].singles {
+            let rescuers = open.get(&single.cell).into_iter().flatten();
+            single.rescued = { rescuers }.any(|(_, value)| single.is_rescued_by(ways, *value));
+        }
+    }
+}
+
+fn written(pair: &Pair<'_>, step: usize) -> Option<Write> {
+    let cell = pair.cell?;
     let behind = matches!(pair.op, Op::Append { .. });
     match pair.op {
         _ if matches!(pair.ret, Some(Ret::NoKey | Ret::Mismatch | Ret::Many(_))) => None,
         Op::Set { value, .. }
         | Op::Put { value, .. }
         | Op::Append { value, .. }
-        | Op::Cas { value, .. } => Some(Write { cell, behind, bytes: Bytes::clone(value) }),
+        | Op::Cas { value, .. } => Some(Write { step, cell, behind, bytes: Bytes::clone(value) }),
         Op::Get { .. } | Op::Delete { .. } | Op::Multi(_) => None,
     }
 }
@@ -155,7 +218,9 @@ impl Part {
                 Value::Known(point) => *bytes = self.ways.trie.bytes(point).to_vec(),
                 Value::Unseen(_) => {}
             }
-            for write in self.written[number].iter().filter(|write| write.cell == cell) {
+            let first = self.written.partition_point(|write| write.step < number);
+            let written = self.written[first..].iter().take_while(|write| write.step == number);
+            for write in written.filter(|write| write.cell == cell) {
                 if !write.behind {
                     bytes.clear();
                 }
@@ -213,7 +278,8 @@ impl Object for Part {
     }
 
     fn is_too_late(&self, state: &State, step: &Step) -> bool {
-        step.singles.iter().any(|single| state.cells()[single.cell].low > single.latest())
+        let lost = |single: &Single| single.is_too_late(&self.ways, state.cells()[single.cell]);
+        step.singles.iter().any(lost)
     }
 
     fn weight(&self, state: &State) -> usize {

@@ -34,6 +34,8 @@ pub struct Point {
 #[derive(Debug)]
 pub struct Trie {
     nodes: Vec<Node>,
+    /// By node, when a walk through all of it comes there and when it leaves: what begins what is seen by these.
+    visits: Vec<(u32, u32)>,
 }
 
 /// How many bytes two texts have in common at their beginning.
@@ -49,7 +51,8 @@ impl Trie {
     /// With nothing in it but the empty value.
     pub fn new() -> Self {
         let text: Bytes = [].into();
-        Self { nodes: vec![Node { text, depth: 0, parent: 0, child: 0, sibling: 0 }] }
+        let nodes = vec![Node { text, depth: 0, parent: 0, child: 0, sibling: 0 }];
+        Self { nodes, visits: Vec::new() }
     }
 
     /// The empty value.
@@ -160,6 +163,36 @@ impl Trie {
         Some(Point { node, length: u32::try_from(length).ok()? })
     }
 
+    /// Notes what begins what, once all values are in.
+    pub fn finish(&mut self) {
+        self.visits = vec![(0, 0); self.nodes.len()];
+        let (mut at, mut time) = (0, 0);
+        loop {
+            time += 1;
+            self.visits[at as usize].0 = time;
+            if self.node(at).child != 0 {
+                at = self.node(at).child;
+                continue;
+            }
+            while self.node(at).sibling == 0 {
+                self.visits[at as usize].1 = time;
+                if at == 0 {
+                    return;
+                }
+                at = self.node(at).parent;
+            }
+            self.visits[at as usize].1 = time;
+            at = self.node(at).sibling;
+        }
+    }
+
+    /// Whether a value begins another, or is the same.
+    pub fn begins(&self, one: Point, other: Point) -> bool {
+        let (comes, leaves) = self.visits[one.node as usize];
+        let there = self.visits[other.node as usize].0;
+        comes <= there && there <= leaves && one.length <= other.length
+    }
+
     /// The value of a point.
     pub fn bytes(&self, point: Point) -> &[u8] {
         &self.node(point.node).text[..point.length as usize]
@@ -199,6 +232,7 @@ mod tests {
                 nodes.push(trie.insert(near, &value.as_slice().into()));
                 values.push(value);
             }
+            trie.finish();
             let mut known = HashMap::new();
             for (value, node) in values.iter().zip(&nodes) {
                 assert_eq!(trie.bytes(trie.point(*node)), value);
@@ -208,6 +242,10 @@ mod tests {
                     assert_eq!(trie.bytes(point), prefix);
                     assert_eq!(*known.entry(point).or_insert(prefix), prefix);
                     assert_eq!(trie.walk(point, &value[length..]), Some(trie.point(*node)));
+                    for (other, node) in values.iter().zip(&nodes) {
+                        let begins = trie.begins(point, trie.point(*node));
+                        assert_eq!(begins, other.starts_with(prefix));
+                    }
                     let mut other = prefix.to_vec();
                     other.push(b'c');
                     assert_eq!(trie.walk(Trie::root(), &other), None);
