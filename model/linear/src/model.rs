@@ -70,6 +70,13 @@ pub trait Object {
         false
     }
 
+    /// Whether a pending step may well be tried before others: one that nobody seems to have noticed, and that serves
+    /// only to explain what is missing. Any answer is right.
+    fn is_idle(&self, step: &Self::Step) -> bool {
+        let _ = step;
+        false
+    }
+
     /// The bytes that a state takes.
     fn weight(&self, state: &Self::State) -> usize {
         size_of_val(state)

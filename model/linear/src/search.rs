@@ -94,8 +94,8 @@ struct Search<'a, O: Object> {
     /// By operation, how many of its list were called before it.
     ranks: Vec<usize>,
     told: Links,
-    /// The pending operations in the order of their calls, each with its event and with the rank of the one before it
-    /// that does the same; element `i` of `pending` is `waiting[i - 1]`.
+    /// The pending operations, first those that may well be tried first, each lot in the order of their calls; with the
+    /// event of the call and the rank of the one before it that does the same. Element `i` of `pending` is `waiting[i - 1]`.
     waiting: Vec<(usize, usize, Option<usize>)>,
     pending: Links,
     /// The ranks of the operations that were taken: of those with a reply, and of the pending ones.
@@ -149,17 +149,21 @@ impl<'a, O: Object> Search<'a, O> {
         let mut edges = Vec::new();
         let mut waiting = Vec::new();
         let mut ranks = Vec::new();
-        let mut latest: HashMap<&O::Step, usize> = HashMap::new();
         for (operation, &Span { call, end }) in spans.iter().enumerate() {
             if let Some(end) = end {
                 ranks.push(edges.len() / 2);
                 edges.push(Edge { operation, at: call, returns: false });
                 edges.push(Edge { operation, at: end, returns: true });
             } else {
-                ranks.push(waiting.len());
-                let alike = latest.insert(&steps[operation], waiting.len());
-                waiting.push((operation, call, alike));
+                ranks.push(0);
+                waiting.push((operation, call, None));
             }
+        }
+        waiting.sort_by_key(|(operation, ..)| !object.is_idle(&steps[*operation]));
+        let mut latest: HashMap<&O::Step, usize> = HashMap::new();
+        for (rank, (operation, _, alike)) in waiting.iter_mut().enumerate() {
+            ranks[*operation] = rank;
+            *alike = latest.insert(&steps[*operation], rank);
         }
         edges.sort_by_key(|edge| edge.at);
         let mut elements = vec![(0, 0); spans.len()];
@@ -227,7 +231,7 @@ impl<'a, O: Object> Search<'a, O> {
     /// What is to be tried after this one: every call before the first return, then every pending operation that was
     /// called before it.
     fn behind(&self, candidate: Candidate) -> Option<Candidate> {
-        let waiting = match candidate {
+        let mut waiting = match candidate {
             Candidate::Told(element) => {
                 let next = self.told.after(element);
                 if next != 0 && !self.edges[next - 1].returns {
@@ -237,8 +241,11 @@ impl<'a, O: Object> Search<'a, O> {
             }
             Candidate::Pending(element) => self.pending.after(element),
         };
-        let called = waiting != 0 && self.waiting[waiting - 1].1 < self.first_return().at;
-        called.then_some(Candidate::Pending(waiting))
+        let until = self.first_return().at;
+        while waiting != 0 && self.waiting[waiting - 1].1 > until {
+            waiting = self.pending.after(waiting);
+        }
+        Some(Candidate::Pending(waiting)).filter(|_| waiting != 0)
     }
 
     /// The first return of what is left. It must be got past next.

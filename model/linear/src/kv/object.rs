@@ -40,10 +40,17 @@ pub enum State {
 pub(super) enum Act {
     Get,
     Set(Value),
-    Put { expected: u64, value: Value },
-    Append(super::Bytes),
+    Put {
+        expected: u64,
+        value: Value,
+    },
+    /// None: bytes that nobody saw anywhere, and nobody was told lengths.
+    Append(Option<super::Bytes>),
     Delete(Option<u64>),
-    Cas { expected: Value, value: Value },
+    Cas {
+        expected: Value,
+        value: Value,
+    },
 }
 
 /// What a reply showed of it.
@@ -140,7 +147,7 @@ impl Single {
                 }
                 Act::Append(bytes) => {
                     let told = value.is_none_or(|value| ways.old(cell) == Value::Known(value));
-                    let new = ways.write(cell, ways.behind(cell, bytes));
+                    let new = ways.write(cell, ways.behind(cell, bytes.as_ref()));
                     let long = length.is_none_or(|length| new.value.length() == length);
                     new.showing(version).filter(|_| told && long).map(next);
                 }
@@ -193,7 +200,7 @@ impl Single {
             Act::Set(value) | Act::Put { value, .. } | Act::Cas { value, .. } => {
                 found.map(|cell| ways.write(cell, *value)).map(&mut *next);
             }
-            Act::Append(bytes) => next(ways.write(cell, ways.behind(cell, bytes))),
+            Act::Append(bytes) => next(ways.write(cell, ways.behind(cell, bytes.as_ref()))),
             Act::Delete(_) => {
                 found.map(Cell::gone).map(&mut *next);
             }
@@ -216,18 +223,29 @@ impl Single {
             return false;
         }
         let fits = match (self.need(), cell.value) {
-            (Need::Anything, _) | (Need::Missing | Need::This(_), Value::Missing) => true,
-            (Need::This(value), Value::Known(now)) => ways.trie.begins(now, value),
+            (Need::Anything, _) | (Need::Missing, Value::Missing) => true,
+            (Need::This(value), Value::Missing) => self.appends() && value == Trie::root(),
+            // Something must be put behind it until it is this value, or with that value's version.
+            (Need::This(value), Value::Known(now)) => {
+                let early = now == value && cell.high < self.earliest();
+                ways.trie.begins(now, value) && !early
+            }
             (Need::Missing, _) | (Need::This(_), Value::Unseen(_)) => false,
         };
         cell.low > self.latest() || !fits && !self.rescued
     }
 
-    /// The value with which this begins a key anew, if it does; Missing if it takes it away.
-    pub(super) fn begins_anew(&self) -> Option<Value> {
+    const fn appends(&self) -> bool {
+        matches!(self.act, Act::Append(_))
+    }
+
+    /// The value with which this begins a key anew, if it may; Missing if it takes it away. An append does it behind a
+    /// deletion.
+    pub(super) fn begins_anew(&self, ways: &Ways) -> Option<Value> {
         match (&self.act, self.shown) {
-            (_, Some(Shown::NoKey | Shown::Mismatch | Shown::Never)) => None,
-            (Act::Get | Act::Append(_), _) => None,
+            (_, Some(Shown::NoKey | Shown::Mismatch | Shown::Never)) | (Act::Get, _) => None,
+            (Act::Append(Some(bytes)), _) => Some(ways.value(bytes)),
+            (Act::Append(None), _) => Some(Value::Unseen(0)),
             (Act::Set(value) | Act::Put { value, .. } | Act::Cas { value, .. }, _) => Some(*value),
             (Act::Delete(_), _) => Some(Value::Missing),
         }
@@ -236,9 +254,23 @@ impl Single {
     /// Whether this may become possible on a key that is begun anew with this value.
     pub(super) fn is_rescued_by(&self, ways: &Ways, value: Value) -> bool {
         match (self.need(), value) {
-            (_, Value::Missing) => true,
+            (Need::Missing, Value::Missing) => true,
+            // An append to what is not there shows an empty value.
+            (Need::This(value), Value::Missing) => self.appends() && value == Trie::root(),
             (Need::This(value), Value::Known(anew)) => ways.trie.begins(anew, value),
             _ => false,
+        }
+    }
+
+    /// Whether what it writes is seen by nobody, so that it serves only to explain versions.
+    pub(super) fn is_unseen(&self) -> bool {
+        match &self.act {
+            Act::Set(value) | Act::Put { value, .. } | Act::Cas { value, .. } => {
+                matches!(value, Value::Unseen(_))
+            }
+            Act::Append(bytes) => bytes.is_none(),
+            Act::Get => true,
+            Act::Delete(_) => false,
         }
     }
 
@@ -254,6 +286,15 @@ impl Single {
                 Need::Missing
             }
             _ => Need::Anything,
+        }
+    }
+
+    /// The smallest version that the key can have when it gives this reply.
+    fn earliest(&self) -> u64 {
+        match (&self.act, self.shown) {
+            (Act::Get, Some(Shown::Done { version: Some(version), .. })) => version,
+            (_, Some(Shown::Done { version: Some(version), .. })) => version.saturating_sub(1),
+            _ => 0,
         }
     }
 
@@ -292,7 +333,8 @@ impl Ways {
         }
     }
 
-    fn behind(&self, cell: Cell, bytes: &[u8]) -> Value {
+    fn behind(&self, cell: Cell, bytes: Option<&super::Bytes>) -> Value {
+        let Some(bytes) = bytes else { return self.unseen(0) };
         let old = self.old(cell);
         let seen = match old {
             Value::Known(point) => self.trie.walk(point, bytes),

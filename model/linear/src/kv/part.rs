@@ -141,7 +141,11 @@ fn single(pair: &Pair<'_>, ways: &Ways) -> Single {
         Op::Put { value, expected, .. } => {
             Act::Put { expected: *expected, value: ways.value(value) }
         }
-        Op::Append { value, .. } => Act::Append(Bytes::clone(value)),
+        // Whether it was seen is only worth knowing of a pending one.
+        Op::Append { value, .. } => {
+            let known = pair.ret.is_some() || ways.lengths || ways.trie.has(value);
+            Act::Append(known.then(|| Bytes::clone(value)))
+        }
         Op::Delete { expected, .. } => Act::Delete(*expected),
         Op::Cas { value, .. } => {
             let expected = Value::Known(ways.trie.point(pair.expected));
@@ -176,7 +180,8 @@ fn rescue(ways: &Ways, operations: &[Asked<'_, Op, Ret>], steps: &mut [Step]) {
     for (event, number) in edges {
         if operations[number].span.call == event {
             for single in &steps[number].singles {
-                let anew = single.begins_anew().filter(|value| !matches!(value, Value::Unseen(_)));
+                let anew =
+                    single.begins_anew(ways).filter(|value| !matches!(value, Value::Unseen(_)));
                 if let Some(value) = anew {
                     open.entry(single.cell).or_default().push((number, value));
                 }
@@ -280,6 +285,10 @@ impl Object for Part {
     fn is_too_late(&self, state: &State, step: &Step) -> bool {
         let lost = |single: &Single| single.is_too_late(&self.ways, state.cells()[single.cell]);
         step.singles.iter().any(lost)
+    }
+
+    fn is_idle(&self, step: &Step) -> bool {
+        step.singles.iter().all(Single::is_unseen)
     }
 
     fn weight(&self, state: &State) -> usize {

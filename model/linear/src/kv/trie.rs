@@ -186,6 +186,17 @@ impl Trie {
         }
     }
 
+    /// Whether these bytes stand anywhere in a value that is in.
+    pub fn has(&self, bytes: &[u8]) -> bool {
+        let Some(before) = bytes.len().checked_sub(1) else { return true };
+        self.nodes.iter().any(|node| {
+            // Where they end on the edge to this node.
+            let start = self.node(node.parent).depth.saturating_sub(before);
+            let text = &node.text[start..node.depth];
+            text.windows(bytes.len()).any(|window| window == bytes)
+        })
+    }
+
     /// Whether a value begins another, or is the same.
     pub fn begins(&self, one: Point, other: Point) -> bool {
         let (comes, leaves) = self.visits[one.node as usize];
@@ -247,7 +258,11 @@ mod tests {
                         assert_eq!(begins, other.starts_with(prefix));
                     }
                     let mut other = prefix.to_vec();
+                    for length in 0..prefix.len() {
+                        assert!(trie.has(&prefix[length..]));
+                    }
                     other.push(b'c');
+                    assert!(!trie.has(&other));
                     assert_eq!(trie.walk(Trie::root(), &other), None);
                 }
             }
