@@ -73,14 +73,14 @@ pub struct Place {
     pub verdict: Verdict,
     /// The part's operations, in the order of their calls.
     pub operations: Vec<usize>,
-    /// The longest order that explains replies.
+    /// The order that gets furthest.
     pub order: Vec<usize>,
     /// The object before the last [`TAIL`] of these, and after each of them.
     pub states: Vec<String>,
     /// The operation whose return no order gets past; where it is not known to be so, the search's furthest.
     pub stuck: usize,
-    /// The operations that could come next, for they were called before that return, and fit nowhere. With the
-    /// one that is stuck, and with pending ones that nobody must place.
+    /// What was called before that return and is not in the order: the one that is stuck, others that return later,
+    /// and pending ones, which nobody must place.
     pub next: Vec<usize>,
 }
 

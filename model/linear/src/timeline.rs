@@ -1,6 +1,6 @@
 //! A place in a history as a picture: a lane for each client, a bar for each call from its begin to its end.
 //!
-//! Numbered dots are the moments at which the operations of the longest order take effect, so read along the numbers;
+//! Numbered dots are the moments at which the operations of the order that gets furthest take effect, so read along the numbers;
 //! the lane on top is the object's state in between. What fits nowhere has no dot, and the one that no order gets past
 //! is red. Time runs to the right by events, not by the clock: bars are as long as their texts need.
 
@@ -14,6 +14,8 @@ use std::fmt::Display;
 const MARGIN: f64 = 16.0;
 /// Room for the clients' names.
 const NAMES: f64 = 76.0;
+/// The least width of a picture: the legend's.
+const WIDTH: f64 = 900.0;
 const LANE: f64 = 46.0;
 const BAR: f64 = 20.0;
 const TOP: f64 = 62.0;
@@ -75,6 +77,11 @@ fn width(text: &str) -> f64 {
         _ => 7.0,
     };
     text.chars().map(unit).sum::<f64>()
+}
+
+/// The room that a state needs: its letters are bold.
+fn wide(state: &str) -> f64 {
+    width(state) * 1.12 + 14.0
 }
 
 fn shortened(text: &str) -> String {
@@ -149,7 +156,10 @@ impl<O: Display, R: Display> Scene<'_, O, R> {
     fn lay_out(&mut self) {
         let start = MARGIN + NAMES;
         let mut least: BTreeMap<Moment, f64> = BTreeMap::new();
-        let mut at = start + width(self.place.states.first().map_or("", String::as_str)) + 12.0;
+        // Where the text of the state that holds now ends.
+        let mut free = start + self.place.states.first().map_or(0.0, |state| wide(state));
+        let mut at = start;
+        least.insert(Moment::Effect(0), free);
         for number in self.lanes.keys() {
             // What was called long before what is drawn begins at the left edge.
             least.insert(Moment::Event(self.operation(*number).call.number), start);
@@ -173,9 +183,18 @@ impl<O: Display, R: Display> Scene<'_, O, R> {
                     }
                 }
                 Moment::Effect(position) => {
-                    let state = width(&self.place.states[position + 1]) + 12.0;
-                    least.insert(Moment::Effect(position + 1), x + state);
-                    self.right = self.right.max(x + state);
+                    let states = &self.place.states;
+                    if states.get(position) != states.get(position + 1) {
+                        free = x + wide(&states[position + 1]);
+                    }
+                    least.insert(Moment::Effect(position + 1), free);
+                    let number = self.order[position];
+                    let label = x + width(&self.label(number)) + 2.0 * RADIUS + 10.0;
+                    if let Some(end) = self.end(number) {
+                        let least = least.entry(Moment::Event(end)).or_default();
+                        *least = least.max(label);
+                    }
+                    self.right = self.right.max(free).max(label);
                 }
             }
         }
@@ -187,7 +206,7 @@ impl<O: Display, R: Display> Scene<'_, O, R> {
     }
 
     fn paint(&self) -> String {
-        let wide = (self.right + MARGIN).max(640.0);
+        let wide = (self.right + MARGIN).max(WIDTH);
         let lanes = self.lanes.values().max().map_or(0, |lane| lane + 1);
         let bottom = Self::y(lanes);
         let high = bottom + 64.0;
@@ -238,8 +257,12 @@ impl<O: Display, R: Display> Scene<'_, O, R> {
 
     /// The state before the first effect, and behind each.
     fn states(&self, svg: &mut Svg) {
+        let states = &self.place.states;
         let mut from = MARGIN + NAMES;
-        for (position, state) in self.place.states.iter().enumerate() {
+        for (position, state) in states.iter().enumerate() {
+            if states.get(position + 1) == Some(state) {
+                continue;
+            }
             let to = self.x.get(&Moment::Effect(position)).copied().unwrap_or(self.right);
             svg.rect("state", (from, TOP + 10.0), (to - from, BAR));
             svg.text("value", (from + 6.0, TOP + 24.0), "start", state);
@@ -306,9 +329,9 @@ impl<O: Display, R: Display> Scene<'_, O, R> {
     fn legend(&self, svg: &mut Svg, y: f64) {
         let entries = [
             ("done", "in the order: it takes effect at its dot"),
-            ("left", "called, fits nowhere yet"),
+            ("left", "called, not in the order"),
             ("open", "nobody knows whether it took effect"),
-            ("stuck", "must come next, and can't"),
+            ("stuck", "returns first of what is left, and does not fit"),
         ];
         let mut x = MARGIN;
         for (class, text) in entries {
@@ -316,7 +339,7 @@ impl<O: Display, R: Display> Scene<'_, O, R> {
             svg.text("small", (x + 28.0, y + 22.0), "start", text);
             x += 44.0 + width(text) * 0.86;
         }
-        let text = "Time runs to the right, event by event. Without the clock: point at a bar for its lines and times.";
+        let text = "Time runs to the right, event by event and not by the clock. Point at a bar for its lines and times.";
         svg.text("small", (MARGIN, y + 44.0), "start", text);
     }
 }

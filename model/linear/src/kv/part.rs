@@ -152,7 +152,11 @@ fn single(pair: &Pair<'_>, ways: &Ways) -> Single {
             Act::Cas { expected, value: ways.value(value) }
         }
     };
+    let reads = matches!(pair.op, Op::Get { .. } | Op::Append { .. });
+    let appends = matches!(pair.op, Op::Append { .. });
     let shown = pair.ret.map(|ret| match ret {
+        Ret::Done { value: Some(_), .. } if !reads => Shown::Never,
+        Ret::Done { length: Some(_), .. } if !appends => Shown::Never,
         Ret::Done { value, version, length } => {
             let value = value.as_ref().map(|_| ways.trie.point(pair.shown));
             Shown::Done { value, version: *version, length: *length }
