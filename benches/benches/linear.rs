@@ -1,7 +1,7 @@
 //! Judging histories: 20 clients with 10,000 operations each on 10 keys, one thread.
 //!
-//! Reading a file is not in it, nor is making the history; but everything from the bytes of operations and replies to the
-//! verdict is. The histories are those of `linear::sample`: calls and returns of all clients interleave, about
+//! Reading a file is not in it, nor is making the history; but everything from the bytes of operations and replies to
+//! the verdict is. The histories are those of `linear::sample`: calls and returns of all clients interleave, about
 //! two thirds of a client's time it has a call open.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

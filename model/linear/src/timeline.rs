@@ -1,8 +1,8 @@
 //! A place in a history as a picture: a lane for each client, a bar for each call from its begin to its end.
 //!
-//! Numbered dots are the moments at which the operations of the order that gets furthest take effect, so read along the numbers;
-//! the lane on top is the object's state in between. What fits nowhere has no dot, and the one that no order gets past
-//! is red. Time runs to the right by events, not by the clock: bars are as long as their texts need.
+//! Numbered dots are the moments at which operations take effect, in the order that gets furthest, so read along the
+//! numbers; the lane on top is the object's state in between. What has no dot is not in the order, and the one that
+//! no order gets past is red. Time runs to the right by events, not by the clock: bars are as long as their texts need.
 
 use crate::check::{Place, Verdict};
 use crate::history::{History, Operation, Told};
@@ -28,7 +28,8 @@ const OPEN: usize = 4;
 const LETTERS: usize = 44;
 
 const SHEET: &str = "\
-text{font-family:system-ui,-apple-system,'Segoe UI','Helvetica Neue','DejaVu Sans',sans-serif;font-size:11px;fill:#1f2937}
+text{font-family:system-ui,-apple-system,'Segoe UI','Helvetica Neue','DejaVu Sans',sans-serif;\
+font-size:11px;fill:#1f2937}
 .title{font-size:15px;font-weight:700;fill:#0f172a}
 .wrong{font-size:15px;font-weight:700;fill:#c81e1e}
 .small{fill:#6b7280;font-size:10.5px}
@@ -60,8 +61,8 @@ struct Scene<'a, O, R> {
     place: &'a Place,
     /// The operations of the order that are drawn.
     order: &'a [usize],
-    /// By operation that is drawn, its lane. A client has one for what was answered, and one for each call that was not,
-    /// for those overlap.
+    /// By operation that is drawn, its lane. A client has one for what was answered, and one for each call that was
+    /// not, for those overlap.
     lanes: BTreeMap<usize, usize>,
     /// By client, its first lane.
     names: BTreeMap<u64, usize>,

@@ -1,8 +1,8 @@
 //! The checker against every permutation, on small random histories.
 //!
-//! The twin below shares nothing with the checker: values are bytes, versions are numbers, and where a new key's version
-//! is free every number that could matter is tried. An order is any permutation in which nothing stands before what
-//! had returned before its call; pending operations are in it or not.
+//! The twin below shares nothing with the checker: values are bytes, versions are numbers, and where a new key's
+//! version is free every number that could matter is tried. An order is any permutation in which nothing stands
+//! before what had returned before its call; pending operations are in it or not.
 
 use linear::history::Told;
 use linear::kv::{self, History, Kv, Op, Ret};
@@ -268,8 +268,8 @@ fn blurred(ret: Ret, shows: bool, event: usize) -> Ret {
     match ret {
         Ret::Done { value, version, length } => Ret::Done {
             value,
-            version: version.filter(|_| shows && event % 3 != 0),
-            length: length.filter(|_| event % 5 == 0),
+            version: version.filter(|_| shows && !event.is_multiple_of(3)),
+            length: length.filter(|_| event.is_multiple_of(5)),
         },
         Ret::Many(rets) => {
             Ret::Many(rets.into_iter().map(|ret| blurred(ret, shows, event)).collect())

@@ -120,8 +120,8 @@ fn malformed() {
     assert!(not_text.starts_with("line 1: ") || not_text.starts_with("line 2 "), "{not_text}");
 }
 
-/// Threads on a map behind a lock: what they did is linearizable. Where the map is read outside of the lock's time, in a
-/// copy from before, it is not.
+/// Threads on a map behind a lock: what they did is linearizable. Where the map is read outside of the lock's time, in
+/// a copy from before, it is not.
 #[test]
 fn from_threads() {
     for stale in [false, true] {
