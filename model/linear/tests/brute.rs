@@ -51,7 +51,7 @@ impl Twin {
             let to = if old.is_none() && self.free { highest } else { version + 1 };
             let one = |new: u64| {
                 let value_shown = shown.as_ref().map(|shown| shown.as_slice().into());
-                let length = Some(value.len() as u64);
+                let length = shown.as_ref().map(|_| value.len() as u64);
                 let ret = Ret::Done { value: value_shown, version: Some(new), length };
                 (put(Some(value.to_vec()), new), ret)
             };
