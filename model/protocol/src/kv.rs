@@ -54,6 +54,8 @@ pub use totals::{CLIENT_BYTES, DEADLINE_BYTES, KEY_BYTES, REPLY_BYTES};
 pub use transaction::{Seen, Transaction, Work};
 pub use whole::{TICK_CLIENTS, TICK_KEYS, TICK_SLOTS};
 
+pub use crate::clock::Stamp;
+
 use core::fmt;
 use edit::{Deadlines, Edit, View};
 use records::{Found, Records};
@@ -61,9 +63,6 @@ use totals::Totals;
 
 /// How often a key was written, and more after it was deleted: only ever greater. 0 is a key that is not there.
 pub type Version = u64;
-
-/// A time on the group's clock, in milliseconds: put into a command by the leader that takes it.
-pub type Stamp = u64;
 
 /// One operation on one key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
