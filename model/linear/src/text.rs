@@ -83,10 +83,10 @@ pub fn place<O: Display, R: Display>(history: &History<O, R>, place: &Place) -> 
     let width = last.iter().map(|(_, text)| text.chars().count()).max().unwrap_or(0);
     let mut text = format!("{}\n\n", title(history, place));
     text += &format!(
-        "{} of {} of these keys stand in an order{}\n",
+        "an order of {} of the {} explains their replies{}:\n",
         grouped(order.len()),
         counted(place.operations.len(), "operation"),
-        if shown < order.len() { format!(", its last {shown}:") } else { ":".into() },
+        if shown < order.len() { format!("; its last {shown}") } else { String::new() },
     );
     text += "    line  client\n";
     let begin = states.first().map_or("", String::as_str);
@@ -94,8 +94,9 @@ pub fn place<O: Display, R: Display>(history: &History<O, R>, place: &Place) -> 
     for ((head, operation), state) in last.iter().zip(states.iter().skip(1)) {
         text += &format!("{head}{operation:width$}   {state}\n");
     }
+    let end = operations[place.stuck].end.as_ref().map_or(0, |(end, _)| end.number);
     text +=
-        &format!("then {}, and nothing comes next:\n", states.last().map_or("", String::as_str));
+        &format!("left of what was called before line {end}; ✗ returns there and does not fit:\n");
     for number in place.next.iter().take(TAIL) {
         let (head, operation) = line(*number);
         let mark = if *number == place.stuck { "   ✗" } else { "" };

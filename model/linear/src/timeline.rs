@@ -15,13 +15,15 @@ const MARGIN: f64 = 16.0;
 /// Room for the clients' names.
 const NAMES: f64 = 76.0;
 /// The least width of a picture: the legend's.
-const WIDTH: f64 = 900.0;
+const WIDTH: f64 = 920.0;
 const LANE: f64 = 46.0;
 const BAR: f64 = 20.0;
 const TOP: f64 = 62.0;
 /// Between one moment and the next.
 const GAP: f64 = 13.0;
 const RADIUS: f64 = 7.5;
+/// How many operations of an order are drawn.
+const SHOWN: usize = 12;
 /// How many calls are drawn that nobody can place and nobody must.
 const OPEN: usize = 4;
 /// The longest text on a bar, in characters.
@@ -61,6 +63,8 @@ struct Scene<'a, O, R> {
     place: &'a Place,
     /// The operations of the order that are drawn.
     order: &'a [usize],
+    /// The state before them, and behind each.
+    states: &'a [String],
     /// By operation that is drawn, its lane. A client has one for what was answered, and one for each call that was
     /// not, for those overlap.
     lanes: BTreeMap<usize, usize>,
@@ -94,7 +98,8 @@ fn shortened(text: &str) -> String {
 
 /// The picture of a place, as a whole SVG document.
 pub fn draw<O: Display, R: Display>(history: &History<O, R>, place: &Place) -> String {
-    let shown = place.states.len().saturating_sub(1);
+    let shown = place.states.len().saturating_sub(1).min(SHOWN);
+    let states = &place.states[place.states.len() - 1 - shown..];
     let order = &place.order[place.order.len() - shown..];
     let operations = history.operations();
     let (told, open): (Vec<usize>, Vec<usize>) =
@@ -113,7 +118,8 @@ pub fn draw<O: Display, R: Display>(history: &History<O, R>, place: &Place) -> S
         next += usize::from(!answered);
         lanes.insert(number, if answered { first } else { next - 1 });
     }
-    let mut scene = Scene { history, place, order, lanes, names, x: BTreeMap::new(), right: 0.0 };
+    let mut scene =
+        Scene { history, place, order, states, lanes, names, x: BTreeMap::new(), right: 0.0 };
     scene.lay_out();
     scene.paint()
 }
@@ -158,7 +164,7 @@ impl<O: Display, R: Display> Scene<'_, O, R> {
         let start = MARGIN + NAMES;
         let mut least: BTreeMap<Moment, f64> = BTreeMap::new();
         // Where the text of the state that holds now ends.
-        let mut free = start + self.place.states.first().map_or(0.0, |state| wide(state));
+        let mut free = start + self.states.first().map_or(0.0, |state| wide(state));
         let mut at = start;
         least.insert(Moment::Effect(0), free);
         for number in self.lanes.keys() {
@@ -184,7 +190,7 @@ impl<O: Display, R: Display> Scene<'_, O, R> {
                     }
                 }
                 Moment::Effect(position) => {
-                    let states = &self.place.states;
+                    let states = self.states;
                     if states.get(position) != states.get(position + 1) {
                         free = x + wide(&states[position + 1]);
                     }
@@ -258,7 +264,7 @@ impl<O: Display, R: Display> Scene<'_, O, R> {
 
     /// The state before the first effect, and behind each.
     fn states(&self, svg: &mut Svg) {
-        let states = &self.place.states;
+        let states = self.states;
         let mut from = MARGIN + NAMES;
         for (position, state) in states.iter().enumerate() {
             if states.get(position + 1) == Some(state) {
@@ -332,7 +338,7 @@ impl<O: Display, R: Display> Scene<'_, O, R> {
             ("done", "in the order: it takes effect at its dot"),
             ("left", "called, not in the order"),
             ("open", "nobody knows whether it took effect"),
-            ("stuck", "returns first of what is left, and does not fit"),
+            ("stuck", "returns next, and does not fit"),
         ];
         let mut x = MARGIN;
         for (class, text) in entries {
