@@ -36,7 +36,7 @@ pub struct Matrix {
 fn ids(text: &str) -> Vec<String> {
     let part = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-';
     let mut found = Vec::new();
-    for kind in ["RAFT-", "KV-", "CLERK-", "LOCK-", "RSM-", "PROP-", "RED-"] {
+    for kind in ["RAFT-", "KV-", "CLERK-", "LOCK-", "LEASE-", "RSM-", "PROP-", "RED-"] {
         for (place, _) in text.match_indices(kind) {
             let starts_word = text[..place].chars().next_back().is_none_or(|c| !part(c));
             let id: String = text[place..].chars().take_while(|&c| part(c)).collect();
@@ -135,7 +135,7 @@ fn property_id(name: &str) -> String {
 /// needs no line in the machine; a reduction needs the model and the test that compares it.
 fn gaps(line: &Line) -> Vec<&'static str> {
     let disk = line.id.starts_with("RAFT-DISK-2") || line.id.starts_with("RAFT-SNAP-6");
-    let rules = ["RAFT-", "KV-", "CLERK-", "LOCK-", "RSM-"];
+    let rules = ["RAFT-", "KV-", "CLERK-", "LOCK-", "LEASE-", "RSM-"];
     let rule = rules.iter().any(|kind| line.id.starts_with(kind));
     let reduction = line.id.starts_with("RED-");
     let mut gaps = Vec::new();

@@ -227,6 +227,13 @@ impl<R: protocol::kv::Rules> System for Shop<R> {
                         clock: set linearizable=false and mirror=true"
                 .into());
         }
+        let lasting = bounds.programs.iter().any(|program| program.has_ttl());
+        if lasting != (bounds.ttl_ms > 0) {
+            return Err(
+                "a time to live (ttl_ms) is for users of a lock that frees itself (holds,                         holds-on, …), and they need one"
+                    .into(),
+            );
+        }
         if bounds.mirror && bounds.clients_kept < 2 * clients {
             return Err(
                 "the mirror knows nothing of room for clients: leave out clients_kept".into()

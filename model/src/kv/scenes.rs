@@ -4,7 +4,7 @@ use super::programs::Program::{self, *};
 use super::{Bounds, Corner};
 use crate::bounds::Net;
 use crate::runs::Run;
-use protocol::kv::Limits;
+use protocol::kv::{Limits, Stamp};
 
 /// A named exploration of the store.
 pub type Scene = Run<Bounds, Corner>;
@@ -36,6 +36,10 @@ const fn bounds(programs: [Program; 3]) -> Bounds {
         idle_ms: LIMITS.idle_ms,
         tick_keys: LIMITS.tick_keys,
         restarts: 0,
+        ttl_ms: 0,
+        give_ups: 0,
+        deaths: 0,
+        late: false,
         mirror: false,
         linearizable: true,
         drop_void: true,
@@ -98,6 +102,17 @@ pub(super) const SCANS: Bounds = Bounds { latest: 1, ..mirrored([Scans, ShiftsKe
 /// The server begins anew from a snapshot, with keys, floors, records and deadlines in it.
 pub(super) const RESTART: Bounds =
     Bounds { latest: 1, restarts: 1, ..mirrored([IncrementsDeletes, LeasesGets, Nothing]) };
+
+/// Locks with a time to live of two steps.
+const fn leases(latest: Stamp, programs: [Program; 3]) -> Bounds {
+    Bounds { latest, ttl_ms: 2, attempts: 1, clients_kept: 16, ..mirrored(programs) }
+}
+
+pub(super) const HOLDERS: Bounds = leases(3, [HoldsOn, Holds, Nothing]);
+/// Calls are given up, and what becomes of them is reported all the same.
+pub(super) const ALONE: Bounds =
+    Bounds { give_ups: 1, drop_void: false, ..leases(3, [HoldsTwice, Nothing, Nothing]) };
+pub(super) const DEATHS: Bounds = Bounds { deaths: 1, ..leases(2, [HoldsOn, Holds, Nothing]) };
 
 const fn three(bounds: Bounds, programs: [Program; 3]) -> Bounds {
     Bounds { programs, ..bounds }
@@ -274,6 +289,58 @@ pub const SCENES: &[Scene] = &[
             Corner::Mismatch,
             Corner::MissingKey,
         ],
+    },
+    Run {
+        name: "kv-lease-held",
+        about: "two users of a lock with a time to live: held, put off, given back, or over and taken by the other",
+        bounds: HOLDERS,
+        reaches: &[
+            Corner::Acquired,
+            Corner::Renewed,
+            Corner::Waited,
+            Corner::Released,
+            Corner::Ended,
+            Corner::WrittenAfterExpiry,
+            Corner::CameLate,
+            Corner::ReleasedLate,
+        ],
+    },
+    Run {
+        name: "kv-lease-alone",
+        about: "one user gives up calls that are executed later, or were before, and hears of them when it is too late",
+        bounds: ALONE,
+        reaches: &[
+            Corner::RenewalUnknown,
+            Corner::MaybeExecuted,
+            Corner::MaybeNotExecuted,
+            Corner::ExecutedAfterMaybe,
+            Corner::AcquiredTooLate,
+            Corner::OldOutcome,
+        ],
+    },
+    Run {
+        name: "kv-lease-dies",
+        about: "a holder dies, and its lock comes free",
+        bounds: DEATHS,
+        reaches: &[Corner::HolderDied, Corner::Acquired, Corner::WrittenAfterExpiry],
+    },
+    Run {
+        name: "kv-lease-late",
+        about: "holders that are late believe what is not so; the resource turns them away",
+        bounds: Bounds { late: true, ..leases(2, [HoldsAndUses, HoldsAndUses, Nothing]) },
+        reaches: &[Corner::LateHolder, Corner::WrittenAfterExpiry],
+    },
+    Run {
+        name: "kv-lease-both",
+        about: "a user of a lock with a time to live, and one who would keep it for ever",
+        bounds: leases(2, [Holds, Locks, Nothing]),
+        reaches: &[Corner::Acquired, Corner::Waited, Corner::Released],
+    },
+    Run {
+        name: "kv-lease-doubled",
+        about: "as kv-lease-held, and every message may come twice",
+        bounds: Bounds { net: Net::Duplicate, ..leases(2, [HoldsOn, Holds, Nothing]) },
+        reaches: &[Corner::Acquired, Corner::Renewed, Corner::FromRecord],
     },
     Run {
         name: "kv-idle",
