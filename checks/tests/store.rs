@@ -1,7 +1,7 @@
 //! The store's model: its mutants, its reductions, its corners.
 //!
 //! PROP-LINEARIZABLE, PROP-EXACTLY-ONCE, PROP-REFUSED, PROP-VERSIONS, PROP-LOCK, PROP-MAYBE, PROP-FLOOR, PROP-CLOCK,
-//! PROP-MIRROR, PROP-TICK, PROP-WATCH, PROP-IDLE, PROP-SCAN, PROP-FENCE and PROP-CALLS-END
+//! PROP-MIRROR, PROP-TICK, PROP-WATCH, PROP-IDLE, PROP-SCAN, PROP-FENCE, PROP-LEASE and PROP-CALLS-END
 //! each kill a mutant here; that the right rules pass the same hunts is `checks mutants`' business.
 
 use checks::engine::{self, Limits, Strategy};

@@ -36,9 +36,9 @@ mod user;
 
 pub use client::Client;
 pub use direct::{Ask, Told};
+pub use event::Event;
 pub use history::{History, Violation};
 pub use mutants::{Bug, HUNTS, Hunt, Wrong};
-pub use event::Event;
 pub use party::{Message, Party, Person, Stimulus};
 pub use probes::{Corner, Corners};
 pub use programs::{Part, Program};
@@ -180,12 +180,14 @@ pub struct Bounds {
     pub restarts: u8,
     /// For how long users of a lock with a time to live hold it at a time; 0 if there are none.
     pub ttl_ms: Stamp,
-    /// How often each of them may give up a write that it waits for.
+    /// How often one of them may give up a write that it waits for.
     pub give_ups: u8,
     /// How many of them may die.
     pub deaths: u8,
     /// Whether they may be late: their timers do not fire in time, and what they believe is not always so.
     pub late: bool,
+    /// Whether the leader's clock never falls back, as it would when a leader follows that is behind.
+    pub steady: bool,
     /// Whether the store is held against a mirror in every step, instead of an order of the calls at their ends.
     pub mirror: bool,
     /// Whether every reply is held against an order of the calls. It tells many states apart; where it is left out
@@ -276,6 +278,14 @@ impl<R: Rules> Shop<R> {
     fn holds_up_time(&self, state: &State<R>) -> bool {
         let mut users = state.actor_states.iter().filter_map(|party| party.user());
         users.any(User::holds_up_time)
+    }
+
+    /// How many calls of users may be given up yet, and how many of them may die.
+    fn mishaps_left(&self, state: &State<R>) -> (u8, u8) {
+        let users = || state.actor_states.iter().filter_map(|party| party.user());
+        let given_up = users().map(User::given_up).sum::<u8>();
+        let died = users().map(|user| u8::from(user.has_died())).sum::<u8>();
+        (self.bounds.give_ups - given_up, self.bounds.deaths - died)
     }
 
     /// A step that leaves no trace in history or corners.
@@ -399,11 +409,10 @@ impl<R: Rules> Model for Shop<R> {
         }
         actions.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
         let held_up = self.holds_up_time(state);
-        let users = || state.actor_states.iter().filter_map(|party| party.user());
-        let deaths = users().filter(|user| user.has_died()).count();
+        let left = self.mishaps_left(state);
         for (index, party) in state.actor_states.iter().enumerate() {
             let server = party.server_stimuli(&self.bounds, state.history.restarts, held_up);
-            let mishaps = party.user().map(|user| user.mishaps(&self.bounds, deaths));
+            let mishaps = party.user().map(|user| user.mishaps(left));
             let own = party.stimulus(&self.bounds).into_iter().chain(mishaps.unwrap_or_default());
             for stimulus in server.into_iter().chain(own) {
                 actions.push(ActorModelAction::Timeout(Id::from(index), stimulus));

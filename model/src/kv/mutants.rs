@@ -1,12 +1,12 @@
 //! What could be wrong with the store, its clients and the lock, and what must notice it.
 
 use super::scenes::{
-    self, ALONE, DEATHS, EXECS, EXPIRY, FLUSH, HOLDERS, IDLE_CLIENTS, LEASE, RESTART, SCANS, TICKS,
-    WATCHES,
+    self, AGAIN, DEATHS, EXECS, EXPIRY, FLUSH, GIVEN_UP, HOLDERS, IDLE_CLIENTS, LEASE, RESTART,
+    SCANS, TICKS, WATCHES,
 };
 use super::{
-    BELIEF, Bounds, CALLS_END, CLOCK, EXACTLY_ONCE, FENCE, FLOOR, IDLE, LINEARIZABLE, MAYBE, MIRROR,
-    MUTUAL_EXCLUSION, REFUSED, SCAN, Shop, TICK, VERSIONS, WATCH,
+    BELIEF, Bounds, CALLS_END, CLOCK, EXACTLY_ONCE, FENCE, FLOOR, IDLE, LINEARIZABLE, MAYBE,
+    MIRROR, MUTUAL_EXCLUSION, REFUSED, SCAN, Shop, TICK, VERSIONS, WATCH,
 };
 use crate::bounds::Net;
 use protocol::kv::clerk::{Answer, Outcome};
@@ -407,17 +407,17 @@ pub const HUNTS: &[Hunt] = &[
     hunt("QK14", "LOCK-RELEASE-1", Bug::ReleasesWhatItSees, scenes::LOCK, MUTUAL_EXCLUSION),
     hunt("QK10", "LOCK-RELEASE-1", Bug::ReleasesZero, scenes::LOCK, CALLS_END),
     hunt("QL1", "LEASE-TAKE-1", Bug::TakesAnything, HOLDERS, BELIEF),
-    hunt("QL2", "LEASE-TOKEN-1", Bug::OneTokenAnAcquire, ALONE, BELIEF),
-    hunt("QL3", "LEASE-HOLD-1", Bug::AnyTokenIsOwn, ALONE, BELIEF),
+    hunt("QL2", "LEASE-TOKEN-1", Bug::OneTokenAnAcquire, AGAIN, BELIEF),
+    hunt("QL3", "LEASE-HOLD-1", Bug::AnyTokenIsOwn, AGAIN, MUTUAL_EXCLUSION),
     hunt("QL4", "LEASE-FENCE-1", Bug::OwnFence, HOLDERS, MUTUAL_EXCLUSION),
-    hunt("QL5", "LEASE-FAIL-1", Bug::MaybeIsFailed, ALONE, REFUSED),
+    hunt("QL5", "LEASE-FAIL-1", Bug::MaybeIsFailed, AGAIN, REFUSED),
     hunt("QL6", "LEASE-RENEW-1", Bug::RenewsAnything, HOLDERS, BELIEF),
-    hunt("QL7", "LEASE-RENEW-2", Bug::MaybePutsOff, ALONE, BELIEF),
+    hunt("QL7", "LEASE-RENEW-2", Bug::MaybePutsOff, GIVEN_UP, BELIEF),
     hunt("QL8", "LEASE-RELEASE-1", Bug::ReleasesAnything, HOLDERS, BELIEF),
     hunt("QL9", "LEASE-RELEASE-1", Bug::BelievesUntilReleased, HOLDERS, BELIEF),
     hunt("QL10", "LEASE-LEFT-1", Bug::TokenStays, DEATHS, CALLS_END),
     hunt("QL11", "LEASE-LEFT-1", Bug::EmptyStays, HOLDERS, CALLS_END),
-    hunt("QL12", "LEASE-CALL-1", Bug::AnyOutcome, ALONE, BELIEF),
-    hunt("QL13", "LEASE-END-1", Bug::WaitsAtEnd, ALONE, BELIEF),
-    hunt("QL14", "LEASE-CLOCK-1", Bug::ReckonsFromAnswer, ALONE, BELIEF),
+    hunt("QL12", "LEASE-CALL-1", Bug::AnyOutcome, GIVEN_UP, BELIEF),
+    hunt("QL13", "LEASE-END-1", Bug::WaitsAtEnd, GIVEN_UP, BELIEF),
+    hunt("QL14", "LEASE-CLOCK-1", Bug::ReckonsFromAnswer, GIVEN_UP, BELIEF),
 ];

@@ -162,7 +162,8 @@ impl<R: Rules> Party<R> {
             (_, true) => server.estimate,
             (_, false) => bounds.latest.min(server.estimate + 1),
         };
-        let others = (0..=most).filter(|stamp| *stamp != server.estimate);
+        let least = if bounds.steady { server.estimate } else { 0 };
+        let others = (least..=most).filter(|stamp| *stamp != server.estimate);
         let mut stimuli: Vec<_> = others.map(Stimulus::Estimate).collect();
         if bounds.latest > 0 {
             stimuli.push(Stimulus::Tick);

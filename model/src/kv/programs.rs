@@ -149,8 +149,10 @@ programs! {
     Holds "Acquires the lock for a while and releases it." [AcquireFor, Release],
     HoldsOn "Acquires the lock for a while, puts its end off, and releases it."
         [AcquireFor, Renew, Release],
-    HoldsTwice "Acquires the lock for a while, puts its end off twice, and acquires it again."
-        [AcquireFor, Renew, Renew, Release, AcquireFor, Release],
+    HoldsLong "Acquires the lock for a while, puts its end off twice, and releases it."
+        [AcquireFor, Renew, Renew, Release],
+    HoldsTwice "Acquires the lock for a while and releases it, and does so again."
+        [AcquireFor, Release, AcquireFor, Release],
     HoldsAndUses "Acquires the lock for a while, uses the resource, and releases the lock."
         [AcquireFor, Use, Release],
     SetsForGets "Writes x for a millisecond and reads it." [SetFor("{t}x", "a", 1), Get("{t}x")],

@@ -4,7 +4,7 @@ use super::programs::Program::{self, *};
 use super::{Bounds, Corner};
 use crate::bounds::Net;
 use crate::runs::Run;
-use protocol::kv::{Limits, Stamp};
+use protocol::kv::Limits;
 
 /// A named exploration of the store.
 pub type Scene = Run<Bounds, Corner>;
@@ -40,6 +40,7 @@ const fn bounds(programs: [Program; 3]) -> Bounds {
         give_ups: 0,
         deaths: 0,
         late: false,
+        steady: false,
         mirror: false,
         linearizable: true,
         drop_void: true,
@@ -103,16 +104,26 @@ pub(super) const SCANS: Bounds = Bounds { latest: 1, ..mirrored([Scans, ShiftsKe
 pub(super) const RESTART: Bounds =
     Bounds { latest: 1, restarts: 1, ..mirrored([IncrementsDeletes, LeasesGets, Nothing]) };
 
-/// Locks with a time to live of two steps.
-const fn leases(latest: Stamp, programs: [Program; 3]) -> Bounds {
-    Bounds { latest, ttl_ms: 2, attempts: 1, clients_kept: 16, ..mirrored(programs) }
+/// Locks with a time to live of two steps. Each call is sent once; who waits does not look again.
+const fn leases(programs: [Program; 3]) -> Bounds {
+    Bounds {
+        latest: 2,
+        ttl_ms: 2,
+        steady: true,
+        attempts: 1,
+        looks: 0,
+        clients_kept: 16,
+        settle_every: 100,
+        ..mirrored(programs)
+    }
 }
 
-pub(super) const HOLDERS: Bounds = leases(3, [HoldsOn, Holds, Nothing]);
+pub(super) const HOLDERS: Bounds = Bounds { looks: 1, ..leases([HoldsOn, Holds, Nothing]) };
 /// Calls are given up, and what becomes of them is reported all the same.
-pub(super) const ALONE: Bounds =
-    Bounds { give_ups: 1, drop_void: false, ..leases(3, [HoldsTwice, Nothing, Nothing]) };
-pub(super) const DEATHS: Bounds = Bounds { deaths: 1, ..leases(2, [HoldsOn, Holds, Nothing]) };
+pub(super) const GIVEN_UP: Bounds =
+    Bounds { give_ups: 1, drop_void: false, ..leases([HoldsLong, Nothing, Nothing]) };
+pub(super) const AGAIN: Bounds = Bounds { give_ups: 1, ..leases([HoldsTwice, Nothing, Nothing]) };
+pub(super) const DEATHS: Bounds = Bounds { deaths: 1, ..leases([Holds, Holds, Nothing]) };
 
 const fn three(bounds: Bounds, programs: [Program; 3]) -> Bounds {
     Bounds { programs, ..bounds }
@@ -306,17 +317,28 @@ pub const SCENES: &[Scene] = &[
         ],
     },
     Run {
-        name: "kv-lease-alone",
-        about: "one user gives up calls that are executed later, or were before, and hears of them when it is too late",
-        bounds: ALONE,
+        name: "kv-lease-taken",
+        about: "two users, and a call that is given up: it is executed before, later, or never",
+        bounds: Bounds { give_ups: 1, ..leases([Holds, Holds, Nothing]) },
         reaches: &[
-            Corner::RenewalUnknown,
             Corner::MaybeExecuted,
             Corner::MaybeNotExecuted,
             Corner::ExecutedAfterMaybe,
             Corner::AcquiredTooLate,
-            Corner::OldOutcome,
+            Corner::CameLate,
         ],
+    },
+    Run {
+        name: "kv-lease-given-up",
+        about: "one user gives up a call, and hears of it when it waits for another",
+        bounds: GIVEN_UP,
+        reaches: &[Corner::Renewed, Corner::RenewalUnknown, Corner::OldOutcome],
+    },
+    Run {
+        name: "kv-lease-again",
+        about: "one user acquires the lock twice, and copies of its calls come late",
+        bounds: AGAIN,
+        reaches: &[Corner::Acquired, Corner::Waited, Corner::Ended, Corner::AcquiredTooLate],
     },
     Run {
         name: "kv-lease-dies",
@@ -327,20 +349,26 @@ pub const SCENES: &[Scene] = &[
     Run {
         name: "kv-lease-late",
         about: "holders that are late believe what is not so; the resource turns them away",
-        bounds: Bounds { late: true, ..leases(2, [HoldsAndUses, HoldsAndUses, Nothing]) },
-        reaches: &[Corner::LateHolder, Corner::WrittenAfterExpiry],
+        bounds: Bounds { late: true, ..leases([HoldsAndUses, HoldsAndUses, Nothing]) },
+        reaches: &[Corner::LateHolder, Corner::WrittenAfterExpiry, Corner::ReleasedLate],
     },
     Run {
         name: "kv-lease-both",
-        about: "a user of a lock with a time to live, and one who would keep it for ever",
-        bounds: leases(2, [Holds, Locks, Nothing]),
-        reaches: &[Corner::Acquired, Corner::Waited, Corner::Released],
+        about: "a lock's user with a time to live and one without; leaders' clocks fall back",
+        bounds: Bounds { steady: false, ..leases([Holds, Locks, Nothing]) },
+        reaches: &[Corner::Acquired, Corner::Waited, Corner::Released, Corner::StampBehind],
+    },
+    Run {
+        name: "kv-lease-lost",
+        about: "a message is lost for good: every call ends all the same, or its lock is over",
+        bounds: Bounds { losses: 1, attempts: 2, ..leases([Holds, Nothing, Nothing]) },
+        reaches: &[Corner::MessageLost, Corner::SentAgain, Corner::FromRecord, Corner::Ended],
     },
     Run {
         name: "kv-lease-doubled",
-        about: "as kv-lease-held, and every message may come twice",
-        bounds: Bounds { net: Net::Duplicate, ..leases(2, [HoldsOn, Holds, Nothing]) },
-        reaches: &[Corner::Acquired, Corner::Renewed, Corner::FromRecord],
+        about: "two users, and every message may come twice",
+        bounds: Bounds { net: Net::Duplicate, ..leases([Holds, Holds, Nothing]) },
+        reaches: &[Corner::Acquired, Corner::FromRecord, Corner::CameLate],
     },
     Run {
         name: "kv-idle",

@@ -41,9 +41,8 @@ pub fn bounds_text(bounds: &super::Bounds) -> String {
     if bounds.deaths > 0 {
         text += &format!(" {}dies", bounds.deaths);
     }
-    if bounds.late {
-        text += " late";
-    }
+    let clocks = [(bounds.late, " late"), (bounds.steady, " steady")];
+    clocks.iter().filter(|(on, _)| *on).for_each(|(_, word)| text += word);
     if bounds.mirror {
         text += " mirror";
     }

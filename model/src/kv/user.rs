@@ -94,6 +94,11 @@ impl<R: Rules> User<R> {
         self.died
     }
 
+    /// How many calls it has given up.
+    pub const fn given_up(&self) -> u8 {
+        self.given_up
+    }
+
     /// Whether its program has come to its end.
     pub fn is_done(&self) -> bool {
         self.may_go_on() && self.begun >= self.program.steps().len()
@@ -124,8 +129,8 @@ impl<R: Rules> User<R> {
         (self.may_go_on() && self.next_step().is_some()).then_some(Stimulus::Next)
     }
 
-    /// What may happen besides, within the bounds.
-    pub fn mishaps(&self, bounds: &Bounds, deaths: usize) -> Vec<Stimulus> {
+    /// What may happen besides, if so many calls may be given up yet, and so many users die.
+    pub fn mishaps(&self, (give_ups, deaths): (u8, u8)) -> Vec<Stimulus> {
         let state = self.lease.state();
         let releases = matches!(state, LeaseState::Releasing { .. });
         let renews = matches!(state, LeaseState::Renewing { .. });
@@ -133,9 +138,9 @@ impl<R: Rules> User<R> {
         let holds = matches!(state, LeaseState::Held { .. });
         let mishaps = [
             (renews && self.may_go_on(), Stimulus::Next),
-            (writes && self.given_up < bounds.give_ups, Stimulus::GiveUp),
+            (writes && give_ups > 0, Stimulus::GiveUp),
             (self.end.is_some() || releases, Stimulus::End),
-            ((writes || holds) && deaths < usize::from(bounds.deaths), Stimulus::Die),
+            ((writes || holds) && deaths > 0, Stimulus::Die),
         ];
         mishaps.into_iter().filter(|(on, _)| *on).map(|(_, stimulus)| stimulus).collect()
     }
@@ -209,9 +214,8 @@ impl<R: Rules> User<R> {
 
     /// It is gone, and does nothing any more. What it has sent is under way.
     pub fn die(&mut self) {
-        let Self { rules, config, program, watch, .. } = *self;
-        *self = Self::new(rules, config, program, watch);
-        self.died = true;
+        let Self { rules, config, program, watch, given_up, .. } = *self;
+        *self = Self { given_up, died: true, ..Self::new(rules, config, program, watch) };
         self.begun = program.steps().len();
         self.events.push(Event::Reached(Corner::HolderDied));
     }
@@ -262,7 +266,11 @@ impl<R: Rules> User<R> {
             self.asked = 0;
         }
         self.clerk(clerk::Input::Call { key: lock_key(), op }, out);
-        assert_eq!(call, self.before + self.clerk.seq(), "each call of the lease is one of a clerk");
+        assert_eq!(
+            call,
+            self.before + self.clerk.seq(),
+            "each call of the lease is one of a clerk"
+        );
     }
 
     fn clerk(&mut self, input: clerk::Input, out: &mut Out<Person<R>>) {
@@ -279,10 +287,7 @@ impl<R: Rules> User<R> {
                     if retried {
                         self.events.push(Event::SentAgain);
                     }
-                    out.send(
-                        Id::from(SERVER),
-                        Message::Request(clerk::Request { seq, ..request }),
-                    );
+                    out.send(Id::from(SERVER), Message::Request(clerk::Request { seq, ..request }));
                 }
                 clerk::Effect::Done(outcome) => {
                     let told = outcome.clone();
@@ -307,7 +312,11 @@ impl<R: Rules> User<R> {
                     if self.is_over() {
                         return self.acquire_anew(out);
                     }
-                    self.events.push(Event::Acquired { version, looked: false });
+                    // What one who is late acquires may have been another's since.
+                    self.events.push(match self.watch.late {
+                        true => Event::Reached(Corner::Acquired),
+                        false => Event::Acquired { version, looked: false },
+                    });
                 }
                 lease::Effect::Renewed => {
                     self.arm();
