@@ -1,7 +1,7 @@
 //! The store's clients against one server (lab 2, and Redis's deadlines and transactions): what a caller may believe,
 //! whatever the network and the leaders' clocks do.
 //!
-//! Clients run small programs through the shared clerk and lock; one server applies what arrives to the shared
+//! Clients run small programs through the shared clerk and locks; one server applies what arrives to the shared
 //! store; requests and answers are late, lost, reordered, and repeated where a scene says so. What is true is
 //! kept in a history outside of them, and compared with what the callers were told.
 

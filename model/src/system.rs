@@ -229,10 +229,9 @@ impl<R: protocol::kv::Rules> System for Shop<R> {
         }
         let lasting = bounds.programs.iter().any(|program| program.has_ttl());
         if lasting != (bounds.ttl_ms > 0) {
-            return Err(
-                "a time to live (ttl_ms) is for users of a lock that frees itself (holds,                         holds-on, …), and they need one"
-                    .into(),
-            );
+            return Err("users of a lock that frees itself need a time to live, and nobody else \
+                        does: set ttl_ms, or leave it out"
+                .into());
         }
         if bounds.mirror && bounds.clients_kept < 2 * clients {
             return Err(

@@ -151,8 +151,8 @@ programs! {
         [AcquireFor, Renew, Release],
     HoldsLong "Acquires the lock for a while, puts its end off twice, and releases it."
         [AcquireFor, Renew, Renew, Release],
-    HoldsTwice "Acquires the lock for a while and releases it, and does so again."
-        [AcquireFor, Release, AcquireFor, Release],
+    HoldsTwice "Acquires the lock for a while, puts its end off, and acquires it again."
+        [AcquireFor, Renew, Release, AcquireFor, Release],
     HoldsAndUses "Acquires the lock for a while, uses the resource, and releases the lock."
         [AcquireFor, Use, Release],
     SetsForGets "Writes x for a millisecond and reads it." [SetFor("{t}x", "a", 1), Get("{t}x")],

@@ -113,12 +113,13 @@ const fn leases(programs: [Program; 3]) -> Bounds {
         attempts: 1,
         looks: 0,
         clients_kept: 16,
-        settle_every: 100,
+        settle_every: 10,
         ..mirrored(programs)
     }
 }
 
-pub(super) const HOLDERS: Bounds = Bounds { looks: 1, ..leases([HoldsOn, Holds, Nothing]) };
+pub(super) const HOLDERS: Bounds =
+    Bounds { looks: 1, settle_every: 100, ..leases([HoldsOn, Holds, Nothing]) };
 /// Calls are given up, and what becomes of them is reported all the same.
 pub(super) const GIVEN_UP: Bounds =
     Bounds { give_ups: 1, drop_void: false, ..leases([HoldsLong, Nothing, Nothing]) };
@@ -319,7 +320,7 @@ pub const SCENES: &[Scene] = &[
     Run {
         name: "kv-lease-taken",
         about: "two users, and a call that is given up: it is executed before, later, or never",
-        bounds: Bounds { give_ups: 1, ..leases([Holds, Holds, Nothing]) },
+        bounds: Bounds { give_ups: 1, settle_every: 100, ..leases([Holds, Holds, Nothing]) },
         reaches: &[
             Corner::MaybeExecuted,
             Corner::MaybeNotExecuted,
@@ -336,9 +337,15 @@ pub const SCENES: &[Scene] = &[
     },
     Run {
         name: "kv-lease-again",
-        about: "one user acquires the lock twice, and copies of its calls come late",
-        bounds: AGAIN,
-        reaches: &[Corner::Acquired, Corner::Waited, Corner::Ended, Corner::AcquiredTooLate],
+        about: "one user acquires the lock twice: its time is over while it waits for an answer, which comes all the same",
+        bounds: Bounds { give_ups: 0, drop_void: false, ..AGAIN },
+        reaches: &[
+            Corner::Waited,
+            Corner::Ended,
+            Corner::ReleasedLate,
+            Corner::AcquiredTooLate,
+            Corner::OldOutcome,
+        ],
     },
     Run {
         name: "kv-lease-dies",
@@ -360,14 +367,20 @@ pub const SCENES: &[Scene] = &[
     },
     Run {
         name: "kv-lease-lost",
-        about: "a message is lost for good: every call ends all the same, or its lock is over",
-        bounds: Bounds { losses: 1, attempts: 2, ..leases([Holds, Nothing, Nothing]) },
+        about: "two messages are lost for good: every call ends all the same, or its lock is over",
+        bounds: Bounds { losses: 2, attempts: 2, latest: 1, ..leases([Holds, Nothing, Nothing]) },
         reaches: &[Corner::MessageLost, Corner::SentAgain, Corner::FromRecord, Corner::Ended],
     },
     Run {
         name: "kv-lease-doubled",
         about: "two users, and every message may come twice",
-        bounds: Bounds { net: Net::Duplicate, ..leases([Holds, Holds, Nothing]) },
+        bounds: Bounds {
+            net: Net::Duplicate,
+            latest: 1,
+            ttl_ms: 1,
+            settle_every: 500,
+            ..leases([Holds, Holds, Nothing])
+        },
         reaches: &[Corner::Acquired, Corner::FromRecord, Corner::CameLate],
     },
     Run {

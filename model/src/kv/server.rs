@@ -89,6 +89,10 @@ impl<R: Rules> Server<R> {
         let (reply, changed) = self.work(client, seq, Work::Command(command));
         if !changed && writes {
             self.events.push(Event::Unchanged { reply: reply.clone() });
+            // A SET that is executed gives its key another version.
+            if reply == Reply::Ok {
+                self.events.push(Event::Reached(Corner::FromRecord));
+            }
             let held = self.store.get(&key).is_some_and(|(value, _)| *value != Bytes::default());
             if held && reply == Reply::Nil && token != Bytes::default() {
                 self.events.push(Event::Reached(Corner::CameLate));

@@ -301,7 +301,8 @@ impl<R: Rules> User<R> {
     }
 
     fn lease(&mut self, input: lease::Input, out: &mut Out<Person<R>>) {
-        let releases = matches!(self.lease.state(), LeaseState::Releasing { .. });
+        let told = matches!(input, lease::Input::Outcome { .. });
+        let releases = told && matches!(self.lease.state(), LeaseState::Releasing { .. });
         let mut effects = Vec::new();
         self.lease.step(input, &mut effects);
         for effect in effects {
