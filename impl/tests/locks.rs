@@ -180,8 +180,8 @@ fn a_lease_is_renewed() {
     assert!(other.acquire().expect("it is free") > fence);
 }
 
-/// No server can be reached, so nothing is sent. A release does not wait for the renewal that was not sent; and one that
-/// could not be sent either is over with the lock's time, which can be acquired again then.
+/// No server can be reached, so nothing is sent. A release does not wait for the renewal that was not sent; and one
+/// that could not be sent either is over with the lock's time, and the lock can be acquired again.
 #[test]
 fn nobody_is_there() {
     let mut cluster = Cluster::start(1);
