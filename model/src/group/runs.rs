@@ -196,7 +196,7 @@ pub(super) const PASSES: Bounds = Bounds {
 
 /// Two servers that lead in turn, whose clocks jump, and a key that has little to live.
 pub(super) const CLOCKS: Bounds = Bounds {
-    latest: 2,
+    latest: 1,
     ..bounds(
         ServerBounds {
             max_term: 2,
