@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod deep;
 pub mod engine;
 pub mod ledger;
+pub mod linearize;
 pub mod machine;
 pub mod mutants;
 pub mod paths;

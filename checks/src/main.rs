@@ -5,7 +5,7 @@ use checks::engine::{INTERRUPTED, Limits, Strategy};
 use checks::ledger::{self, Ledger};
 use checks::report::{self, Ending, Row, grouped};
 use checks::runner::{self, Settings};
-use checks::{deep, mutants, paths, settings, spec, walk};
+use checks::{deep, linearize, mutants, paths, settings, spec, walk};
 use clap::{Parser, Subcommand};
 use model::system::System;
 use stateright::Model;
@@ -111,6 +111,8 @@ enum Command {
         /// The file that a violation was written to.
         file: PathBuf,
     },
+    /// Judge a recorded history: is there an order of the calls that explains every reply?
+    Linearize(linearize::Args),
     /// The matrix of SPEC.md: requirement by code, model, test and mutant.
     Spec,
     /// All standard runs, pinning their counts in the ledger.
@@ -178,6 +180,11 @@ fn main() -> ExitCode {
         Some(Command::Mutants { id }) => hunt(id.as_deref(), &args.common),
         Some(Command::Deep { name, list }) => run_deep(name.as_deref(), list, &args.common),
         Some(Command::Replay { file }) => replay(&file, &args.common),
+        Some(Command::Linearize(judged)) => {
+            let memory = u64::from(args.common.max_memory) << 30;
+            let verdict = linearize::run(&judged, args.common.json, memory).map_err(Usage);
+            verdict.map(|verdict| ExitCode::from(linearize::exit_code(verdict)))
+        }
         Some(Command::Spec) => show_spec(&args.common),
     };
     result.unwrap_or_else(|failure| {

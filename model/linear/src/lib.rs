@@ -37,6 +37,9 @@ pub mod parts;
 pub mod recorder;
 pub mod sample;
 pub mod search;
+mod svg;
+pub mod text;
+pub mod timeline;
 
 pub use check::{Budget, Counts, Place, Report, Verdict, check};
 pub use history::{Disorder, History, Operation, Told};
