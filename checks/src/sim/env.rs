@@ -2,7 +2,7 @@
 
 use super::event::{Agenda, Event};
 use super::faults::{Corner, CornerCounts, Fault, FaultCounts, Faults};
-use super::judge::Judge;
+use super::judge::{Judge, Wrong};
 use super::net::Net;
 use super::plan::{Habits, Plan};
 use super::random::{Random, Sum};
@@ -37,6 +37,8 @@ pub struct Env {
     pub events: u64,
     /// A sum over all events.
     pub sum: Sum,
+    /// The judgement of the clients' history, if it came so far.
+    pub judged: Option<linear::Report>,
     /// Each server's life, and whether it runs.
     lives: Vec<(u32, bool)>,
     lines: Option<VecDeque<String>>,
@@ -61,6 +63,7 @@ impl Env {
             corners: CornerCounts::default(),
             events: 0,
             sum: Sum::default(),
+            judged: None,
             lives: vec![(0, false); usize::from(habits.nodes)],
             lines: tells.then(VecDeque::new),
             tags: 0,
@@ -146,6 +149,13 @@ impl Env {
     pub fn violate(&mut self, property: &'static str, text: String) {
         self.tell(|| format!("!! {property}: {text}"));
         self.judge.violate(self.now, property, text);
+    }
+
+    /// Asks the judge, who may find that a property is broken.
+    pub fn wrong(&mut self, ask: impl FnOnce(&mut Judge, NodeId) -> Wrong, node: NodeId) {
+        if let Some((property, text)) = ask(&mut self.judge, node) {
+            self.violate(property, text);
+        }
     }
 
     /// What was written down.

@@ -206,6 +206,31 @@ pub enum Event {
     Start(NodeId),
 }
 
+impl Event {
+    /// What of it goes into the sum over all events.
+    pub fn kind(&self) -> u64 {
+        match self {
+            Self::Wake { node, boot } => 1 << 32 | u64::from(*boot) << 8 | u64::from(node.0),
+            Self::Arrives(node, _) => 2 << 32 | u64::from(node.0),
+            Self::Inside(node, boot, _) => 3 << 32 | u64::from(*boot) << 8 | u64::from(node.0),
+            Self::Synced { node, .. } => 4 << 32 | u64::from(node.0),
+            Self::Written { id, .. } => 5 << 32 | id.last.index,
+            Self::Stored(packet, _) => 6 << 32 | u64::from(packet.to.0),
+            Self::Passed(call) => 7 << 32 | call.ticket,
+            Self::Answered { ticket, .. } => 8 << 32 | ticket,
+            Self::Noticed { from, to, .. } => 9 << 32 | u64::from(from.0) << 8 | u64::from(to.0),
+            Self::Connect { from, to } => 10 << 32 | u64::from(from.0) << 8 | u64::from(to.0),
+            Self::Reply { copy, .. } => 11 << 32 | copy,
+            Self::Client { client, timer, .. } => 12 << 32 | (*client as u64) << 8 | *timer as u64,
+            Self::Mischief => 13 << 32,
+            Self::Heals { .. } => 14 << 32,
+            Self::Clears { .. } => 15 << 32,
+            Self::Empties(node) => 16 << 32 | u64::from(node.0),
+            Self::Start(node) => 17 << 32 | u64::from(node.0),
+        }
+    }
+}
+
 /// A client's timers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ClientTimer {

@@ -144,7 +144,8 @@ impl Judge {
     pub fn restores(&mut self, node: NodeId, id: LogId, (count, chain): (u64, u64)) -> Wrong {
         let term = self.committed.get((id.index as usize).wrapping_sub(1)).map(|(term, _)| *term);
         if term != Some(id.term) {
-            let text = format!("{node:?} has a snapshot through {id:?}, others term {term:?} there");
+            let text =
+                format!("{node:?} has a snapshot through {id:?}, others term {term:?} there");
             return Some((STATE_MACHINE_SAFETY, text));
         }
         let known = match count.checked_sub(1) {
@@ -161,11 +162,13 @@ impl Judge {
         match self.applied.get(position) {
             Some(known) if *known == applied => return Ok(None),
             Some(known) => {
-                let text = format!("{node:?} after {}: {applied:?}, another {known:?}", known.count);
+                let text =
+                    format!("{node:?} after {}: {applied:?}, another {known:?}", known.count);
                 return Err((EQUAL_STATES, text));
             }
             None if position > self.applied.len() => {
-                let text = format!("{node:?} applies as number {} what nobody knows", applied.count);
+                let text =
+                    format!("{node:?} applies as number {} what nobody knows", applied.count);
                 return Err((STATE_MACHINE_SAFETY, text));
             }
             None => {}
@@ -257,6 +260,16 @@ impl Judge {
         self.ends.get(&(key.clone(), version)).copied()
     }
 
+    /// How many calls there were.
+    pub const fn calls(&self) -> u64 {
+        self.calls.len() as u64
+    }
+
+    /// Every key that was ever written.
+    pub fn keys(&self) -> impl Iterator<Item = Bytes> {
+        self.versions.keys().cloned()
+    }
+
     /// A client calls.
     pub fn note_call(&mut self, client: u64, now: u64, op: Op) {
         self.history.call(client, now, op).expect("a client has one call at a time");
@@ -278,7 +291,10 @@ impl Judge {
         // Values that end leave floors too, of which the history says nothing.
         let report = linear::check(&Kv { deletes: true }, &self.history, budget);
         if report.verdict != Verdict::Ok {
-            let text = linear::text::report(&self.history, &report);
+            let text = {
+                let place = report.places.first();
+                place.map_or_else(String::new, |place| linear::text::place(&self.history, place))
+            };
             self.violate(at_us, LINEARIZABLE, text);
         }
         report

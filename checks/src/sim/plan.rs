@@ -48,6 +48,8 @@ pub struct Habits {
     pub calm_us: u64,
     /// How many keys of each kind there are at a time.
     pub keys: u64,
+    /// Whether all keys lie in one slot.
+    pub one_slot: bool,
 }
 
 impl Habits {
@@ -66,6 +68,7 @@ impl Habits {
         let think_us = random.skewed(20_000, 400_000);
         let calm_us = random.skewed(150_000, 3_000_000);
         let keys = random.between(1, 4);
+        let one_slot = random.chance(500_000);
         Self {
             nodes: plan.nodes.unwrap_or(nodes),
             clients: plan.clients.unwrap_or(clients),
@@ -77,6 +80,7 @@ impl Habits {
             think_us,
             calm_us,
             keys,
+            one_slot,
         }
     }
 }

@@ -122,12 +122,7 @@ impl<R: Rules> Service<R> {
     ///
     /// # Errors
     /// If it is none.
-    pub fn decode(
-        rules: R,
-        limits: Limits,
-        seen: Seen,
-        bytes: &[u8],
-    ) -> Result<Self, DecodeError> {
+    pub fn decode(rules: R, limits: Limits, seen: Seen, bytes: &[u8]) -> Result<Self, DecodeError> {
         let number = |at: usize| bytes[at..][..8].try_into().map(u64::from_le_bytes);
         if bytes.len() < 16 {
             return Err(DecodeError::Truncated);
