@@ -157,6 +157,9 @@ impl<T: Kit> Server<T> {
         match write {
             Write::HardState(_) => {}
             Write::Append { first, .. } => {
+                if life.sizes_after + life.sizes.len() as u64 >= first {
+                    env.corner(Corner::Truncated);
+                }
                 life.sizes.truncate((first - 1 - life.sizes_after) as usize);
                 life.sizes.extend(entries.iter().map(size));
             }
@@ -178,7 +181,7 @@ impl<T: Kit> Server<T> {
     pub fn begin_batch(&mut self, env: &mut Env) {
         if self.disk.begin() {
             let wait = self.stalled_until.saturating_sub(env.now);
-            let wait = wait + env.random.skewed(60, 4_000);
+            let wait = wait + env.random.skewed(60, env.habits.sync_us);
             env.after(wait, Event::Synced { node: self.me, boot: env.boot(self.me) });
         }
     }

@@ -37,6 +37,8 @@ pub struct Client<R> {
     number: usize,
     /// Its number in the history: another one after it has given a call up.
     name: u64,
+    /// Answers to sendings below this are for who it was before.
+    since: u64,
     /// None: it sends once.
     clerk: Option<Clerk<R>>,
     seq: Seq,
@@ -62,6 +64,7 @@ impl<R: Rules> Client<R> {
             rules,
             number,
             name: 0,
+            since: 0,
             clerk: None,
             seq: 0,
             passes: env.random.chance(500_000),
@@ -82,6 +85,7 @@ impl<R: Rules> Client<R> {
     /// Somebody else: another id, nothing under way.
     fn begin_anew(&mut self, env: &mut Env, is_clerk: bool) {
         self.name = env.tag();
+        self.since = env.copy();
         let made_ms = BEGINNING_MS + env.now / 1000;
         let client = ClientId((made_ms << 16) | (self.name & 0xffff));
         let (servers, record_puts) = (env.habits.nodes, self.record_puts);
@@ -195,7 +199,11 @@ impl<R: Rules> Client<R> {
     }
 
     /// An answer has arrived.
-    pub fn answer(&mut self, seq: Seq, attempt: u32, answer: Option<Answer>, env: &mut Env) {
+    pub fn answer(&mut self, copy: u64, call: (Seq, u32), answer: Option<Answer>, env: &mut Env) {
+        let (seq, attempt) = call;
+        if copy < self.since {
+            return;
+        }
         if self.clerk.is_some() {
             match answer {
                 Some(answer) => self.step(Input::Answer { seq, attempt, answer }, env),
@@ -275,7 +283,7 @@ impl<R: Rules> Client<R> {
 
     fn end(&mut self, told: Told, changed: Option<bool>, env: &mut Env) {
         let Some(open) = self.open.take() else { return };
-        env.tell(|| format!("client {} call {} ends: {told:?}", self.number, open.call));
+        env.tell(|| format!("client {} call {} ends: {}", self.number, open.call, ops::told_text(&told)));
         if let Some(changed) = changed {
             env.wrong(|judge, _| judge.ended(open.call, changed), NodeId(0));
         }

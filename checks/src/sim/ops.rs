@@ -107,3 +107,13 @@ pub fn told(op: &Op, reply: &Reply) -> Result<(Told, Option<bool>), String> {
         _ => Err(format!("{reply:?}")),
     }
 }
+
+/// What was told, for people.
+pub fn told_text(told: &Told) -> String {
+    match told {
+        Told::Reply(ret) => ret.to_string(),
+        Told::Maybe => "maybe".into(),
+        Told::Unknown => "unknown".into(),
+        Told::NotExecuted => "not executed".into(),
+    }
+}

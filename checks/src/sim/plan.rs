@@ -46,6 +46,8 @@ pub struct Habits {
     pub think_us: u64,
     /// How long there is between two faults at the most, in microseconds.
     pub calm_us: u64,
+    /// How long a disk takes to sync at the most when nothing is wrong, in microseconds.
+    pub sync_us: u64,
     /// How many keys of each kind there are at a time.
     pub keys: u64,
     /// Whether all keys lie in one slot.
@@ -67,6 +69,7 @@ impl Habits {
         let limits = Limits { clients: clients_kept, idle_ms, ..Limits::DEFAULT };
         let think_us = random.skewed(20_000, 400_000);
         let calm_us = random.skewed(150_000, 3_000_000);
+        let sync_us = random.skewed(500, 30_000);
         let keys = random.between(1, 4);
         let one_slot = random.chance(500_000);
         Self {
@@ -79,6 +82,7 @@ impl Habits {
             limits,
             think_us,
             calm_us,
+            sync_us,
             keys,
             one_slot,
         }

@@ -80,7 +80,8 @@ impl<T: Kit> Server<T> {
     fn submit_reads(&mut self, sendings: Vec<Sending>, env: &mut Env) -> Flow {
         let life = self.alive()?;
         let (raft, until) = (life.rsm.replica().raft(), life.rsm.time());
-        let asked = Asked { role: raft.role(), term: raft.term(), until };
+        let (count, _) = life.rsm.service().history();
+        let asked = Asked { role: raft.role(), term: raft.term(), until, count };
         let due = life.rsm.service().store().nearest_deadline();
         if raft.leads() && due.is_some_and(|due| due <= until) {
             env.corner(Corner::Held);
@@ -246,19 +247,20 @@ impl<T: Kit> Server<T> {
         if !leads {
             env.corner(Corner::ReadElsewhere);
         }
-        let Some(Asked { role: RoleName::Leader, term, until }) = read else { return };
+        let Some(Asked { role: RoleName::Leader, term, until, count }) = read else { return };
         let now = self.life.as_ref().map(|life| life.rsm.replica().raft().term());
         let (Op::Get, Reply::Value { version, .. }) = (&sending.request.command.op, reply) else {
             return;
         };
         let key = &sending.request.command.key;
-        if let Some(ends) = env.judge.ends_at(key, *version)
-            && leads
-            && now == Some(term)
-            && ends <= until
-        {
-            let text = format!("{:?} shows {key:?}, due at {ends}, at {until}", self.me);
-            env.violate(DUE, text);
+        let Some((ends, written)) = env.judge.ends_at(key, *version) else { return };
+        if !leads || now != Some(term) || ends > until {
+            return;
         }
+        if written > count {
+            return env.corner(Corner::BornDue);
+        }
+        let text = format!("{:?} shows {key:?}, due at {ends}, at {until}", self.me);
+        env.violate(DUE, text);
     }
 }

@@ -142,7 +142,7 @@ impl<T: Kit> Server<T> {
             Ok(rsm) => rsm,
             Err(text) => return env.violate(CLAIMS, format!("{:?} at its start: {text}", self.me)),
         };
-        env.tell(|| format!("{:?} starts with {:?}", self.me, rsm.replica()));
+        env.tell(|| format!("{:?} starts: {:?}", self.me, rsm.replica().raft()));
         if last != LogId::ZERO {
             env.corner(Corner::StartedFromSnapshot);
             let history = rsm.service().history();

@@ -6,9 +6,10 @@ use protocol::raft::RoleName;
 use protocol::rsm::Ticket;
 use protocol::{NodeId, Term};
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 
 /// Whose a ticket is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Origin {
     /// A client's.
     Client(Sending),
@@ -23,6 +24,15 @@ pub enum Origin {
     },
 }
 
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(Sending { client, copy, .. }) => write!(f, "client {client} copy {copy}"),
+            Self::Peer { node, ticket, .. } => write!(f, "{node:?} ticket {ticket}"),
+        }
+    }
+}
+
 /// What was known when a read came: as what its server served in which term, and its estimate of the group's clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Asked {
@@ -32,6 +42,8 @@ pub struct Asked {
     pub term: Term,
     /// The estimate.
     pub until: Stamp,
+    /// How many commands its server had applied.
+    pub count: u64,
 }
 
 /// One who waits.

@@ -151,7 +151,9 @@ impl<T: Kit> World<T> {
             return env.agenda.plan(client.paused_until, event);
         }
         match event {
-            Event::Reply { seq, attempt, answer, .. } => client.answer(seq, attempt, answer, env),
+            Event::Reply { copy, seq, attempt, answer, .. } => {
+                client.answer(copy, (seq, attempt), answer, env);
+            }
             Event::Client { generation, timer, .. } => client.timer(timer, generation, env),
             _ => {}
         }
