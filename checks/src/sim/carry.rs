@@ -4,7 +4,7 @@ use super::claims;
 use super::disk::Pending;
 use super::env::Env;
 use super::event::{Call, Command, Event, Packet};
-use super::faults::Corner;
+use super::faults::{Corner, Fault};
 use super::judge::{CLAIMS, DAMAGE, News, STATE_MACHINE_SAFETY};
 use super::kit::Kit;
 use super::server::{
@@ -48,7 +48,7 @@ impl<T: Kit> Server<T> {
                 if *fuse == 0 {
                     env.corner(Corner::CrashedInStep);
                     self.kill(env);
-                    env.soon(20_000, 2_000_000, Event::Start(me));
+                    self.start_again(env);
                     return Err(Stopped);
                 }
                 *fuse -= 1;
@@ -100,6 +100,10 @@ impl<T: Kit> Server<T> {
         }
         let (role, term) = (raft.role(), raft.term());
         let (before, earlier) = std::mem::replace(&mut life.led, (role, term));
+        if term != earlier && self.fuse.is_none() && env.strikes(Fault::Crash, env.habits.nervous) {
+            env.fault(Fault::Crash);
+            self.fuse = Some(env.random.below(10) as u32);
+        }
         if role == RoleName::Leader && (before, earlier) != (role, term) {
             env.corner(Corner::Elected);
             env.tell(|| format!("{me:?} LEADS term {term}"));

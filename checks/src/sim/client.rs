@@ -283,7 +283,9 @@ impl<R: Rules> Client<R> {
 
     fn end(&mut self, told: Told, changed: Option<bool>, env: &mut Env) {
         let Some(open) = self.open.take() else { return };
-        env.tell(|| format!("client {} call {} ends: {}", self.number, open.call, ops::told_text(&told)));
+        env.tell(|| {
+            format!("client {} call {} ends: {}", self.number, open.call, ops::told_text(&told))
+        });
         if let Some(changed) = changed {
             env.wrong(|judge, _| judge.ended(open.call, changed), NodeId(0));
         }

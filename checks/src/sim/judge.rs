@@ -109,6 +109,11 @@ impl Judge {
         self.committed.last().map_or(LogId::ZERO, |(term, _)| LogId::new(*term, index))
     }
 
+    /// Who began to lead last, of the latest term.
+    pub fn leader(&self) -> Option<NodeId> {
+        self.leaders.last_key_value().map(|(_, node)| *node)
+    }
+
     /// How many commands were applied.
     pub const fn commands(&self) -> usize {
         self.applied.len()

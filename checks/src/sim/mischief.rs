@@ -75,6 +75,12 @@ impl Env {
         Choice::Weather
     }
 
+    /// Any server; often the one that leads.
+    fn victim(&mut self) -> NodeId {
+        let leader = self.judge.leader().filter(|_| self.random.chance(400_000));
+        leader.unwrap_or_else(|| self.any_node())
+    }
+
     fn any_node(&mut self) -> NodeId {
         NodeId(self.random.below(u64::from(self.habits.nodes)) as u8)
     }
@@ -89,6 +95,7 @@ impl Env {
             reorder: often(400_000, 300_000),
             delay: often(300_000, 100_000),
             broken: often(300_000, 200_000),
+            lag_us: u64::from(often(300_000, 300_000)),
         };
         self.tell(|| format!("-- {weather:?}, in millionths"));
         self.net.weather = weather;
@@ -100,7 +107,11 @@ impl Env {
     fn part(&mut self, one_way: bool) {
         self.net.heal();
         let nodes: Vec<NodeId> = self.net.all().collect();
-        let group = self.random.between(1, (1 << nodes.len()) - 2);
+        let mut group = self.random.between(1, (1 << nodes.len()) - 2);
+        if self.random.chance(300_000) {
+            // One server alone, or with one other: who leads goes on for nothing.
+            group = 1 << self.victim().0 | 1 << self.victim().0;
+        }
         let inside = |node: &NodeId| group & (1 << node.0) != 0;
         for from in &nodes {
             for to in nodes.iter().filter(|to| inside(to) != inside(from)) {
@@ -134,7 +145,7 @@ impl<T: Kit> World<T> {
         }
         let us = self.env.random.skewed(20_000, self.env.habits.calm_us);
         self.env.after(us, Event::Mischief);
-        let (choice, node) = (self.env.choice(), self.env.any_node());
+        let (choice, node) = (self.env.choice(), self.env.victim());
         if !choice.is_allowed(self.env.faults) {
             return;
         }

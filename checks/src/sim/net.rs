@@ -42,6 +42,8 @@ pub struct Weather {
     pub delay: u32,
     /// A client's connection breaks.
     pub broken: u32,
+    /// Every message takes so much longer at the most, in microseconds.
+    pub lag_us: u64,
 }
 
 /// The network.
@@ -103,7 +105,8 @@ impl Env {
             let late = self.random.skewed(100, 2_000_000);
             self.after(late, Event::Arrives(packet.to, Mail::Packet(packet.clone())));
         }
-        let mut at = self.now + self.random.between(80, USUAL_US);
+        let lag = if self.faults.has(Fault::Delay) { weather.lag_us } else { 0 };
+        let mut at = self.now + self.random.between(80, USUAL_US + lag);
         if self.strikes(Fault::Delay, weather.delay) {
             self.fault(Fault::Delay);
             at += self.random.between(100_000, 3_000_000);

@@ -48,6 +48,10 @@ pub struct Habits {
     pub calm_us: u64,
     /// How long a disk takes to sync at the most when nothing is wrong, in microseconds.
     pub sync_us: u64,
+    /// How often a server that votes or runs is killed a moment later, in millionths.
+    pub nervous: u32,
+    /// How long a killed server stays down at the most, in microseconds.
+    pub down_us: u64,
     /// How many keys of each kind there are at a time.
     pub keys: u64,
     /// Whether all keys lie in one slot.
@@ -70,6 +74,8 @@ impl Habits {
         let think_us = random.skewed(20_000, 400_000);
         let calm_us = random.skewed(150_000, 3_000_000);
         let sync_us = random.skewed(500, 30_000);
+        let nervous = random.pick(&[0, 0, 30_000, 150_000]);
+        let down_us = random.skewed(5_000, 3_000_000);
         let keys = random.between(1, 4);
         let one_slot = random.chance(500_000);
         Self {
@@ -83,6 +89,8 @@ impl Habits {
             think_us,
             calm_us,
             sync_us,
+            nervous,
+            down_us,
             keys,
             one_slot,
         }

@@ -235,6 +235,12 @@ impl<T: Kit> Server<T> {
         env.disconnect(self.me);
     }
 
+    /// It will be started some time later.
+    pub fn start_again(&self, env: &mut Env) {
+        let us = env.random.skewed(500, env.habits.down_us);
+        env.after(us, Event::Start(self.me));
+    }
+
     /// Something lies in front of it.
     pub fn post(&mut self, mail: Mail, env: &mut Env) {
         let Some(life) = &mut self.life else { return };

@@ -255,7 +255,13 @@ impl<T: Kit> World<T> {
         }
     }
 
+    /// Everything is read, and nothing written any more: from a leader that has just begun.
     fn read_everything(&mut self) {
+        if let Some(node) = self.env.judge.leader() {
+            let (server, env) = self.server(node);
+            server.kill(env);
+            server.start_again(env);
+        }
         let keys: Vec<Bytes> = self.env.judge.keys().filter(|key| ops::is_noted(key)).collect();
         let count = self.clients.len();
         for (number, client) in self.clients.iter_mut().enumerate() {
@@ -331,7 +337,7 @@ impl<T: Kit> World<T> {
             server.fuse = Some(env.random.skewed(1, 60) as u32 - 1);
         } else {
             server.kill(env);
-            env.soon(20_000, 3_000_000, Event::Start(node));
+            server.start_again(env);
         }
     }
 
