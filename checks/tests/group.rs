@@ -2,7 +2,8 @@
 //!
 //! RSM-APPLY-1, RSM-SNAP-1, RSM-TELL-1, RSM-TELL-2, RSM-TELL-3, RSM-TELL-4, RSM-TELL-5, RSM-READ-1, RSM-READ-2,
 //! RSM-PARK-1, RSM-PASS-1, RSM-PASS-2, RSM-PASS-3, RSM-DUE-1 and RSM-TICK-1 are each broken by a mutant that dies here;
-//! PROP-TELLS, PROP-SERVICE, PROP-FRESH, PROP-DUE and PROP-TOLD each kill one. That the right rules pass the same hunts is `checks mutants`' business.
+//! PROP-TELLS, PROP-SERVICE, PROP-FRESH, PROP-DUE and PROP-TOLD each kill one. That the right rules pass the same hunts
+//! is `checks mutants`' business.
 
 use model::bounds::Bounds as ServerBounds;
 use model::group::{Bounds, Bug, Corner, GROUPS, Group, HUNTS, Hunt, IDS, Program, State};
@@ -71,8 +72,8 @@ fn a_snapshot_hides_a_command() {
     assert!(state.mail.is_empty(), "what is unknown is no answer: {:?}", state.mail);
 }
 
-/// What needs three servers, and with them more states than the standard set has: a deposed leader's command is cut from
-/// its log, passed on to the successor, executed there, and told here.
+/// What needs three servers, and with them more states than the standard set has: a deposed leader's command is cut
+/// from its log, passed on to the successor, executed there, and told here.
 #[test]
 fn what_was_cut_goes_on_to_the_successor() {
     let hunt = HUNTS.iter().find(|hunt| hunt.id == "K4").expect("it is in the table");

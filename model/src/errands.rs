@@ -1,8 +1,8 @@
 //! Commands that one server passes on to another, and what comes back: the transport of `protocol::rsm`'s passing.
 //!
 //! It is a connection and no network of letters: a command arrives once or not at all, and its answer comes to that
-//! sending in that life of its sender, or never. A connection that is lost takes the answers with it, but a command that
-//! is on its way may arrive all the same.
+//! sending in that life of its sender, or never. A connection that is lost takes the answers with it, but a command
+//! that is on its way may arrive all the same.
 
 use crate::node::{CommandOf, Recipe, ReplyOf, Service};
 use protocol::NodeId;

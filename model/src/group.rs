@@ -7,7 +7,7 @@
 
 use crate::cluster::{self, Cluster};
 use crate::converge::converge_with;
-use crate::errands::{Errands, Parcel, ParcelOf};
+use crate::errands::{Errands, ParcelOf};
 use crate::history::Violation as RaftViolation;
 use crate::node::{self, DiskFault, Node, PacketOf};
 use crate::raft::{CLAIMS, STATE_MACHINE_SAFETY};
@@ -31,6 +31,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 mod bounds;
 mod client;
 mod mutants;
+mod offers;
+mod passing;
 mod probes;
 mod record;
 mod runs;
@@ -201,92 +203,12 @@ impl<W: Rules> Group<W> {
             later: !comes,
         };
         next.record.note(&step, &next.servers.history, &events, &self.corners);
-        let me = NodeId(server as u8);
-        let mut again = Vec::new();
-        for event in events {
-            let (ticket, outcome) = match event {
-                node::Event::Told { ticket, outcome } => (ticket, outcome),
-                node::Event::Passed { to, ticket } => {
-                    next.errands.pass(me, to, ticket);
-                    continue;
-                }
-                node::Event::Again { ticket } => {
-                    again.push(ticket);
-                    continue;
-                }
-                _ => continue,
-            };
-            if next.errands.tell(me, ticket, &outcome) {
-                continue;
-            }
-            let answer = match outcome {
-                rsm::Outcome::Done(reply) => Answer::Reply(reply),
-                rsm::Outcome::NotExecuted { leader } => Answer::NotExecuted { leader },
-                // Says nothing that the client did not know: it waits for its timer.
-                rsm::Outcome::Unknown | rsm::Outcome::Busy => continue,
-            };
-            next.mail.insert(Letter { ticket, answer });
-        }
+        let again = self.carry_events(&mut next, NodeId(server as u8), events);
         for ticket in again {
-            let command = next.errands.again(me, ticket);
-            next = self.submit(next, me, Caller { ticket, passes: true }, command);
+            next = self.submit_again(next, NodeId(server as u8), ticket);
         }
         self.drop_void(&mut next);
         Some(next)
-    }
-
-    /// A server takes a command, and puts its stamp on it.
-    fn submit(&self, last: State<W>, to: NodeId, caller: Caller, command: Sending) -> State<W> {
-        let stamp = self.server(&last, Id::from(usize::from(to.0))).rsm.time();
-        let stimulus = node::Stimulus::Submit(caller, Sending { stamp, ..command });
-        let came = ActorModelAction::Timeout(Id::from(usize::from(to.0)), stimulus);
-        self.serve(&last, usize::from(to.0), came).unwrap_or(last)
-    }
-
-    /// What one server has sent another arrives.
-    fn arrive(&self, last: &State<W>, parcel: ParcelOf<Served<W>>) -> Option<State<W>> {
-        let mut next = last.clone();
-        next.errands.under_way.remove(&parcel);
-        match parcel {
-            Parcel::Call { from, to, ticket, command, heard } => {
-                next.errands.arrive(to, ticket, heard.then_some(from));
-                let at_leader = self.leader_of(&next, to).is_some();
-                let (hop, entry) = (command.hop, None);
-                let wait = Wait { hop, entry, at_leader, ..Wait::default() };
-                next.record.waits.insert((to, ticket), wait);
-                Some(self.submit(next, to, Caller { ticket, passes: false }, command))
-            }
-            Parcel::Answer { from, to, ticket, outcome } => {
-                let server = usize::from(to.0);
-                let stimulus = node::Stimulus::Answer(from, ticket, outcome);
-                let came = ActorModelAction::Timeout(Id::from(server), stimulus);
-                Some(self.serve(&next, server, came).unwrap_or(next))
-            }
-        }
-    }
-
-    /// A server finds out that what it was to pass on has not left.
-    fn stay(&self, last: &State<W>, parcel: ParcelOf<Served<W>>) -> Option<State<W>> {
-        let mut next = last.clone();
-        next.errands.under_way.remove(&parcel);
-        next.record.lost += 1;
-        let Parcel::Call { from, ticket, .. } = parcel else { return None };
-        let server = usize::from(from.0);
-        let came = ActorModelAction::Timeout(Id::from(server), node::Stimulus::NotPassed(ticket));
-        Some(self.serve(&next, server, came).unwrap_or(next))
-    }
-
-    fn lose(&self, last: &State<W>, from: NodeId, to: NodeId) -> Option<State<W>> {
-        let mut next = last.clone();
-        next.errands.lose(from, to);
-        next.record.lost += 1;
-        let server = usize::from(from.0);
-        let came = ActorModelAction::Timeout(Id::from(server), node::Stimulus::Lost(to));
-        Some(self.serve(&next, server, came).unwrap_or(next))
-    }
-
-    fn leader_of(&self, state: &State<W>, server: NodeId) -> Option<NodeId> {
-        self.server(state, Id::from(usize::from(server.0))).replica().raft().leader()
     }
 
     /// RED-ANSWER. An answer to a call that is over changes nothing, now and for ever.
@@ -392,84 +314,6 @@ impl<W: Rules> Group<W> {
         let input = clerk::Input::Answer { seq, attempt, answer: letter.answer };
         let moves = next.clients[client].step(input);
         self.carry_out(next, client, moves, None)
-    }
-
-    /// What clients may do, and which deadlines may pass.
-    fn offer_clients(&self, state: &State<W>, actions: &mut Vec<Action>) {
-        let servers = state.servers.actor_states.len();
-        let Bounds { attempts, contacts, each_its_own, at_leaders, .. } = self.bounds;
-        for (number, client) in state.clients.iter().enumerate() {
-            let mut offer = |stimulus| {
-                actions.push(ActorModelAction::Timeout(Id::from(servers + number), stimulus));
-            };
-            for (place, server) in contacts.iter().enumerate() {
-                let called = self.server(state, Id::from(usize::from(server.0)));
-                let leads = called.replica().raft().leads();
-                if each_its_own && place != number || at_leaders && !leads {
-                    continue;
-                }
-                if client.may_call() {
-                    offer(Stimulus::Call(number as u8, server));
-                }
-                if client.is_busy() && client.attempts() < attempts {
-                    offer(Stimulus::Retry(number as u8, server));
-                }
-            }
-        }
-        for letter in &state.mail {
-            let client = usize::from(call_of(letter.ticket).0.0);
-            // What makes a client send again is late when it may send no more.
-            let sends_again = matches!(letter.answer, Answer::NotExecuted { .. });
-            if !sends_again || state.clients[client].attempts() < attempts {
-                let hears = Stimulus::Hear(letter.clone());
-                actions.push(ActorModelAction::Timeout(Id::from(servers + client), hears));
-            }
-        }
-        self.offer_errands(state, actions);
-        if state.record.deadlines >= self.bounds.deadlines {
-            return;
-        }
-        for (&(server, ticket), Wait { at_leader, hop, .. }) in &state.record.waits {
-            let mut late = |stimulus| {
-                let late = Stimulus::Server(stimulus);
-                actions.push(ActorModelAction::Timeout(Id::from(usize::from(server.0)), late));
-            };
-            late(node::Stimulus::GiveUp(ticket + 1));
-            if !at_leader || *hop > 0 {
-                late(node::Stimulus::GiveUpParked(ticket + 1));
-            }
-        }
-    }
-
-    /// What servers pass on to each other, and their clocks.
-    fn offer_errands(&self, state: &State<W>, actions: &mut Vec<Action>) {
-        let mut offer = |server: NodeId, stimulus| {
-            actions.push(ActorModelAction::Timeout(Id::from(usize::from(server.0)), stimulus));
-        };
-        let may_lose = state.record.lost < self.bounds.lost;
-        for parcel in &state.errands.under_way {
-            let (Parcel::Call { from, to, .. } | Parcel::Answer { from, to, .. }) = *parcel;
-            offer(to, Stimulus::Arrive(parcel.clone()));
-            if may_lose && matches!(parcel, Parcel::Call { heard: true, .. }) {
-                offer(from, Stimulus::Stay(parcel.clone()));
-            }
-        }
-        for (number, node) in state.servers.actor_states.iter().enumerate() {
-            let me = NodeId(number as u8);
-            if node.retries {
-                offer(me, Stimulus::Server(node::Stimulus::Retry));
-            }
-            let to: BTreeSet<NodeId> = node.rsm.sent_on().map(|(_, to)| to).collect();
-            for to in to.into_iter().filter(|_| may_lose) {
-                offer(me, Stimulus::Lose(me, to));
-            }
-            let due = node.rsm.wants_clock().is_some_and(|due| due <= node.rsm.time());
-            for now in 0..=self.bounds.latest {
-                if now != node.rsm.estimate() || due {
-                    offer(me, Stimulus::Server(node::Stimulus::Clock(now)));
-                }
-            }
-        }
     }
 
     /// Whether this state is one from which the fair schedule is tried.

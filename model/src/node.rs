@@ -16,6 +16,7 @@ use protocol::{Index, LogId, NodeId, ReadId, SnapshotId, Write};
 use std::collections::VecDeque;
 use std::fmt;
 
+mod claims;
 mod recipe;
 mod server;
 

@@ -89,7 +89,8 @@ pub struct Limits {
     pub ahead_ms: u64,
     /// How long a client's records are kept in a slot after its last call there, in milliseconds.
     pub idle_ms: u64,
-    /// The longest value that an operation may make of a shorter one, in bytes.
+    /// The longest value that an operation may make of a shorter one, in bytes, whatever its entry allows
+    /// ([`Store::work_within`]).
     pub value_bytes: usize,
     /// The most keys that a tick takes out.
     pub tick_keys: usize,
@@ -195,10 +196,14 @@ impl<R: Rules> Store<R> {
 
     /// Applies a command.
     pub fn apply(&mut self, stamp: Stamp, command: &Command) -> Reply {
+        self.apply_within(stamp, command, self.limits.value_bytes)
+    }
+
+    fn apply_within(&mut self, stamp: Stamp, command: &Command, value_bytes: usize) -> Reply {
         let Command { key, op, once } = command;
         let once = once.filter(|_| op.writes() && self.rules.records(op));
         let print = || command.print();
-        self.execute(stamp, key.slot(), once, print, |edit| edit.apply(key, op))
+        self.execute(stamp, value_bytes, key.slot(), once, print, |edit| edit.apply(key, op))
     }
 
     fn view(&self, slot: SlotId) -> View<'_, R> {
@@ -215,6 +220,7 @@ impl<R: Rules> Store<R> {
     fn execute(
         &mut self,
         stamp: Stamp,
+        value_bytes: usize,
         slot: SlotId,
         once: Option<Once>,
         print: impl Fn() -> u64,
@@ -230,7 +236,8 @@ impl<R: Rules> Store<R> {
                 Found::New => {}
             }
         }
-        let reply = run(&mut Edit { rules, limits, clock, stamp, slot, deadlines, totals });
+        let value_bytes = value_bytes.min(limits.value_bytes);
+        let reply = run(&mut Edit { rules, value_bytes, clock, stamp, slot, deadlines, totals });
         if let Some(once) = once {
             let long = reply.len() > limits.reply_bytes;
             let kept = if long { Reply::NotKept } else { reply.clone() };

@@ -244,16 +244,8 @@ impl Record {
     ) {
         let wait = self.waits.remove(&(step.server, ticket));
         let Some(wait) = wait else { return self.violate(Violation::ToldFalsely) };
-        if let (Some((_, key)), Some((term, until)), Outcome::Done(_)) =
-            (&wait.read, wait.until, outcome)
-            && step.leads == Some(term)
-        {
-            if step.service.ends(key).is_some_and(|ends| ends <= until) {
-                self.violate(Violation::ShownLate);
-            }
-            if step.later && step.service.clock() >= until {
-                corners.reach(Corner::HeldForTick);
-            }
+        if let Outcome::Done(_) = outcome {
+            self.note_shown(step, &wait, corners);
         }
         let applied = up_to(&history.committed, step.applied);
         let one = |sending: &Sending| {
@@ -320,6 +312,20 @@ impl Record {
 impl Record {
     fn was_sent(&self, step: &Step<'_>, ticket: Ticket) -> bool {
         self.waits.get(&(step.server, ticket)).is_some_and(|wait| wait.sent)
+    }
+
+    /// A read was answered. PROP-DUE.
+    fn note_shown(&mut self, step: &Step<'_>, wait: &Wait, corners: &Corners) {
+        let (Some((_, key)), Some((term, until))) = (&wait.read, wait.until) else { return };
+        if step.leads != Some(term) {
+            return;
+        }
+        if step.service.ends(key).is_some_and(|ends| ends <= until) {
+            self.violate(Violation::ShownLate);
+        }
+        if step.later && step.service.clock() >= until {
+            corners.reach(Corner::HeldForTick);
+        }
     }
 
     /// A command goes on, or is submitted again: the sending before surely was not executed and never will be.
