@@ -182,12 +182,19 @@ fn simulate<T: Kit + Sync>(
     let plan = args.plan()?;
     let count = args.seeds.map_or(1, |(first, end)| end - first);
     let begun = Instant::now();
-    let reports = many(kit, &plan, count, threads, |done, faults| {
-        eprintln!(
-            "{done} of {count} seeds, {faults} faults, {:.0} s",
-            begun.elapsed().as_secs_f64()
-        );
-    });
+    let reports = many(
+        kit,
+        &plan,
+        count,
+        threads,
+        |_| true,
+        |done, faults| {
+            eprintln!(
+                "{done} of {count} seeds, {faults} faults, {:.0} s",
+                begun.elapsed().as_secs_f64()
+            );
+        },
+    );
     let total = Total::of(plan.seed, &reports);
     if let ([report], None) = (&reports[..], args.seeds)
         && as_json
@@ -215,12 +222,13 @@ fn simulate<T: Kit + Sync>(
 }
 
 /// Simulates several seeds on several threads: each in one. The reports stand in the order of the seeds and end with
-/// the first that fails, however many threads there are.
+/// the first that `fails`, however many threads there are.
 pub fn many<T: Kit + Sync>(
     kit: T,
     plan: &Plan,
     count: u64,
     threads: usize,
+    fails: impl Fn(&Violation) -> bool + Sync,
     progress: impl Fn(u64, u64) + Sync,
 ) -> Vec<Report> {
     let (next, failed) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -235,7 +243,8 @@ pub fn many<T: Kit + Sync>(
                     }
                     let plan = Plan { seed: plan.seed + number, ..*plan };
                     let (report, _) = world::run(kit, &plan, false);
-                    failed.fetch_or(report.violation.is_some(), Ordering::Relaxed);
+                    failed
+                        .fetch_or(report.violation.as_ref().is_some_and(&fails), Ordering::Relaxed);
                     let mut done = done.lock().expect("a simulation's panics are caught");
                     done.0.push(report);
                     if done.1.elapsed() >= Duration::from_secs(5) {
@@ -249,7 +258,8 @@ pub fn many<T: Kit + Sync>(
     });
     let (mut reports, _) = done.into_inner().expect("a simulation's panics are caught");
     reports.sort_by_key(|report| report.seed);
-    if let Some(first) = reports.iter().position(|report| report.violation.is_some()) {
+    let failed = |report: &Report| report.violation.as_ref().is_some_and(&fails);
+    if let Some(first) = reports.iter().position(failed) {
         reports.truncate(first + 1);
     }
     reports

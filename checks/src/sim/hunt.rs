@@ -1,6 +1,7 @@
 //! Would the simulator have noticed? Every mutant that can be told apart here is tried on some seeds.
 
 use super::command::{Args, many, print_json};
+use super::judge::Violation;
 use super::kit::Wrong;
 use super::plan::Plan;
 use crate::catalog::{self, AnyHunt};
@@ -8,6 +9,7 @@ use crate::engine::INTERRUPTED;
 use crate::report::columns;
 use model::kv;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -67,16 +69,33 @@ pub const fn not_expressed(hunt: &AnyHunt) -> Option<&'static str> {
     })
 }
 
+/// The properties that what ships breaks on the same seeds, with the first seed that shows it. By these no mutant is
+/// found: such a hunt would show nothing.
+pub fn control(plan: &Plan, seeds: u64, threads: usize) -> BTreeMap<&'static str, u64> {
+    let reports = many(Wrong::NOTHING, plan, seeds, threads, |_| false, |_, _| {});
+    let broken = reports.iter().rev().filter_map(|report| {
+        report.violation.as_ref().map(|violation| (violation.property, report.seed))
+    });
+    broken.collect()
+}
+
 /// Hunts one mutant.
-pub fn hunt(hunt: &AnyHunt, plan: &Plan, seeds: u64, threads: usize) -> Hunted {
+pub fn hunt(
+    hunt: &AnyHunt,
+    plan: &Plan,
+    seeds: u64,
+    threads: usize,
+    control: &BTreeMap<&'static str, u64>,
+) -> Hunted {
     let prey = hunt.prey();
     let not_expressed = not_expressed(hunt);
+    let counts = |violation: &Violation| !control.contains_key(violation.property);
     let reports = match not_expressed {
         Some(_) => Vec::new(),
-        None => many(Wrong::of(hunt), plan, seeds, threads, |_, _| {}),
+        None => many(Wrong::of(hunt), plan, seeds, threads, counts, |_, _| {}),
     };
     let found = reports.last().and_then(|report| {
-        let violation = report.violation.as_ref()?;
+        let violation = report.violation.as_ref().filter(|violation| counts(violation))?;
         Some((report.seed, violation.property))
     });
     let (id, rule, text) = (prey.id, prey.rule, prey.text);
@@ -91,24 +110,32 @@ pub fn hunt_all(args: &Args, as_json: bool, threads: usize) -> Result<ExitCode, 
     let plan = args.plan()?;
     let seeds = args.seeds.map_or(SEEDS, |(first, end)| end - first);
     let begun = Instant::now();
+    let control = control(&plan, seeds, threads);
+    for (property, seed) in &control {
+        eprintln!("{property} does not hold for what ships (seed {seed}): nothing is found by it");
+    }
     let mut all = Vec::new();
     for prey in catalog::hunts() {
         if INTERRUPTED.load(Ordering::Relaxed) {
             break;
         }
-        let hunted = hunt(&prey, &plan, seeds, threads);
+        let hunted = hunt(&prey, &plan, seeds, threads, &control);
         let by = hunted.found.map_or("", |(_, property)| property);
         eprintln!("{:<5} {:<14} {by}", hunted.id, hunted.word());
         all.push(hunted);
     }
     eprintln!("{:.0} s", begun.elapsed().as_secs_f64());
     if as_json {
-        print_json(&all)?;
+        print_json(&serde_json::json!({ "control": control, "mutants": all }))?;
     } else {
         print!("{}", table(&all));
     }
     let whole = all.len() == catalog::hunts().count();
-    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(2) })
+    Ok(match (whole, control.is_empty()) {
+        (false, _) => ExitCode::from(2),
+        (true, true) => ExitCode::SUCCESS,
+        (true, false) => ExitCode::from(1),
+    })
 }
 
 fn table(all: &[Hunted]) -> String {
