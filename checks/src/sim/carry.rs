@@ -102,13 +102,14 @@ impl<T: Kit> Server<T> {
         let (before, earlier) = std::mem::replace(&mut life.led, (role, term));
         if term != earlier && self.fuse.is_none() && env.strikes(Fault::Crash, env.habits.nervous) {
             env.fault(Fault::Crash);
-            self.fuse = Some(env.random.below(10) as u32);
+            self.fuse = Some(env.random.skewed(1, 40) as u32 - 1);
         }
         if role == RoleName::Leader && (before, earlier) != (role, term) {
             env.corner(Corner::Elected);
             env.tell(|| format!("{me:?} LEADS term {term}"));
             let has = |id| raft.terms().contains(id) || id.index < base.index;
-            env.wrong(|judge, me| judge.leads(me, term, has), me);
+            let boot = env.boot(me);
+            env.wrong(|judge, me| judge.leads(me, boot, term, has), me);
         } else if before == RoleName::Leader && role != before && term == earlier {
             env.corner(Corner::SteppedDown);
         }
@@ -164,13 +165,15 @@ impl<T: Kit> Server<T> {
                 if life.sizes_after + life.sizes.len() as u64 >= first {
                     env.corner(Corner::Truncated);
                 }
-                life.sizes.truncate((first - 1 - life.sizes_after) as usize);
+                let gone = life.sizes.drain((first - 1 - life.sizes_after) as usize..);
+                life.log_bytes -= gone.sum::<u64>();
                 life.sizes.extend(entries.iter().map(size));
+                life.log_bytes += entries.iter().map(size).sum::<u64>();
             }
             Write::Snapshot { id, keep } => {
                 let covered = id.last.index.saturating_sub(life.sizes_after) as usize;
                 let gone = if keep { covered.min(life.sizes.len()) } else { life.sizes.len() };
-                life.sizes.drain(..gone);
+                life.log_bytes -= life.sizes.drain(..gone).sum::<u64>();
                 life.sizes_after = id.last.index;
             }
         }

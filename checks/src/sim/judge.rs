@@ -38,6 +38,8 @@ pub const DUE: &str = "Due";
 pub const LINEARIZABLE: &str = "Linearizable";
 /// A disk that was damaged is refused, and one that was not is not.
 pub const DAMAGE: &str = "Damage Is Found";
+/// So few clients do not make so many events.
+pub const BOUNDED_WORK: &str = "Bounded Work";
 /// When nothing goes wrong any more, the group becomes one again and everybody is told.
 pub const CONVERGENCE: &str = "Convergence";
 
@@ -75,7 +77,7 @@ pub struct Judge {
     committed: Vec<(Term, u64)>,
     /// By how many commands were applied, what was seen of the last of them.
     applied: Vec<Applied>,
-    leaders: BTreeMap<Term, NodeId>,
+    leaders: BTreeMap<Term, (NodeId, u32)>,
     copies: Vec<Copy>,
     calls: Vec<Call>,
     versions: BTreeMap<Bytes, Version>,
@@ -111,7 +113,7 @@ impl Judge {
 
     /// Who began to lead last, of the latest term.
     pub fn leader(&self) -> Option<NodeId> {
-        self.leaders.last_key_value().map(|(_, node)| *node)
+        self.leaders.last_key_value().map(|(_, (node, _))| *node)
     }
 
     /// How many commands were applied.
@@ -119,11 +121,18 @@ impl Judge {
         self.applied.len()
     }
 
-    /// A server began to lead. Its log has, as far as it says, the last entry that is committed.
-    pub fn leads(&mut self, node: NodeId, term: Term, has: impl Fn(LogId) -> bool) -> Wrong {
-        let first = *self.leaders.entry(term).or_insert(node);
-        if first != node {
-            return Some((ELECTION_SAFETY, format!("{first:?} and {node:?} lead term {term}")));
+    /// A server began to lead, in this life. Its log has, as far as it says, the last entry that is committed.
+    pub fn leads(
+        &mut self,
+        node: NodeId,
+        boot: u32,
+        term: Term,
+        has: impl Fn(LogId) -> bool,
+    ) -> Wrong {
+        let (first, life) = *self.leaders.entry(term).or_insert((node, boot));
+        if (first, life) != (node, boot) {
+            let text = format!("{first:?} in life {life} and {node:?} in {boot} lead term {term}");
+            return Some((ELECTION_SAFETY, text));
         }
         let last = self.last();
         let lacks = format!("{node:?} leads term {term} without the committed entry {last:?}");

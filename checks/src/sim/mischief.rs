@@ -22,6 +22,7 @@ const CHOICES: &[(Choice, u64)] = &[
     (Choice::Drift, 4),
     (Choice::Jump, 5),
     (Choice::Freeze, 8),
+    (Choice::FreezeAll, 6),
     (Choice::Pause, 10),
 ];
 
@@ -39,6 +40,7 @@ enum Choice {
     Drift,
     Jump,
     Freeze,
+    FreezeAll,
     Pause,
 }
 
@@ -56,7 +58,7 @@ impl Choice {
             Self::Flip => Fault::Flip,
             Self::Drift => Fault::Drift,
             Self::Jump => Fault::Jump,
-            Self::Freeze => Fault::Freeze,
+            Self::Freeze | Self::FreezeAll => Fault::Freeze,
             Self::Pause => Fault::Pause,
         })
     }
@@ -95,7 +97,7 @@ impl Env {
             reorder: often(400_000, 300_000),
             delay: often(300_000, 100_000),
             broken: often(300_000, 200_000),
-            lag_us: u64::from(often(300_000, 300_000)),
+            lag_us: u64::from(often(500_000, 300_000)),
         };
         self.tell(|| format!("-- {weather:?}, in millionths"));
         self.net.weather = weather;
@@ -156,6 +158,7 @@ impl<T: Kit> World<T> {
             Choice::Break => self.env.break_one(),
             Choice::Crash => self.crash(node),
             Choice::CrashAll => self.env.net.all().for_each(|node| self.crash(node)),
+            Choice::FreezeAll => self.freeze_all(),
             Choice::Full => self.fill(node),
             Choice::Flip => self.flip(node),
             Choice::Pause => self.pause(),
@@ -163,6 +166,15 @@ impl<T: Kit> World<T> {
                 self.trouble(choice, node);
             }
         }
+    }
+
+    /// As when a host of virtual machines stops: when they go on all of their timers have fired.
+    fn freeze_all(&mut self) {
+        let us = self.env.random.skewed(300_000, 1_500_000);
+        let env = &mut self.env;
+        env.fault(Fault::Freeze);
+        env.tell(|| format!("-- no server is scheduled for {} ms", us / 1000));
+        self.servers.iter_mut().for_each(|server| server.frozen_until = env.now + us);
     }
 
     fn trouble(&mut self, choice: Choice, node: NodeId) {

@@ -74,7 +74,7 @@ impl Habits {
         let think_us = random.skewed(20_000, 400_000);
         let calm_us = random.skewed(150_000, 3_000_000);
         let sync_us = random.skewed(500, 30_000);
-        let nervous = random.pick(&[0, 0, 30_000, 150_000]);
+        let nervous = random.pick(&[0, 20_000, 150_000, 400_000]);
         let down_us = random.skewed(5_000, 3_000_000);
         let keys = random.between(1, 4);
         let one_slot = random.chance(500_000);

@@ -147,7 +147,7 @@ impl<T: Kit> Server<T> {
         let (me, boot) = (self.me, env.boot(self.me));
         let life = self.alive()?;
         let raft = life.rsm.replica().raft();
-        let bytes: u64 = life.sizes.iter().sum();
+        let bytes = life.log_bytes;
         let through = if unapplied { raft.last().index } else { life.rsm.applied() };
         let most = env.habits.snapshot_bytes.max(life.no_snapshot_below);
         if bytes <= most || life.snapshotting || through == raft.terms().base().index {
@@ -164,7 +164,7 @@ impl<T: Kit> Server<T> {
     pub(super) fn snapshot_taken(&mut self, id: Option<SnapshotId>, env: &mut Env) -> Flow {
         let life = self.alive()?;
         life.snapshotting = false;
-        let bytes: u64 = life.sizes.iter().sum();
+        let bytes = life.log_bytes;
         let Some(id) = id else {
             // What failed fails again at once; it is tried again when the log has grown by as much as it may.
             life.no_snapshot_below = bytes + env.habits.snapshot_bytes;

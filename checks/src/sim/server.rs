@@ -67,6 +67,7 @@ pub struct Life<T: Kit> {
     /// The lengths of the entries behind `sizes_after`, in bytes.
     pub(super) sizes: VecDeque<u64>,
     pub(super) sizes_after: Index,
+    pub(super) log_bytes: u64,
     pub(super) effects: Vec<rsm::Effect<Reply>>,
 }
 
@@ -148,7 +149,7 @@ impl<T: Kit> Server<T> {
             let history = rsm.service().history();
             env.wrong(|judge, me| judge.restores(me, last, history), self.me);
         }
-        let sizes = log(&rsm).map(size).collect();
+        let sizes: VecDeque<u64> = log(&rsm).map(size).collect();
         let stamps = log(&rsm).filter_map(|entry| match entry {
             Entry::Command(command) => Some(command.stamp),
             Entry::NoOp => None,
@@ -176,6 +177,7 @@ impl<T: Kit> Server<T> {
             no_snapshot_below: 0,
             judged,
             led: (RoleName::Follower, 0),
+            log_bytes: sizes.iter().sum(),
             sizes,
             sizes_after: last.index,
             effects: Vec::new(),

@@ -9,7 +9,7 @@ use super::client::Client;
 use super::env::Env;
 use super::event::{Event, Mail};
 use super::faults::{Fault, Faults};
-use super::judge::{CLAIMS, CONVERGENCE, STATE_MACHINE_SAFETY};
+use super::judge::{BOUNDED_WORK, CLAIMS, CONVERGENCE, STATE_MACHINE_SAFETY};
 use super::kit::Kit;
 use super::ops;
 use super::plan::Plan;
@@ -22,6 +22,10 @@ use protocol::kv::Bytes;
 const SETTLED_US: u64 = 40_000_000;
 /// So often it is looked whether it is.
 const LOOK_US: u64 = 100_000;
+
+/// There are never more events than these, and these in a millisecond: a tenth is much.
+const EVENTS: u64 = 500_000;
+const EVENTS_A_MS: u64 = 50;
 
 /// A simulation.
 pub struct World<T: Kit> {
@@ -77,6 +81,10 @@ impl<T: Kit> World<T> {
         {
             if let Some((at, event)) = self.env.agenda.next() {
                 self.take(at, event);
+            }
+            if self.env.events > EVENTS + self.env.now / 1000 * EVENTS_A_MS {
+                let text = format!("{} events in {} ms", self.env.events, self.env.now / 1000);
+                self.env.violate(BOUNDED_WORK, text);
             }
         }
         self.env.now = self.env.now.max(until);
