@@ -12,5 +12,6 @@ pub mod paths;
 pub mod report;
 pub mod runner;
 pub mod settings;
+pub mod sim;
 pub mod spec;
 pub mod walk;

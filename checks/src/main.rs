@@ -5,7 +5,7 @@ use checks::engine::{INTERRUPTED, Limits, Strategy};
 use checks::ledger::{self, Ledger};
 use checks::report::{self, Ending, Row, grouped};
 use checks::runner::{self, Settings};
-use checks::{deep, linearize, mutants, paths, settings, spec, walk};
+use checks::{deep, linearize, mutants, paths, settings, sim, spec, walk};
 use clap::{Parser, Subcommand};
 use model::system::System;
 use stateright::Model;
@@ -113,6 +113,8 @@ enum Command {
     },
     /// Judge a recorded history: is there an order of the calls that explains every reply?
     Linearize(linearize::Args),
+    /// Simulate whole groups and their clients in virtual time, under faults of every kind.
+    Sim(sim::command::Args),
     /// The matrix of SPEC.md: requirement by code, model, test and mutant.
     Spec,
     /// All standard runs, pinning their counts in the ledger.
@@ -184,6 +186,10 @@ fn main() -> ExitCode {
             let memory = u64::from(args.common.max_memory) << 30;
             let verdict = linearize::run(&judged, args.common.json, memory).map_err(Usage);
             verdict.map(|verdict| ExitCode::from(linearize::exit_code(verdict)))
+        }
+        Some(Command::Sim(asked)) => {
+            let threads = shared(&args.common, Strategy::Dfs, false, usize::MAX).threads;
+            sim::command::run(&asked, args.common.json, threads).map_err(Usage)
         }
         Some(Command::Spec) => show_spec(&args.common),
     };

@@ -167,13 +167,17 @@ impl Hunt {
     /// The mutant in other bounds.
     pub fn group_in(&self, mut bounds: Bounds) -> Group<Wrong> {
         bounds.servers.converge_every = u64::from(self.property == TOLD);
-        let fault = match self.bug {
+        Group::new(bounds, Wrong(self.bug), self.fault())
+    }
+
+    /// What is wrong with the disks, or with how a server starts from them.
+    pub const fn fault(&self) -> DiskFault {
+        match self.bug {
             Bug::FileForgets => DiskFault::ForgetsRecords,
             Bug::RestartsAhead => DiskFault::RestartsAhead,
             Bug::RestartsEmpty => DiskFault::RestartsEmpty,
             _ => DiskFault::None,
-        };
-        Group::new(bounds, Wrong(self.bug), fault)
+        }
     }
 
     /// The same hunt with nothing wrong: it must find nothing, or the hunt shows nothing.

@@ -1,0 +1,266 @@
+//! What a server's driver does at the end of a round, as the product's: it submits what has come together, looks after
+//! the clock, the log's length and those who have waited long enough.
+
+use super::env::Env;
+use super::event::Command;
+use super::event::{Event, Sending};
+use super::faults::Corner;
+use super::judge::{DUE, TOLD};
+use super::kit::Kit;
+use super::server::{Flow, SWEEP, Server, TICK};
+use super::service::Proposal;
+use super::waiting::{Asked, Origin, Slot};
+use model::node::DiskFault;
+use protocol::kv::clerk::Answer;
+use protocol::kv::{Op, Reply, Work};
+use protocol::raft::{self, RoleName};
+use protocol::rsm::{Caller, Input, Outcome};
+use protocol::{SnapshotId, replica};
+use std::rc::Rc;
+
+/// The product's times, in microseconds.
+const SWEEP_US: u64 = 50_000;
+const PARK_US: u64 = 1_000_000;
+const DEADLINE_US: u64 = 1_500_000;
+const LONGEST_TICK_MS: u64 = 1000;
+
+/// Who waits, a command, and whether it may be passed on.
+pub type Submitted = (Origin, Command, bool);
+
+impl<T: Kit> Server<T> {
+    pub(super) fn look_at_clock(&mut self, env: &mut Env) -> Flow {
+        let (wall, monotonic) = (self.clock.wall_ms(env.now), self.clock.monotonic_ms(env.now));
+        let life = self.alive()?;
+        let leads = life.rsm.replica().raft().leads();
+        life.estimate.keep(leads, life.rsm.service().store().clock(), wall, monotonic);
+        let now = life.estimate.now(monotonic);
+        self.step(Input::Clock { now }, env)
+    }
+
+    pub(super) fn finish_round(&mut self, env: &mut Env) -> Flow {
+        self.submit_requests(env)?;
+        self.look_after_log(env)?;
+        self.arm_clock(env)?;
+        let now = env.now;
+        let life = self.alive()?;
+        if life.waiting.len() > 0 {
+            life.waiting.mark(now);
+            if !std::mem::replace(&mut life.sweeping, true) {
+                self.set_timer(SWEEP, SWEEP_US, env);
+            }
+        }
+        Ok(())
+    }
+
+    /// The commands that have come together, and then the reads, as far as there is room.
+    fn submit_requests(&mut self, env: &mut Env) -> Flow {
+        let most = env.habits.max_waiting;
+        let life = self.alive()?;
+        let requests = std::mem::take(&mut life.requests);
+        let room = most.saturating_sub(life.waiting.len());
+        let (mut commands, mut reads) = (Vec::new(), Vec::new());
+        for (number, sending) in requests.into_iter().enumerate() {
+            if number >= room {
+                self.tell_client(&sending, None, Outcome::Busy, false, env);
+            } else if sending.request.command.op.writes() {
+                let work = Work::Command(sending.request.command.clone());
+                let command = Rc::new(Proposal { stamp: 0, tag: 0, copy: sending.copy, work });
+                let passes = sending.passes;
+                commands.push((Origin::Client(sending), command, passes));
+            } else {
+                reads.push(sending);
+            }
+        }
+        if !commands.is_empty() {
+            self.submit(commands, env)?;
+        }
+        if reads.is_empty() { Ok(()) } else { self.submit_reads(reads, env) }
+    }
+
+    fn submit_reads(&mut self, sendings: Vec<Sending>, env: &mut Env) -> Flow {
+        let life = self.alive()?;
+        let (raft, until) = (life.rsm.replica().raft(), life.rsm.time());
+        let (count, _) = life.rsm.service().history();
+        let asked = Asked { role: raft.role(), term: raft.term(), until, count };
+        let due = life.rsm.service().store().nearest_deadline();
+        if raft.leads() && due.is_some_and(|due| due <= until) {
+            env.corner(Corner::Held);
+        }
+        let mut reads = Vec::with_capacity(sendings.len());
+        for sending in sendings {
+            let query = (sending.request.command.key.clone(), sending.request.command.op.clone());
+            let origin = Origin::Client(sending);
+            let slot = Slot { origin, command: None, read: Some(asked) };
+            reads.push((life.waiting.add(slot), query));
+        }
+        self.step(Input::Read(reads), env)
+    }
+
+    /// Gives each a ticket, a stamp and a number, and submits them.
+    pub(super) fn submit(&mut self, commands: Vec<Submitted>, env: &mut Env) -> Flow {
+        let life = self.alive()?;
+        let stamp = life.rsm.time();
+        let mut submitted = Vec::with_capacity(commands.len());
+        for (origin, command, passes) in commands {
+            let Proposal { copy, work, .. } = &*command;
+            let proposal = Proposal { stamp, tag: env.tag(), copy: *copy, work: work.clone() };
+            let slot = Slot { origin, command: passes.then_some(command), read: None };
+            let ticket = life.waiting.add(slot);
+            submitted.push((Caller { ticket, passes }, Rc::new(proposal)));
+        }
+        self.step(Input::Submit(submitted), env)
+    }
+
+    /// Submits anew what the machine asks for again.
+    pub(super) fn submit_again(&mut self, env: &mut Env) -> Flow {
+        let life = self.alive()?;
+        let stamp = life.rsm.time();
+        let mut submitted = Vec::new();
+        for ticket in std::mem::take(&mut life.again) {
+            let command = life.waiting.get(ticket).and_then(|slot| slot.command.as_ref());
+            let Some(Proposal { copy, work, .. }) = command.map(|command| &**command) else {
+                continue;
+            };
+            let proposal = Proposal { stamp, tag: env.tag(), copy: *copy, work: work.clone() };
+            submitted.push((Caller { ticket, passes: true }, Rc::new(proposal)));
+        }
+        self.step_once(Input::Submit(submitted), env)
+    }
+
+    /// Sets the timer for when the machine wants to be told of its clock.
+    fn arm_clock(&mut self, env: &mut Env) -> Flow {
+        let life = self.alive()?;
+        let wants = life.rsm.wants_clock();
+        if let Some(due) = wants
+            && life.tick_at != wants
+        {
+            life.tick_at = wants;
+            let after = due.saturating_sub(life.rsm.time()).clamp(1, LONGEST_TICK_MS);
+            self.set_timer(TICK, after * 1000, env);
+        }
+        Ok(())
+    }
+
+    /// Has a snapshot taken when the log has become too long.
+    fn look_after_log(&mut self, env: &mut Env) -> Flow {
+        let unapplied = self.kit.disk() == DiskFault::SnapshotsUnapplied;
+        let (me, boot) = (self.me, env.boot(self.me));
+        let life = self.alive()?;
+        let raft = life.rsm.replica().raft();
+        let bytes = life.log_bytes;
+        let through = if unapplied { raft.last().index } else { life.rsm.applied() };
+        let most = env.habits.snapshot_bytes.max(life.no_snapshot_below);
+        if bytes <= most || life.snapshotting || through == raft.terms().base().index {
+            return Ok(());
+        }
+        let id = raft.terms().snapshot_at(through).expect("what is applied is in the log");
+        let file = life.rsm.service().encode().into();
+        life.snapshotting = true;
+        env.soon(300, 30_000, Event::Written { node: me, boot, id, file });
+        Ok(())
+    }
+
+    /// A snapshot's file is durable, or could not be written.
+    pub(super) fn snapshot_taken(&mut self, id: Option<SnapshotId>, env: &mut Env) -> Flow {
+        let life = self.alive()?;
+        life.snapshotting = false;
+        let bytes = life.log_bytes;
+        let Some(id) = id else {
+            // What failed fails again at once; it is tried again when the log has grown by as much as it may.
+            life.no_snapshot_below = bytes + env.habits.snapshot_bytes;
+            env.corner(Corner::SnapshotFailed);
+            return Ok(());
+        };
+        life.no_snapshot_below = 0;
+        env.corner(Corner::SnapshotTaken);
+        let input = raft::Input::Compact { through: id.last.index };
+        self.step(Input::Replica(replica::Input::Raft(input)), env)
+    }
+
+    /// Tells those who have waited long enough.
+    pub(super) fn sweep(&mut self, env: &mut Env) -> Flow {
+        let now = env.now;
+        let below = self.alive()?.waiting.below(now.saturating_sub(PARK_US));
+        self.step(Input::GiveUpParked { below }, env)?;
+        let below = self.alive()?.waiting.below(now.saturating_sub(DEADLINE_US));
+        self.step(Input::GiveUp { below }, env)?;
+        let life = self.alive()?;
+        life.waiting.forget(now.saturating_sub(DEADLINE_US));
+        life.sweeping = false;
+        Ok(())
+    }
+
+    /// Answers a client, and shows the judge what it is told.
+    pub(super) fn tell_client(
+        &mut self,
+        sending: &Sending,
+        read: Option<Asked>,
+        outcome: Outcome<Reply>,
+        leads: bool,
+        env: &mut Env,
+    ) {
+        let copy = sending.copy;
+        let writes = sending.request.command.op.writes();
+        let answer = match outcome {
+            Outcome::Done(reply) => {
+                if writes {
+                    env.wrong(|judge, _| judge.executed(copy), self.me);
+                } else {
+                    self.judge_read(sending, read, &reply, leads, env);
+                }
+                Some(Answer::Reply(reply))
+            }
+            Outcome::NotExecuted { leader } => {
+                env.corner(Corner::ToldNotExecuted);
+                env.wrong(|judge, _| judge.refuses(copy), self.me);
+                Some(Answer::NotExecuted { leader })
+            }
+            Outcome::Busy => {
+                env.corner(Corner::ToldBusy);
+                env.wrong(|judge, _| judge.refuses(copy), self.me);
+                Some(Answer::NotExecuted { leader: None })
+            }
+            Outcome::Unknown => {
+                env.corner(Corner::ToldUnknown);
+                if !writes {
+                    env.violate(TOLD, format!("the fate of read {copy} is told as unknown"));
+                }
+                None
+            }
+        };
+        if let Some(us) = env.to_client() {
+            let (seq, attempt) = (sending.request.seq, sending.request.attempt);
+            let client = sending.client;
+            env.after(us, Event::Reply { client, copy, seq, attempt, answer });
+        }
+    }
+
+    /// A leader that has led since the read came shows nothing that was due by its clock then.
+    fn judge_read(
+        &self,
+        sending: &Sending,
+        read: Option<Asked>,
+        reply: &Reply,
+        leads: bool,
+        env: &mut Env,
+    ) {
+        if !leads {
+            env.corner(Corner::ReadElsewhere);
+        }
+        let Some(Asked { role: RoleName::Leader, term, until, count }) = read else { return };
+        let now = self.life.as_ref().map(|life| life.rsm.replica().raft().term());
+        let (Op::Get, Reply::Value { version, .. }) = (&sending.request.command.op, reply) else {
+            return;
+        };
+        let key = &sending.request.command.key;
+        let Some((ends, written)) = env.judge.ends_at(key, *version) else { return };
+        if !leads || now != Some(term) || ends > until {
+            return;
+        }
+        if written > count {
+            return env.corner(Corner::BornDue);
+        }
+        let text = format!("{:?} shows {key:?}, due at {ends}, at {until}", self.me);
+        env.violate(DUE, text);
+    }
+}

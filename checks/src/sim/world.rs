@@ -1,0 +1,389 @@
+//! The whole: servers, clients and what surrounds them, from the first event to the verdict.
+//!
+//! First everything goes wrong that may. Then nothing does any more, and within a bounded time the group must be one
+//! again: one leader, equal logs, equal states, nothing due left, everybody told. Then every key is read once more, by
+//! two clients, and the clients' history is judged.
+
+use super::claims;
+use super::client::Client;
+use super::env::Env;
+use super::event::{Event, Mail};
+use super::faults::{Fault, Faults};
+use super::judge::{BOUNDED_WORK, CLAIMS, CONVERGENCE, STATE_MACHINE_SAFETY};
+use super::kit::Kit;
+use super::ops;
+use super::plan::Plan;
+use super::report::Report;
+use super::server::Server;
+use protocol::NodeId;
+use protocol::kv::Bytes;
+
+/// When nothing goes wrong any more, everything must be settled after so long, in microseconds.
+const SETTLED_US: u64 = 40_000_000;
+/// So often it is looked whether it is.
+const LOOK_US: u64 = 100_000;
+
+/// There are never more events than these, and these in a millisecond: a tenth is much.
+const EVENTS: u64 = 500_000;
+const EVENTS_A_MS: u64 = 50;
+
+/// A simulation.
+pub struct World<T: Kit> {
+    /// What surrounds.
+    pub env: Env,
+    pub(super) servers: Vec<Server<T>>,
+    pub(super) clients: Vec<Client<T::Kv>>,
+    plan: Plan,
+}
+
+/// Simulates. With `tells` the last of what happened comes back as lines.
+pub fn run<T: Kit>(kit: T, plan: &Plan, tells: bool) -> (Report, Vec<String>) {
+    let mut world = World::new(kit, plan, tells);
+    // A claim that does not hold outside of a step, such as that of a clerk.
+    if let Err(text) = claims::caught(|| world.go()) {
+        world.env.violate(CLAIMS, text);
+    }
+    let report = Report::of(plan, &world.env);
+    (report, world.env.lines())
+}
+
+impl<T: Kit> World<T> {
+    fn new(kit: T, plan: &Plan, tells: bool) -> Self {
+        let mut env = Env::new(plan, tells);
+        let servers: Vec<Server<T>> = env.net.all().map(|node| Server::new(kit, node)).collect();
+        for node in env.net.all() {
+            env.soon(0, 5_000, Event::Start(node));
+        }
+        let clients = usize::from(env.habits.clients);
+        let clients = (0..clients).map(|number| Client::new(kit.kv(), number, &mut env)).collect();
+        env.soon(500_000, 1_500_000, Event::Mischief);
+        Self { env, servers, clients, plan: *plan }
+    }
+
+    fn go(&mut self) {
+        if !self.run_until(self.plan.ms * 1000) {
+            return;
+        }
+        self.calm_down();
+        if !self.settle() {
+            return;
+        }
+        self.read_everything();
+        if self.settle() {
+            self.env.judged = Some(self.env.judge.linearizable(self.env.now));
+        }
+    }
+
+    /// Whether no property is broken until then.
+    fn run_until(&mut self, until: u64) -> bool {
+        while self.env.judge.violation().is_none()
+            && self.env.agenda.when().is_some_and(|at| at <= until)
+        {
+            if let Some((at, event)) = self.env.agenda.next() {
+                self.take(at, event);
+            }
+            if self.env.events > EVENTS + self.env.now / 1000 * EVENTS_A_MS {
+                let text = format!("{} events in {} ms", self.env.events, self.env.now / 1000);
+                self.env.violate(BOUNDED_WORK, text);
+            }
+        }
+        self.env.now = self.env.now.max(until);
+        self.env.judge.violation().is_none()
+    }
+
+    pub(super) fn server(&mut self, node: NodeId) -> (&mut Server<T>, &mut Env) {
+        (&mut self.servers[usize::from(node.0)], &mut self.env)
+    }
+
+    fn take(&mut self, at: u64, event: Event) {
+        self.env.event(at, event.kind());
+        match event {
+            Event::Wake { node, boot } => {
+                let (server, env) = self.server(node);
+                if env.boot(node) == boot && server.frozen_until > env.now {
+                    env.agenda.plan(server.frozen_until, Event::Wake { node, boot });
+                } else if env.boot(node) == boot {
+                    server.wake(env);
+                }
+            }
+            Event::Arrives(node, mail) => {
+                if let Mail::Packet(packet) = &mail
+                    && !self.env.gets_through(packet.from, node)
+                {
+                    return;
+                }
+                let (server, env) = self.server(node);
+                server.post(mail, env);
+            }
+            Event::Inside(node, boot, mail) => {
+                let (server, env) = self.server(node);
+                if env.boot(node) == boot {
+                    server.post(mail, env);
+                }
+            }
+            Event::Synced { node, boot } => self.synced(node, boot),
+            Event::Written { .. } | Event::Stored(..) => self.file(event),
+            Event::Passed(_) | Event::Answered { .. } | Event::Noticed { .. } => self.call(event),
+            Event::Connect { from, to } => self.env.connect(from, to),
+            Event::Reply { client, .. } | Event::Client { client, .. } => {
+                self.client(client, event);
+            }
+            Event::Mischief => self.mischief(),
+            Event::Heals { generation } => {
+                if self.env.net.parts == generation {
+                    self.env.tell(|| "-- the network is whole again".into());
+                    self.env.net.heal();
+                }
+            }
+            Event::Clears { generation } => {
+                if self.env.net.weathers == generation {
+                    self.env.tell(|| "-- messages arrive again".into());
+                    self.env.net.weather = Default::default();
+                }
+            }
+            Event::Empties(node) => {
+                let (server, env) = self.server(node);
+                server.disk.full = false;
+                server.start(env);
+            }
+            Event::Start(node) => {
+                let (server, env) = self.server(node);
+                server.start(env);
+            }
+        }
+    }
+
+    fn client(&mut self, number: usize, event: Event) {
+        let (client, env) = (&mut self.clients[number], &mut self.env);
+        if client.paused_until > env.now {
+            return env.agenda.plan(client.paused_until, event);
+        }
+        match event {
+            Event::Reply { copy, seq, attempt, answer, .. } => {
+                client.answer(copy, (seq, attempt), answer, env);
+            }
+            Event::Client { generation, timer, .. } => client.timer(timer, generation, env),
+            _ => {}
+        }
+    }
+
+    /// A batch is durable. It is reported a moment later: a crash may fall between.
+    fn synced(&mut self, node: NodeId, boot: u32) {
+        let (server, env) = self.server(node);
+        if env.boot(node) != boot || server.life.is_none() {
+            return;
+        }
+        if server.disk.full {
+            env.tell(|| format!("{node:?}: no space left on the disk"));
+            return server.kill(env);
+        }
+        match server.disk.synced() {
+            Ok((writes, snapshot)) => {
+                snapshot.into_iter().for_each(|id| server.disk.keep_files_from(id.last));
+                env.soon(2, 200, Event::Inside(node, boot, Mail::Durable { writes }));
+                server.begin_batch(env);
+            }
+            Err(text) => env.violate(STATE_MACHINE_SAFETY, format!("{node:?}: {text}")),
+        }
+    }
+
+    /// A snapshot's file is durable.
+    fn file(&mut self, event: Event) {
+        match event {
+            Event::Written { node, boot, id, file } => {
+                let (server, env) = self.server(node);
+                if env.boot(node) != boot {
+                    return;
+                }
+                let fails = env.strikes(Fault::Full, 30_000);
+                if fails {
+                    env.fault(Fault::Full);
+                } else {
+                    server.disk.keep_file(id.last, file);
+                }
+                server.post(Mail::Snapshot((!fails).then_some(id)), env);
+            }
+            Event::Stored(packet, boot) => {
+                let (server, env) = self.server(packet.to);
+                let protocol::raft::Body::InstallSnapshot { id } = packet.message.body else {
+                    return;
+                };
+                if env.boot(packet.to) == boot
+                    && let Some(file) = &packet.file
+                {
+                    server.disk.keep_file(id.last, file.clone());
+                    server.post(Mail::Adopted(packet), env);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What goes over connections.
+    fn call(&mut self, event: Event) {
+        match event {
+            Event::Passed(call) => {
+                if self.env.connected(call.from, call.to, call.epoch, call.from) {
+                    let (server, env) = self.server(call.to);
+                    server.post(Mail::Call(call), env);
+                }
+            }
+            Event::Answered { from, to, epoch, ticket, outcome } => {
+                if self.env.connected(to, from, epoch, from) {
+                    let (server, env) = self.server(to);
+                    server.post(Mail::Told { from, ticket, outcome }, env);
+                }
+            }
+            Event::Noticed { from, to, boot } => {
+                let (server, env) = self.server(from);
+                if env.boot(from) == boot {
+                    server.post(Mail::Lost(to), env);
+                    env.soon(1_000, 50_000, Event::Connect { from, to });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// From now on nothing goes wrong.
+    fn calm_down(&mut self) {
+        let env = &mut self.env;
+        env.tell(|| "== nothing goes wrong any more".into());
+        env.faults = Faults::NONE;
+        env.net.heal();
+        env.net.weather = Default::default();
+        for server in &mut self.servers {
+            (server.frozen_until, server.stalled_until, server.fuse) = (0, 0, None);
+            server.disk.full = false;
+            server.clock.drift(env.now, 0);
+            env.soon(1_000, 100_000, Event::Start(server.me));
+        }
+        for client in &mut self.clients {
+            client.finish(Vec::new(), env);
+        }
+    }
+
+    /// Everything is read, and nothing written any more: from a leader that has just begun.
+    fn read_everything(&mut self) {
+        if let Some(node) = self.env.judge.leader() {
+            let (server, env) = self.server(node);
+            server.kill(env);
+            server.start_again(env);
+        }
+        let keys: Vec<Bytes> = self.env.judge.keys().filter(|key| ops::is_noted(key)).collect();
+        let count = self.clients.len();
+        for (number, client) in self.clients.iter_mut().enumerate() {
+            let mine =
+                |(at, _): &(usize, &Bytes)| at % count == number || (at + 1) % count == number;
+            let keys = keys.iter().enumerate().filter(mine).map(|(_, key)| key.clone());
+            client.finish(keys.collect(), &mut self.env);
+        }
+    }
+
+    /// Whether everything is settled in time.
+    fn settle(&mut self) -> bool {
+        let deadline = self.env.now + SETTLED_US;
+        let mut unsettled = "nothing was looked at".into();
+        while self.env.now < deadline {
+            if !self.run_until(self.env.now + LOOK_US) {
+                return false;
+            }
+            match self.unsettled() {
+                None => return true,
+                Some(text) => unsettled = text,
+            }
+        }
+        self.env.violate(CONVERGENCE, unsettled);
+        false
+    }
+
+    /// What is not as it must be at the end.
+    fn unsettled(&self) -> Option<String> {
+        let up: Vec<_> = self.servers.iter().filter(|server| !server.refused).collect();
+        if let Some(down) = up.iter().find(|server| server.life.is_none()) {
+            return Some(format!("{:?} is down", down.me));
+        }
+        let rsms: Vec<_> =
+            up.iter().filter_map(|server| Some((server.me, &server.life.as_ref()?.rsm))).collect();
+        let leaders: Vec<_> = rsms.iter().filter(|(_, rsm)| rsm.replica().raft().leads()).collect();
+        let [(me, leader)] = leaders[..] else {
+            return Some(format!("{} servers lead", leaders.len()));
+        };
+        let raft = leader.replica().raft();
+        for (node, rsm) in &rsms {
+            let other = rsm.replica().raft();
+            let same = (other.term(), other.leader(), other.last(), other.commit(), rsm.applied())
+                == (raft.term(), Some(*me), raft.last(), raft.last().index, raft.last().index);
+            if !same || rsm.replica().pending_writes() > 0 {
+                return Some(format!("{node:?} is {other:?}, its leader {me:?} is {raft:?}"));
+            }
+        }
+        let clock = leader.time();
+        let due = leader.service().store().nearest_deadline().filter(|due| *due <= clock);
+        if let Some(due) = due {
+            return Some(format!("what was due at {due} is still there at {clock}"));
+        }
+        if let Some(text) = self.clients.iter().find_map(Client::waits_for) {
+            return Some(text);
+        }
+        if !self.clients.iter().all(Client::is_done) {
+            return Some("a client has not read all it should".into());
+        }
+        let sums: Vec<u64> = rsms.iter().map(|(_, rsm)| rsm.service().sum()).collect();
+        let equal = sums.iter().all(|sum| *sum == sums[0]);
+        (!equal).then(|| format!("the states are not equal: {sums:x?}"))
+    }
+
+    /// A server crashes, now or in the middle of what it does next.
+    pub(super) fn crash(&mut self, node: NodeId) {
+        let (server, env) = self.server(node);
+        if server.life.is_none() {
+            return;
+        }
+        env.fault(Fault::Crash);
+        if env.random.chance(600_000) {
+            server.fuse = Some(env.random.skewed(1, 60) as u32 - 1);
+        } else {
+            server.kill(env);
+            server.start_again(env);
+        }
+    }
+
+    /// A bit changes on the disk of a server that is down. Only a minority is so damaged.
+    pub(super) fn flip(&mut self, node: NodeId) {
+        let damaged = self.servers.iter().filter(|server| server.disk.flipped).count();
+        if 2 * (damaged + 1) >= self.servers.len() {
+            return;
+        }
+        let (server, env) = self.server(node);
+        if server.disk.flipped {
+            return;
+        }
+        server.kill(env);
+        if server.disk.flip(&mut env.random) {
+            env.fault(Fault::Flip);
+            env.tell(|| format!("{node:?}: a bit changes on its disk"));
+        }
+        env.soon(20_000, 1_000_000, Event::Start(node));
+    }
+
+    /// A disk fills up.
+    pub(super) fn fill(&mut self, node: NodeId) {
+        let (server, env) = self.server(node);
+        if !server.disk.full {
+            server.disk.full = true;
+            env.fault(Fault::Full);
+            env.soon(100_000, 4_000_000, Event::Empties(node));
+        }
+    }
+
+    /// A client pauses.
+    pub(super) fn pause(&mut self) {
+        let count = self.clients.len() as u64;
+        let number = self.env.random.below(count) as usize;
+        let us = self.env.random.skewed(50_000, 5_000_000);
+        self.env.fault(Fault::Pause);
+        self.env.tell(|| format!("-- client {number} pauses for {} ms", us / 1000));
+        self.clients[number].paused_until = self.env.now + us;
+    }
+}
