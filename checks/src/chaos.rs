@@ -33,6 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tally::Tally;
 
@@ -86,7 +87,7 @@ fn minutes(text: &str) -> Result<f64, String> {
 
 /// Why there is no verdict.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+enum Error {
     /// It can't be tried like that here.
     #[error("{0}")]
     Usage(String),
@@ -95,11 +96,16 @@ pub enum Error {
     Broken(String),
 }
 
-/// Runs it, prints what came of it, and leaves a picture in `out`; after a failure, the evidence too. The exit code.
-///
-/// # Errors
-/// If it can't be run here, or the machine does not do what a fault needs.
-pub fn run(args: &Args, out: &Path, as_json: bool) -> Result<u8, Error> {
+/// Runs it, prints what came of it, and leaves a picture in `out`; after a failure, the evidence too. The exit code:
+/// as elsewhere 1 is a finding, 2 is cut off, 64 is what can't be tried like that here.
+pub fn run(args: &Args, out: &Path, as_json: bool) -> ExitCode {
+    ExitCode::from(try_run(args, out, as_json).unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        if matches!(error, Error::Usage(_)) { 64 } else { 1 }
+    }))
+}
+
+fn try_run(args: &Args, out: &Path, as_json: bool) -> Result<u8, Error> {
     let program = program::find(args.quorate.as_deref()).map_err(Error::Usage)?;
     let mut missing = None;
     if args.inside.is_none() {

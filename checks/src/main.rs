@@ -5,7 +5,7 @@ use checks::engine::{INTERRUPTED, Limits, Strategy};
 use checks::ledger::{self, Ledger};
 use checks::report::{self, Ending, Row, grouped};
 use checks::runner::{self, Settings};
-use checks::{chaos, deep, linearize, mutants, paths, settings, spec, walk};
+use checks::{deep, linearize, mutants, paths, settings, spec, walk};
 use clap::{Parser, Subcommand};
 use model::system::System;
 use stateright::Model;
@@ -29,7 +29,7 @@ struct Args {
 
 #[derive(clap::Args, Clone)]
 struct Common {
-    /// Print JSON on standard output; it holds nothing of the wall clock.
+    /// Print JSON on standard output; it holds nothing of the wall clock, unless it is of `chaos`.
     #[arg(long, global = true)]
     json: bool,
     /// Checker threads.
@@ -113,9 +113,9 @@ enum Command {
     },
     /// Judge a recorded history: is there an order of the calls that explains every reply?
     Linearize(linearize::Args),
-    /// Real servers under real faults: processes that are killed and stopped, partitions, bad disks; every history is
-    /// judged.
-    Chaos(chaos::Args),
+    /// Real servers under real faults: kill -9, SIGSTOP, partitions, bad disks; every history is judged.
+    #[cfg(unix)]
+    Chaos(checks::chaos::Args),
     /// The matrix of SPEC.md: requirement by code, model, test and mutant.
     Spec,
     /// All standard runs, pinning their counts in the ledger.
@@ -188,12 +188,9 @@ fn main() -> ExitCode {
             let verdict = linearize::run(&judged, args.common.json, memory).map_err(Usage);
             verdict.map(|verdict| ExitCode::from(linearize::exit_code(verdict)))
         }
+        #[cfg(unix)]
         Some(Command::Chaos(run)) => {
-            let code = chaos::run(&run, &args.common.out, args.common.json);
-            code.map(ExitCode::from).map_err(|error| match error {
-                chaos::Error::Usage(text) => Usage(text),
-                chaos::Error::Broken(text) => Broken(text),
-            })
+            Ok(checks::chaos::run(&run, &args.common.out, args.common.json))
         }
         Some(Command::Spec) => show_spec(&args.common),
     };

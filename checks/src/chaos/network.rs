@@ -7,9 +7,15 @@
 //!
 //! Names have the number of the process that made them. What a killed one has left is removed by the next run.
 
+use crate::engine::INTERRUPTED;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// What all names begin with.
 const PREFIX: &str = "quorate-chaos-";
@@ -108,15 +114,26 @@ impl Hub {
     /// If it can't be started.
     pub fn rerun(&self) -> Result<u8, String> {
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        let status = Command::new("ip")
-            .args(["netns", "exec", &name(self.pid, HUB)])
-            .arg(program)
-            .args(std::env::args_os().skip(1))
-            .args(["--inside", &self.pid.to_string()])
-            .status();
-        let status =
-            status.map_err(|error| format!("can't start inside the namespaces: {error}"))?;
-        Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &name(self.pid, HUB)]).arg(program);
+        command.args(std::env::args_os().skip(1)).args(["--inside", &self.pid.to_string()]);
+        // Ctrl-C reaches this process alone, which passes it on once: a second one would leave it no time.
+        let child = command.process_group(0).spawn();
+        let mut child = child.map_err(|error| format!("can't start inside: {error}"))?;
+        let mut told = false;
+        loop {
+            let ended = child.try_wait().map_err(|error| error.to_string())?;
+            if let Some(status) = ended {
+                return Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1));
+            }
+            if INTERRUPTED.load(Ordering::Relaxed) && !told {
+                told = true;
+                if let Ok(pid) = i32::try_from(child.id()) {
+                    let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
+                }
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 
