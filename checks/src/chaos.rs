@@ -29,7 +29,8 @@ use linear::kv::{Bytes, file};
 use linear::{Budget, Told};
 use network::Hub;
 use report::Report;
-use std::collections::{BTreeMap, BTreeSet};
+use stage::Logs;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ use tally::Tally;
 
 /// How long a chapter is at most, without its end.
 const CHAPTER: Duration = Duration::from_secs(40);
+/// How many chapters' keys are kept, to be read again later. Older ones are deleted: the store stays small.
+const KEPT: usize = 5;
 /// How often there is a line about how it goes.
 const TELL: Duration = Duration::from_secs(5);
 
@@ -151,8 +154,13 @@ fn try_run(args: &Args, out: &Path, as_json: bool) -> Result<u8, Error> {
 struct Run {
     tally: Tally,
     report: Report,
-    /// What the keys of chapters that are over held, and which may change yet: a write to them is open.
-    settled: BTreeMap<Bytes, Final>,
+    /// Of the last chapters, the oldest first.
+    settled: VecDeque<Settled>,
+}
+
+/// What the keys of a chapter that is over held, and which may change yet: a write to them is open.
+struct Settled {
+    keys: BTreeMap<Bytes, Final>,
     open: BTreeSet<Bytes>,
 }
 
@@ -166,7 +174,7 @@ impl Run {
             not_tried: set.not_tried.clone(),
             ..Report::default()
         };
-        Self { tally: Tally::default(), report, settled: BTreeMap::new(), open: BTreeSet::new() }
+        Self { tally: Tally::default(), report, settled: VecDeque::new() }
     }
 
     fn play(&mut self, args: &Args, set: &mut stage::Set) -> Result<(), String> {
@@ -204,8 +212,12 @@ impl Run {
             if !self.report.problems.is_empty() {
                 break;
             }
+            if self.settled.len() > KEPT {
+                let keys = self.read_again(set)?;
+                chapter::delete(&addresses, &set.world.password, &keys)?;
+            }
         }
-        if !self.report.interrupted {
+        while !self.report.interrupted && !self.settled.is_empty() {
             self.read_again(set)?;
         }
         Ok(())
@@ -228,13 +240,14 @@ impl Run {
         self.report.acknowledged += judgement.acknowledged;
         self.report.found += judgement.found;
         self.report.duplicates += judgement.duplicates;
+        let mut opened = BTreeSet::new();
         for operation in history.operations() {
             let open = !matches!(operation.end, Some((_, Told::Reply(_) | Told::NotExecuted)));
             if open {
-                self.open.extend(operation.op.singles().filter_map(|op| op.key()).cloned());
+                opened.extend(operation.op.singles().filter_map(|op| op.key()).cloned());
             }
         }
-        self.settled.extend(first);
+        self.settled.push_back(Settled { keys: first, open: opened });
         if !problems.is_empty() {
             let path = folder.join(format!("history-{number}.jsonl"));
             let written =
@@ -246,29 +259,36 @@ impl Run {
         Ok(())
     }
 
-    /// Reads everything once more by every node: what was settled must be as it was.
-    fn read_again(&mut self, set: &stage::Set) -> Result<(), String> {
-        let keys: BTreeSet<Bytes> = self.settled.keys().cloned().collect();
+    /// Reads the keys of the oldest chapter once more by every node: what was settled must be as it was.
+    fn read_again(&mut self, set: &stage::Set) -> Result<BTreeSet<Bytes>, String> {
+        let Some(Settled { keys: before, open }) = self.settled.pop_front() else {
+            return Ok(BTreeSet::new());
+        };
+        let keys: BTreeSet<Bytes> = before.keys().cloned().collect();
         let mut said = Vec::new();
         for node in &set.world.nodes {
             said.push(chapter::read_by(node.address, &set.world.password, None, &keys)?);
         }
         self.report.problems.extend(judge::compare_nodes(&said));
-        self.report.keys = keys.len() as u64;
-        for (key, before) in &self.settled {
+        self.report.keys += keys.len() as u64;
+        for (key, before) in &before {
             let now = said.first().and_then(|all| all.get(key));
-            if now != Some(before) && !self.open.contains(key) {
+            if now != Some(before) && !open.contains(key) {
                 let key = String::from_utf8_lossy(key);
                 self.report.problems.push(format!("{key} has changed, and nobody has written"));
             }
         }
-        Ok(())
+        Ok(keys)
     }
 
     /// Prints, draws, and leaves behind what there is to see.
     fn finish(mut self, set: stage::Set, out: &Path, as_json: bool) -> Result<u8, String> {
         let stage::Set { world, folder, .. } = set;
-        self.report.problems.extend(stage::panics(&world));
+        let Logs { panics, elections, snapshots } = Logs::read(&world);
+        self.report.problems.extend(panics);
+        (self.report.elections, self.report.snapshots) = (elections, snapshots);
+        self.report.starts = world.nodes.iter().map(|node| u64::from(node.starts)).sum();
+        self.report.ended = world.ended;
         self.report.take(&self.tally);
         // Processes first, then what they stood on.
         drop(world);

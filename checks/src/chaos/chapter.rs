@@ -75,6 +75,8 @@ pub fn play(
     tell: &mut dyn FnMut(&World, &str),
 ) -> Result<Chapter, String> {
     let (recorder, stop) = (Recorder::new(), AtomicBool::new(false));
+    // What a full disk has done shows itself long before all keys are read.
+    world.nodes.iter_mut().for_each(|node| node.may_end = false);
     let password = world.password.clone();
     let stage = Stage {
         chapter: script.number,
@@ -289,6 +291,37 @@ pub fn read_by(
         }
     }
     Ok(found)
+}
+
+/// Takes these keys away.
+///
+/// # Errors
+/// If no node does it for too long.
+pub fn delete(
+    addresses: &[SocketAddr],
+    password: &str,
+    keys: &BTreeSet<Bytes>,
+) -> Result<(), String> {
+    let begun = Instant::now();
+    let wanted: Vec<&Bytes> = keys.iter().collect();
+    for keys in wanted.chunks(BATCH) {
+        let mut nodes = addresses.iter().cycle();
+        let gone = |connection: &mut Connection| {
+            keys.iter().for_each(|key| connection.push(&[b"DEL".as_slice(), key]));
+            connection.send().ok()?;
+            keys.iter().try_for_each(|_| match connection.receive().ok()? {
+                Frame::Integer(_) => Some(()),
+                _ => None,
+            })
+        };
+        while nodes.next().and_then(|at| open(*at, password)).as_mut().and_then(gone).is_none() {
+            if begun.elapsed() > PATIENCE {
+                return Err("no node deletes keys when all is over".into());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    Ok(())
 }
 
 /// One answer for each key; None if they can't be had on this connection.

@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 const EPOCH: Duration = Duration::from_secs(4);
 /// Keys of each sort at a time.
 const KEYS: usize = 10;
+/// In how many slots a chapter's keys lie.
+const SLOTS: usize = 4;
 /// How often a stock client sends what may have been lost.
 const AGAIN: usize = 3;
 /// The most that a client pauses between calls, in milliseconds.
@@ -176,16 +178,16 @@ fn wait_until_ready(stage: &Stage<'_>, caller: &mut dyn Caller) -> bool {
 /// The next call. What it needs to have seen is asked first.
 fn next(chapter: usize, seen: &Seen, random: &mut Random, tag: &mut dyn FnMut() -> String) -> Op {
     let at = random.below(KEYS);
-    let epoch = seen.epoch;
+    // A chapter's keys lie in a few slots: each slot keeps records of every client that wrote there.
+    let name =
+        |sort: char, at: usize| format!("{{{chapter}.{}}}{}.{sort}{at}", at % SLOTS, seen.epoch);
     let sort = random.below(10);
     if sort < 4 {
-        let key = format!("{chapter}.{epoch}.a{at}");
+        let key = name('a', at);
         return if random.below(10) < 6 { Op::append(key, tag()) } else { Op::get(key) };
     }
     if sort < 5 {
-        let pair = at / 3;
-        let (left, right) =
-            (format!("{{{chapter}.{epoch}.p{pair}}}l"), format!("{{{chapter}.{epoch}.p{pair}}}r"));
+        let (left, right) = (name('l', at / 3), name('r', at / 3));
         return match random.below(5) {
             0 => Op::get(left),
             1 => Op::get(right),
@@ -194,7 +196,7 @@ fn next(chapter: usize, seen: &Seen, random: &mut Random, tag: &mut dyn FnMut() 
             _ => Op::Multi(vec![Op::set(left, tag()), Op::append(right, tag())]),
         };
     }
-    let key = format!("{chapter}.{epoch}.m{at}");
+    let key = name('m', at);
     let known = seen.keys.get(key.as_bytes());
     match (random.below(12), known) {
         (0..=3, _) => Op::get(key),

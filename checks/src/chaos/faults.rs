@@ -111,7 +111,13 @@ impl Kind {
         )
     }
 
-    /// The most that it lasts, in milliseconds. Longer than an election takes, some longer than clients wait.
+    /// The least that it lasts, in milliseconds.
+    const fn least_ms(self) -> usize {
+        // A process looks at its clock's file once a second.
+        if matches!(self, Self::Clock) { 1500 } else { 200 }
+    }
+
+    /// The most that it lasts beyond that, in milliseconds. Longer than an election takes, some longer than clients wait.
     const fn most_ms(self) -> usize {
         match self {
             Self::Stop | Self::StopLeader | Self::OneWay | Self::SlowNetwork => 5000,
@@ -181,7 +187,7 @@ impl Bag {
             let mut at = pause(self);
             loop {
                 let kind = self.draw();
-                let lasts = 200 + self.random.below(kind.most_ms());
+                let lasts = kind.least_ms() + self.random.below(kind.most_ms());
                 let lasts = lasts.min(longest);
                 if at + lasts + longest / 2 > length {
                     // It is not forgotten.
@@ -218,6 +224,8 @@ pub struct World {
     pub password: String,
     /// There is no room on the small disk just now.
     pub full: bool,
+    /// How often a process has ended for want of room.
+    pub ended: u64,
     /// What went wrong that no fault explains.
     pub problems: Vec<String>,
 }
@@ -405,7 +413,10 @@ impl World {
             let Some(end) = node.end() else { continue };
             if !node.may_end {
                 self.problems.push(end);
-            } else if !self.full {
+                continue;
+            }
+            self.ended += 1;
+            if !self.full {
                 node.start()?;
             }
         }

@@ -37,8 +37,16 @@ pub struct Report {
     pub found: u64,
     /// Appends of stock clients that were executed again behind their own time-out or a dead connection.
     pub duplicates: u64,
-    /// Keys that every node was asked for in the end.
+    /// Keys that every node was asked for again, long after.
     pub keys: u64,
+    /// How often a server was started.
+    pub starts: u64,
+    /// How often one ended for want of room on its disk.
+    pub ended: u64,
+    /// How often a node came to lead.
+    pub elections: u64,
+    /// How often a node was so far behind that it got a snapshot.
+    pub snapshots: u64,
     /// The longest time in which nobody was served, and when it began, in seconds.
     pub longest_gap_s: f64,
     /// See `longest_gap_s`.
@@ -108,13 +116,17 @@ pub fn text(report: &Report) -> String {
     );
     faults(report, &mut out);
     told(report, &mut out);
-    let line = |name: &str, value: String| format!("{name:<42}{value}\n");
+    let line = |name: &str, value: String| format!("{name:<46}{value}\n");
     out += &line("judged operations", number(report.operations));
     out += &line("  of which nobody knows", number(report.pending));
     out += &line("acknowledged appends looked for by tag", number(report.acknowledged));
     out += &line("appends nobody knew of, and executed", number(report.found));
     out += &line("executed again by stock clients' resending", number(report.duplicates));
-    out += &line("keys read by every node in the end", number(report.keys));
+    out += &line("keys read again by every node, long after", number(report.keys));
+    out += &line("servers started", number(report.starts));
+    out += &line("servers ended for want of room", number(report.ended));
+    out += &line("elections won", number(report.elections));
+    out += &line("snapshots received", number(report.snapshots));
     let (gap, from) = (report.longest_gap_s, report.gap_from_s);
     out += &line(
         "longest time in which nobody was served",

@@ -132,9 +132,9 @@ fn prepare(plan: &Plan, missing: Option<&str>) -> Result<Set, String> {
             Err(error) => not_tried.push(format!("frozen disk: {error}")),
         }
     }
-    let (full, problems) = (false, Vec::new());
-    let world =
-        World { nodes, links, small, icy, folder: folder.clone(), password, full, problems };
+    let (full, ended, problems) = (false, 0, Vec::new());
+    let place = folder.clone();
+    let world = World { nodes, links, small, icy, folder: place, password, full, ended, problems };
     Ok(Set { world, folder, not_tried })
 }
 
@@ -187,16 +187,33 @@ fn start(world: &mut World) -> Result<(), String> {
     Ok(())
 }
 
-/// What of the servers' logs no fault explains.
-pub fn panics(world: &World) -> Vec<String> {
-    let mut problems = Vec::new();
-    for node in &world.nodes {
-        let log = std::fs::read(&node.log).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines = log.lines().filter(|line| line.contains("panicked"));
-        problems.extend(lines.map(|line| format!("node {}: {line}", node.number)));
+/// What the servers' own logs tell.
+#[derive(Clone, Default, Debug)]
+pub struct Logs {
+    /// What no fault explains.
+    pub panics: Vec<String>,
+    /// How often a node has come to lead.
+    pub elections: u64,
+    /// How often a node was so far behind that it got a snapshot.
+    pub snapshots: u64,
+}
+
+impl Logs {
+    /// Reads them.
+    pub fn read(world: &World) -> Self {
+        let mut logs = Self::default();
+        for node in &world.nodes {
+            let log = std::fs::read(&node.log).unwrap_or_default();
+            for line in String::from_utf8_lossy(&log).lines() {
+                logs.elections += u64::from(line.contains("role=Leader"));
+                logs.snapshots += u64::from(line.contains("snapshot received"));
+                if line.contains("panicked") {
+                    logs.panics.push(format!("node {}: {line}", node.number));
+                }
+            }
+        }
+        logs
     }
-    problems
 }
 
 /// Removes a run's folder; after a failure only what says that the run is under way.
