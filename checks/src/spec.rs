@@ -1,23 +1,33 @@
 //! The matrix of SPEC.md: each id, and where it stands in the code, the model, a test, a mutant.
+//!
+//! What an id must have hangs on its prefix (`spec/kinds.rs`); `spec/sources.rs` says where ids stand. An id that
+//! stands somewhere and not in SPEC.md is as wrong as one that is missing somewhere: nobody could say what it promises.
+
+mod kinds;
+mod sources;
+#[cfg(test)]
+mod tests;
 
 use crate::catalog;
 use crate::report::columns;
+use kinds::{Column, KINDS, Kind};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use sources::{Sources, ids};
+use std::collections::BTreeSet;
+use std::path::Path;
 
 /// Where one id of SPEC.md stands.
 #[derive(Clone, Debug, Serialize)]
 pub struct Line {
     /// The id.
     pub id: String,
-    /// In the transition functions.
+    /// In the transition functions, or in the runtime.
     pub code: Vec<String>,
     /// In the model.
     pub model: Vec<String>,
     /// In tests.
     pub test: Vec<String>,
-    /// Mutants that break it, or that die by it.
+    /// Mutants that break it, or that die by it; of the runtime, the bugs that its tests must find.
     pub mutant: Vec<String>,
     /// The columns that it must have and has not.
     pub gaps: Vec<&'static str>,
@@ -32,94 +42,22 @@ pub struct Matrix {
     pub unknown: Vec<String>,
 }
 
-/// Ids of rules, properties and reductions: `RAFT-VOTE-1`, `PROP-READS`, `RED-VOID`.
-fn ids(text: &str) -> Vec<String> {
-    let part = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-';
-    let mut found = Vec::new();
-    for kind in ["RAFT-", "KV-", "CLERK-", "LOCK-", "RSM-", "PROP-", "RED-"] {
-        for (place, _) in text.match_indices(kind) {
-            let starts_word = text[..place].chars().next_back().is_none_or(|c| !part(c));
-            let id: String = text[place..].chars().take_while(|&c| part(c)).collect();
-            let id = id.trim_end_matches('-').to_string();
-            if starts_word && id.len() > kind.len() {
-                found.push(id);
-            }
-        }
-    }
-    found
-}
-
-fn rust_and_transcripts(folder: &Path, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let mut entries: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            rust_and_transcripts(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "txt")
-        {
-            found.push(path);
-        }
-    }
-}
-
-/// Which files below a folder name which ids.
-fn places(root: &Path, folders: &[&str]) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
-    let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for folder in folders {
-        let mut files = Vec::new();
-        rust_and_transcripts(&root.join(folder), &mut files);
-        for file in files {
-            let text = std::fs::read_to_string(&file)
-                .map_err(|error| format!("can't read {}: {error}", file.display()))?;
-            let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
-            for id in ids(&text) {
-                places.entry(id).or_default().insert(name.clone());
-            }
-        }
-    }
-    Ok(places)
+/// A wrong version, and the ids that it breaks or dies by.
+struct Wrong {
+    name: String,
+    ids: Vec<String>,
 }
 
 /// Reads SPEC.md and the sources of this checkout.
 pub fn matrix(root: &Path) -> Result<Matrix, String> {
-    let file = root.join("SPEC.md");
-    let text = std::fs::read_to_string(&file)
-        .map_err(|error| format!("can't read {}: {error}", file.display()))?;
-    let defined: Vec<String> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("- **")?.split_once("**"))
-        .map(|(id, _)| id.to_string())
-        .collect();
-    let code = places(root, &["model/protocol/src"])?;
-    let mut model = places(root, &["model/src"])?;
-    for files in model.values_mut() {
-        files.retain(|file| !file.contains("/mutants"));
-    }
-    let test = places(root, &["model/protocol/tests", "model/tests", "checks/tests"])?;
-    let take = |from: &BTreeMap<String, BTreeSet<String>>, id: &str| {
-        from.get(id).map(|files| files.iter().cloned().collect()).unwrap_or_default()
-    };
-    let preys: Vec<_> = catalog::hunts().map(|hunt| hunt.prey()).collect();
-    let lines = defined.iter().map(|id| {
-        let mutant =
-            preys.iter().filter(|prey| prey.rule == id || property_id(prey.property) == *id);
-        let mut line = Line {
-            id: id.clone(),
-            code: take(&code, id),
-            model: take(&model, id),
-            test: take(&test, id),
-            mutant: mutant.map(|prey| prey.id.to_string()).collect(),
-            gaps: Vec::new(),
-        };
-        line.gaps = gaps(&line);
-        line
+    let mutants = catalog::hunts().map(|hunt| {
+        let prey = hunt.prey();
+        let ids = [prey.rule.into(), property_id(prey.property)];
+        let ids = ids.into_iter().filter(|id: &String| !id.is_empty()).collect();
+        Wrong { name: prey.id.into(), ids }
     });
-    let lines: Vec<_> = lines.collect();
-    let all = code.keys().chain(model.keys()).chain(test.keys()).cloned();
-    let rules = preys.iter().map(|prey| prey.rule.to_string());
-    let unknown: BTreeSet<_> = all.chain(rules).filter(|id| !defined.contains(id)).collect();
-    Ok(Matrix { lines, unknown: unknown.into_iter().collect() })
+    let spec = sources::read(&root.join("SPEC.md"))?;
+    Ok(compare(&spec, &Sources::of(root)?, mutants.collect()))
 }
 
 /// The id of a property that has this name.
@@ -131,27 +69,45 @@ fn property_id(name: &str) -> String {
         .map_or_else(String::new, |(id, _)| id.into())
 }
 
-/// A rule needs code, model, test and mutant. What only the model does (properties, and rules of the disk)
-/// needs no line in the machine; a reduction needs the model and the test that compares it.
-fn gaps(line: &Line) -> Vec<&'static str> {
-    let disk = line.id.starts_with("RAFT-DISK-2") || line.id.starts_with("RAFT-SNAP-6");
-    let rules = ["RAFT-", "KV-", "CLERK-", "LOCK-", "RSM-"];
-    let rule = rules.iter().any(|kind| line.id.starts_with(kind));
-    let reduction = line.id.starts_with("RED-");
-    let mut gaps = Vec::new();
-    if rule && !disk && line.code.is_empty() {
-        gaps.push("code");
-    }
-    if line.model.is_empty() {
-        gaps.push("model");
-    }
-    if line.test.is_empty() {
-        gaps.push("test");
-    }
-    if !reduction && line.mutant.is_empty() {
-        gaps.push("mutant");
-    }
-    gaps
+/// Holds what SPEC.md says against the sources and the mutants.
+fn compare(spec: &str, sources: &Sources, mut wrong: Vec<Wrong>) -> Matrix {
+    wrong.extend(sources.bugs().into_iter().map(|(name, id)| Wrong { name, ids: vec![id] }));
+    let lines = spec.lines().filter_map(|line| line.strip_prefix("- **")?.split_once("**"));
+    let lines = lines.map(|(id, _)| line(id, sources, &wrong)).collect::<Vec<_>>();
+    let departures = spec.lines().filter_map(|line| line.strip_prefix("| DEP-")?.split_once(' '));
+    let mut defined: BTreeSet<String> = departures.map(|(id, _)| format!("DEP-{id}")).collect();
+    defined.extend(lines.iter().map(|line| line.id.clone()));
+    let named = wrong.iter().flat_map(|wrong| wrong.ids.iter().cloned());
+    let mentioned = sources.mentioned().into_iter().chain(named).chain(ids(spec));
+    let unknown: BTreeSet<_> = mentioned.filter(|id| !defined.contains(id)).collect();
+    Matrix { lines, unknown: unknown.into_iter().collect() }
+}
+
+fn line(id: &str, sources: &Sources, wrong: &[Wrong]) -> Line {
+    let kind = KINDS.iter().find(|kind| id.starts_with(kind.prefix));
+    let places = |column| kind.map_or_else(Vec::new, |kind| sources.places(id, kind.home, column));
+    let mutant = wrong.iter().filter(|wrong| wrong.ids.iter().any(|broken| broken == id));
+    let mut line = Line {
+        id: id.into(),
+        code: places(Column::Code),
+        model: places(Column::Model),
+        test: places(Column::Test),
+        mutant: mutant.map(|wrong| wrong.name.clone()).collect(),
+        gaps: Vec::new(),
+    };
+    line.gaps =
+        kind.map_or_else(|| vec!["a row of the table of prefixes"], |kind| gaps(kind, &line));
+    line
+}
+
+fn gaps(kind: &Kind, line: &Line) -> Vec<&'static str> {
+    let missing = kind.needs(&line.id).filter(|column| match column {
+        Column::Code => line.code.is_empty(),
+        Column::Model => line.model.is_empty(),
+        Column::Test => line.test.is_empty(),
+        Column::Mutant => line.mutant.is_empty(),
+    });
+    missing.map(Column::name).collect()
 }
 
 /// The matrix as a table.

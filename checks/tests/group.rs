@@ -1,15 +1,17 @@
 //! The model of the replicated store: its mutants, its reductions, its corners.
 //!
-//! RSM-APPLY-1, RSM-SNAP-1, RSM-TELL-1, RSM-TELL-2, RSM-TELL-3, RSM-TELL-4, RSM-TELL-5, RSM-READ-1, RSM-READ-2 and
-//! RSM-PARK-1 are each broken by a mutant that dies here; PROP-TELLS, PROP-SERVICE, PROP-FRESH and PROP-TOLD each kill
-//! one. That the right rules pass the same hunts is `checks mutants`' business.
+//! RSM-APPLY-1, RSM-SNAP-1, RSM-TELL-1, RSM-TELL-2, RSM-TELL-3, RSM-TELL-4, RSM-TELL-5, RSM-READ-1, RSM-READ-2,
+//! RSM-PARK-1, RSM-PASS-1, RSM-PASS-2, RSM-PASS-3, RSM-DUE-1 and RSM-TICK-1 are each broken by a mutant that dies here;
+//! PROP-TELLS, PROP-SERVICE, PROP-FRESH, PROP-DUE and PROP-TOLD each kill one. That the right rules pass the same hunts
+//! is `checks mutants`' business.
 
 use model::bounds::Bounds as ServerBounds;
-use model::group::{Bounds, Bug, Corner, GROUPS, Group, HUNTS, Hunt, IDS, State};
+use model::group::{Bounds, Bug, Corner, GROUPS, Group, HUNTS, Hunt, IDS, Program, State};
 use model::node::DiskFault;
 use model::search::{self, Outcome};
 use model::system::System;
 use model::{group, script};
+use protocol::kv::clerk::Answer;
 use protocol::quorum::NodeSet;
 use protocol::rsm::Decided;
 use stateright::Model;
@@ -68,6 +70,31 @@ fn a_snapshot_hides_a_command() {
         assert!(group.corners.reached(corner), "{}", corner.text());
     }
     assert!(state.mail.is_empty(), "what is unknown is no answer: {:?}", state.mail);
+}
+
+/// What needs three servers, and with them more states than the standard set has: a deposed leader's command is cut
+/// from its log, passed on to the successor, executed there, and told here.
+#[test]
+fn what_was_cut_goes_on_to_the_successor() {
+    let hunt = HUNTS.iter().find(|hunt| hunt.id == "K4").expect("it is in the table");
+    let servers = ServerBounds { heartbeats: true, ..hunt.bounds.servers };
+    let programs = [Program::Bare, Program::Nothing, Program::Nothing];
+    let bounds = Bounds { servers, programs, beats_from: 2, passes: true, ..hunt.bounds };
+    let group = Group::new(bounds, Decided, DiskFault::None);
+    let rest: &[&[&str]] = &[
+        &["n1→n0 t2 AppendEntries", "n0 disk", "n0 disk", "n0→n1 t2 Accepted"],
+        &["n1 Heartbeat timer", "n1→n0 t2 Heartbeat"],
+        &["n1 arrives", "n1 disk", "n1→n2 t2 AppendEntries", "n2 disk", "n2→n1 t2 Accepted"],
+        &["n0 arrives"],
+    ];
+    let path = [hunt.prefix, rest].concat();
+    let (_, state) = script::follow(&group, &path).expect("the model allows it");
+    assert_eq!(search::violated(&group, &state), None);
+    for corner in [Corner::PassedOn, Corner::ExecutedThere] {
+        assert!(group.corners.reached(corner), "{}", corner.text());
+    }
+    let told: Vec<_> = state.mail.iter().map(|letter| &letter.answer).collect();
+    assert!(matches!(told[..], [Answer::Reply(_)]), "{told:?}");
 }
 
 fn fingerprint(value: impl Hash) -> u64 {

@@ -323,7 +323,8 @@ impl Settings {
         let snapshot_bytes = self.snapshot_bytes.unwrap_or(raft.snapshot_bytes);
         raft.snapshot_bytes = within("snapshot-bytes", snapshot_bytes, 1, 1 << 40)?;
         let value_bytes = self.max_value_bytes.unwrap_or(8 << 20) as u64;
-        let max_value_bytes = within("max-value-bytes", value_bytes, 1, 64 << 20)? as usize;
+        let bound = crate::kv::MAX_VALUE_BYTES as u64;
+        let max_value_bytes = within("max-value-bytes", value_bytes, 1, bound)? as usize;
         let clients = self.max_clients.unwrap_or(10_000) as u64;
         let max_clients = within("max-clients", clients, 1, 1_000_000)? as usize;
         let own = &nodes[usize::from(me.0)];

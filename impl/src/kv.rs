@@ -6,8 +6,25 @@
 use crate::rsm::{Gauges, StateMachine};
 use crate::session::{Answer, Query};
 use protocol::kv::{Decoder, Exact, Limits, PIECE_BYTES, Stamp, Store, Work};
+use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::io::{self, Read, Write};
+
+/// The most that any node's `--max-value-bytes` may be.
+pub const MAX_VALUE_BYTES: usize = 64 << 20;
+
+/// They decide replies: every replica has the same, whatever its settings.
+const LIMITS: Limits = Limits { value_bytes: MAX_VALUE_BYTES, ..Limits::DEFAULT };
+
+/// What is in the log: what a client has asked, and what the node that it asked allows.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Admitted {
+    /// What is done.
+    pub work: Work,
+    /// The longest value that it may make of a shorter one, in bytes: that node's `--max-value-bytes`. It goes with
+    /// the command, so that all replicas do the same whatever they are told themselves.
+    pub value_bytes: u32,
+}
 
 /// The replicated store.
 #[derive(Clone, Debug)]
@@ -16,7 +33,7 @@ pub struct Kv(pub Store);
 impl Kv {
     /// An empty store.
     pub const fn new() -> Self {
-        Self(Store::new(Exact, Limits::DEFAULT))
+        Self(Store::new(Exact, LIMITS))
     }
 }
 
@@ -27,12 +44,12 @@ impl Default for Kv {
 }
 
 impl StateMachine for Kv {
-    type Command = Work;
+    type Command = Admitted;
     type Query = Query;
     type Reply = Answer;
 
-    fn apply(&mut self, time: Stamp, work: Work) -> Answer {
-        Answer::Reply(self.0.work(time, &work))
+    fn apply(&mut self, time: Stamp, admitted: Admitted) -> Answer {
+        Answer::Reply(self.0.work_within(time, &admitted.work, admitted.value_bytes as usize))
     }
 
     fn read(&self, query: &Query) -> Answer {
@@ -44,7 +61,7 @@ impl StateMachine for Kv {
     }
 
     fn restore(bytes: &mut dyn Read) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let mut decoder = Decoder::new(Exact, Limits::DEFAULT);
+        let mut decoder = Decoder::new(Exact, LIMITS);
         let mut piece = vec![0; PIECE_BYTES];
         loop {
             match bytes.read(&mut piece)? {
@@ -58,8 +75,8 @@ impl StateMachine for Kv {
         self.0.nearest_deadline()
     }
 
-    fn tick(&self) -> Option<Work> {
-        Some(Work::Tick)
+    fn tick(&self) -> Option<Admitted> {
+        Some(Admitted { work: Work::Tick, value_bytes: 0 })
     }
 
     fn gauges(&self) -> Gauges {

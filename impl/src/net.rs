@@ -12,9 +12,10 @@ mod waits;
 pub use callers::{Caller, NetCallers};
 pub use view::Views;
 
-use crate::kv::Kv;
+use crate::kv::{Admitted, Kv};
 use crate::mailbox::{Mailbox, Refusal};
 use crate::raft::{Handle, Outcome, Request, What};
+use crate::rsm::encode;
 use crate::session::{
     Access, Answer, Asked, Call, NodeCall, Outcome as Told, Password, Port, Query, Session,
     SessionLimits,
@@ -25,6 +26,7 @@ use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use protocol::kv::{Op, Reply};
 use slab::Slab;
+use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -59,6 +61,22 @@ pub struct Net {
     thread: JoinHandle<io::Result<()>>,
 }
 
+/// How many connections the system holds ready while the loop is busy. It cuts this to its own bound, on Linux
+/// `net.core.somaxconn`; who comes beyond it tries again, in a second or later.
+const BACKLOG: i32 = 1024;
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // Connections of an earlier life may still be ending there. Elsewhere this would share the port.
+    if cfg!(unix) {
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
 /// Sockets that listen, and the way to the thread that will serve them: made before the core, which needs that way.
 #[derive(Debug)]
 pub struct Doors {
@@ -82,7 +100,7 @@ impl Doors {
             let _ = waker.wake();
         });
         let listen = |address: SocketAddr, token| {
-            let mut listener = TcpListener::bind(address).map_err(|error| (address, error))?;
+            let mut listener = listen(address).map_err(|error| (address, error))?;
             let registered = poll.registry().register(&mut listener, token, Interest::READABLE);
             registered.map_err(|error| (address, error))?;
             Ok(listener)
@@ -310,12 +328,14 @@ impl Loop {
     /// Turns a session's calls into requests.
     fn ask(&mut self, token: usize) {
         let mut calls = std::mem::take(&mut self.calls);
+        let value_bytes = self.options.limits.request.bulk_bytes();
+        let value_bytes = u32::try_from(value_bytes).unwrap_or(u32::MAX);
         for Asked { place, call } in calls.drain(..) {
             let Some(connection) = self.connections.get(token) else { continue };
             let caller = Caller { token, id: connection.session.id(), place };
             let forwards = connection.port == Port::Plain;
             match call {
-                Call::Write(work) => match crate::rsm::encode(&work) {
+                Call::Write(work) => match encode(&Admitted { work, value_bytes }) {
                     Ok(command) => {
                         let what = What::Command(command);
                         self.requests.push(Request { caller, what, forwards });

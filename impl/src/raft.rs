@@ -32,9 +32,9 @@ use disk::{DiskThread, SnapshotThread};
 use files::Files;
 use protocol::log::{Durable, Entry};
 use protocol::raft::{Config, Message, Paper};
+pub use protocol::rsm::Outcome;
 use protocol::rsm::{Decided, Rsm};
 use protocol::{NodeId, SnapshotId, Write};
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -46,33 +46,6 @@ const GROUP: GroupId = GroupId(0);
 const SLOTS: usize = 8;
 /// The most posts that wait for the core. A post can hold many requests.
 const MAX_MAIL: usize = 1 << 16;
-
-/// What a caller is told: see [`protocol::rsm::Outcome`].
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Outcome<Y> {
-    /// It was executed, and this is the reply.
-    Done(Y),
-    /// It was not executed and never will be. Who leads, if this server knows.
-    NotExecuted {
-        /// The leader.
-        leader: Option<NodeId>,
-    },
-    /// It was not executed and never will be: too many wait already.
-    Busy,
-    /// Nobody knows whether it was executed or will be.
-    Unknown,
-}
-
-impl<Y> From<protocol::rsm::Outcome<Y>> for Outcome<Y> {
-    fn from(outcome: protocol::rsm::Outcome<Y>) -> Self {
-        match outcome {
-            protocol::rsm::Outcome::Done(reply) => Self::Done(reply),
-            protocol::rsm::Outcome::NotExecuted { leader } => Self::NotExecuted { leader },
-            protocol::rsm::Outcome::Busy => Self::Busy,
-            protocol::rsm::Outcome::Unknown => Self::Unknown,
-        }
-    }
-}
 
 /// Those who ask a server, as it answers them: in its core's thread.
 pub trait Callers<S: StateMachine>: Send + 'static {

@@ -182,4 +182,17 @@ impl<S: StateMachine> machine::StateMachine for Coded<S> {
     fn read(&self, query: &S::Query) -> S::Reply {
         self.service.read(query)
     }
+
+    fn clock(&self) -> Stamp {
+        self.clock
+    }
+
+    fn deadline(&self) -> Option<Stamp> {
+        self.service.deadline()
+    }
+
+    fn tick(&self, stamp: Stamp) -> Option<Payload> {
+        let tick = encode(&self.service.tick()?).expect("a tick is plain data");
+        Some(stamped(stamp, &tick))
+    }
 }

@@ -117,6 +117,43 @@ fn a_reply_too_long_to_be_passed_on_costs_no_connection() {
     }
 }
 
+/// The longest value is that of the node that is asked, also where APPEND or SETRANGE makes it; all nodes agree on what
+/// came of it.
+#[test]
+fn a_longer_value_is_for_the_node_that_is_asked() {
+    let mut cluster = Cluster::start(3);
+    cluster.restart_with(1, &["--max-value-bytes", "100"]);
+    cluster.restart_with(2, &["--max-value-bytes", "9000000"]);
+    cluster.leader();
+    let mut clients: Vec<_> = cluster.plain().iter().map(|&node| plain(node).unwrap()).collect();
+    let mut length = |node: usize, words: &[&str]| {
+        let asked = redis::Cmd::new().arg(words).to_owned();
+        wait_for("an answer", || match asked.query::<u64>(&mut clients[node]) {
+            Ok(length) => Some(Ok(length)),
+            Err(error) if matches!(error.code(), Some("TRYAGAIN" | "CLUSTERDOWN")) => None,
+            Err(error) => Some(Err(error.to_string())),
+        })
+    };
+    let too_long = |said: Result<u64, String>| {
+        let said = said.expect_err("it is too long");
+        assert!(said.contains("string exceeds maximum allowed size"), "{said}");
+    };
+    let sixty = "v".repeat(60);
+    assert_eq!(length(1, &["APPEND", "short", &sixty]), Ok(60));
+    too_long(length(1, &["APPEND", "short", &sixty]));
+    too_long(length(1, &["SETRANGE", "short", "41", &sixty]));
+    assert_eq!(length(0, &["APPEND", "short", &sixty]), Ok(120));
+    too_long(length(0, &["SETRANGE", "long", "8388608", "v"]));
+    assert_eq!(length(2, &["SETRANGE", "long", "8388608", "v"]), Ok(8_388_609));
+    too_long(length(0, &["APPEND", "long", "v"]));
+    assert_eq!(length(2, &["APPEND", "long", "v"]), Ok(8_388_610));
+    too_long(length(2, &["SETRANGE", "long", "9000000", "v"]));
+    for node in 0..3 {
+        assert_eq!(length(node, &["STRLEN", "short"]), Ok(120), "node {node}");
+        assert_eq!(length(node, &["STRLEN", "long"]), Ok(8_388_610), "node {node}");
+    }
+}
+
 /// SIGTERM: what was acknowledged is there afterwards, and the node says that it stops.
 #[test]
 fn a_node_stops_when_it_is_told_and_starts_again() {

@@ -262,6 +262,64 @@ fn transactions_stay_whole_when_the_leader_dies() {
     }
 }
 
+/// Appends one number after the other to its key, each by an ONCE that it sends until it is answered, to any node. The
+/// last number, and how often it has sent one again.
+fn append_once(
+    key: &str,
+    client: u64,
+    mut nodes: impl Iterator<Item = SocketAddr>,
+    progress: &Progress,
+) -> (u64, u64) {
+    let (mut seq, mut again) = (0, 0);
+    let mut connection = None;
+    while !progress.is_over() {
+        seq += 1;
+        wait_for("an ONCE to be answered", || {
+            if connection.is_none() {
+                connection = plain(nodes.next()?).ok();
+            }
+            let sent = cmd("ONCE")
+                .arg(key)
+                .arg(client)
+                .arg(seq)
+                .arg("APPEND")
+                .arg(key)
+                .arg(format!("{seq};"))
+                .query::<u64>(connection.as_mut()?);
+            match sent {
+                Ok(_) => return Some(()),
+                Err(error) if error.code() == Some("TRYAGAIN") => {}
+                Err(error) if error.code() == Some("CLUSTERDOWN") => {}
+                Err(error) if error.is_io_error() => connection = None,
+                Err(error) => panic!("ONCE is answered with {error}"),
+            }
+            again += 1;
+            None
+        });
+        progress.count();
+    }
+    (seq, again)
+}
+
+/// Kills the leader and starts it again, or stops it until there is another one.
+fn lose_leader(cluster: &mut Cluster, progress: &Progress, kills: bool) {
+    let leader = cluster.leader();
+    if kills {
+        cluster.kill(leader);
+        progress.wait_for(100);
+        cluster.start_node(leader);
+        return;
+    }
+    let pid = cluster.node(leader).pid();
+    signal(pid, "STOP");
+    wait_for("another leader", || {
+        let others = (0..3).filter(|&node| node != leader);
+        let at = |node| support::process::info(cluster.plain()[node], "raft_role");
+        others.filter_map(at).find(|role| role == "leader")
+    });
+    signal(pid, "CONT");
+}
+
 /// ONCE: whatever happens to a reply, the command is sent again, and executed once.
 #[test]
 fn once_is_once_when_the_leader_dies_or_stops() {
@@ -276,56 +334,15 @@ fn once_is_once_when_the_leader_dies_or_stops() {
                 let (progress, addresses) = (&progress, &addresses);
                 scope.spawn(move || {
                     let key = format!("once-{number}");
-                    let (mut seq, mut again) = (0, 0);
-                    let mut nodes = (number as usize..).map(|at| addresses[at % 3]);
-                    let mut connection = None;
-                    while !progress.is_over() {
-                        seq += 1;
-                        wait_for("an ONCE to be answered", || {
-                            if connection.is_none() {
-                                connection = plain(nodes.next()?).ok();
-                            }
-                            let sent = cmd("ONCE")
-                                .arg(&key)
-                                .arg(first_id + number)
-                                .arg(seq)
-                                .arg("APPEND")
-                                .arg(&key)
-                                .arg(format!("{seq};"))
-                                .query::<u64>(connection.as_mut()?);
-                            match sent {
-                                Ok(_) => return Some(()),
-                                Err(error) if error.code() == Some("TRYAGAIN") => {}
-                                Err(error) if error.code() == Some("CLUSTERDOWN") => {}
-                                Err(error) if error.is_io_error() => connection = None,
-                                Err(error) => panic!("ONCE is answered with {error}"),
-                            }
-                            again += 1;
-                            None
-                        });
-                        progress.count();
-                    }
-                    (key, seq, again)
+                    let nodes = (number as usize..).map(|at| addresses[at % 3]);
+                    let (last, again) = append_once(&key, first_id + number, nodes, progress);
+                    (key, last, again)
                 })
             })
             .collect();
         for round in 0..4 {
             progress.wait_for(100);
-            let leader = cluster.leader();
-            if round % 2 == 0 {
-                cluster.kill(leader);
-                progress.wait_for(100);
-                cluster.start_node(leader);
-            } else {
-                let pid = cluster.node(leader).pid();
-                signal(pid, "STOP");
-                wait_for("another leader", || {
-                    let others = (0..3).filter(|&node| node != leader);
-                    let at = |node| support::process::info(cluster.plain()[node], "raft_role");
-                    others.filter_map(at).find(|role| role == "leader")
-                });
-                signal(pid, "CONT");
-            }
+            lose_leader(&mut cluster, &progress, round % 2 == 0);
         }
         progress.wait_for(100);
         progress.stop();

@@ -15,9 +15,11 @@
 //! RAFT-COMMIT-1, RAFT-QUORUM-2, RAFT-SNAP-5, and RAFT-DISK-2's reports.
 
 use crate::cluster::{Cluster, State};
-use crate::node::{Node, PacketOf, Recipe, Server, Stimulus, StimulusOf};
+use crate::errands::{Errands, Parcel, ParcelOf};
+use crate::node::{Event, Node, PacketOf, Recipe, Server, Stimulus, StimulusOf};
 use protocol::NodeId;
 use protocol::raft::{Body, Timer};
+use protocol::rsm::Caller;
 use stateright::actor::{Actor, Command, Id, Out};
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -46,15 +48,25 @@ struct Schedule<'a, R: Recipe> {
     /// Snapshots under way, by the rounds until they arrive.
     transfers: VecDeque<Vec<Mail<R>>>,
     elections: usize,
+    errands: Errands<R>,
 }
 
 /// Runs the schedule with all servers, and with each one silent. The error says what did not come about.
 pub fn converge<R: Recipe>(cluster: &Cluster<R>, state: &State<R>) -> Result<(), String> {
+    converge_with(cluster, state, &Errands::default())
+}
+
+/// The same with what servers have passed on to each other.
+pub fn converge_with<R: Recipe>(
+    cluster: &Cluster<R>,
+    state: &State<R>,
+    errands: &Errands<R>,
+) -> Result<(), String> {
     let servers = state.actor_states.len();
-    converge_without(cluster, state, None)?;
+    converge_without(cluster, state, errands, None)?;
     let spare = servers - protocol::quorum::majority(servers) > 0;
     (0..servers).filter(|_| spare).try_for_each(|silent| {
-        converge_without(cluster, state, Some(silent))
+        converge_without(cluster, state, errands, Some(silent))
             .map_err(|error| format!("without n{silent}: {error}"))
     })
 }
@@ -62,6 +74,7 @@ pub fn converge<R: Recipe>(cluster: &Cluster<R>, state: &State<R>) -> Result<(),
 fn converge_without<R: Recipe>(
     cluster: &Cluster<R>,
     state: &State<R>,
+    errands: &Errands<R>,
     silent: Option<usize>,
 ) -> Result<(), String> {
     let count = state.actor_states.len();
@@ -72,6 +85,7 @@ fn converge_without<R: Recipe>(
         mail: VecDeque::new(),
         transfers: (0..TRANSFER_ROUNDS).map(|_| Vec::new()).collect(),
         elections: 0,
+        errands: errands.clone(),
     };
     let mut envelopes: Vec<_> =
         state.network.iter_deliverable().map(|envelope| envelope.to_cloned_msg()).collect();
@@ -132,7 +146,45 @@ impl<R: Recipe> Schedule<'_, R> {
             self.fire(candidate, Timer::Election)?;
             self.settle()?;
         }
-        Ok(())
+        self.run_errands()
+    }
+
+    /// What was passed on arrives, what can't be answered is lost, what waits is tried again, and clocks are looked at.
+    fn run_errands(&mut self) -> Result<(), String> {
+        for position in 0..self.present.len() {
+            let number = self.present[position];
+            let me = NodeId(number as u8);
+            let sent: Vec<_> = self.nodes[number].rsm.sent_on().collect();
+            for (ticket, to) in sent {
+                let there = self.present.contains(&usize::from(to.0));
+                if !there || !self.errands.may_answer(me, to, ticket) {
+                    self.errands.lose(me, to);
+                    self.stimulate(number, Stimulus::Lost(to))?;
+                }
+            }
+            if self.nodes[number].retries {
+                self.stimulate(number, Stimulus::Retry)?;
+            }
+            let rsm = &self.nodes[number].rsm;
+            if let Some(due) = rsm.wants_clock() {
+                let now = rsm.time().max(due);
+                self.stimulate(number, Stimulus::Clock(now))?;
+            }
+        }
+        self.settle()
+    }
+
+    fn deliver_parcel(&mut self, parcel: ParcelOf<R>) -> Result<(), String> {
+        match parcel {
+            Parcel::Call { from, to, ticket, command, heard } => {
+                self.errands.arrive(to, ticket, heard.then_some(from));
+                let caller = Caller { ticket, passes: false };
+                self.stimulate(usize::from(to.0), Stimulus::Submit(caller, command))
+            }
+            Parcel::Answer { from, to, ticket, outcome } => {
+                self.stimulate(usize::from(to.0), Stimulus::Answer(from, ticket, outcome))
+            }
+        }
     }
 
     fn fire(&mut self, number: usize, timer: Timer) -> Result<(), String> {
@@ -154,6 +206,11 @@ impl<R: Recipe> Schedule<'_, R> {
                 self.servers[to].on_msg(Id::from(to), &mut node, Id::from(from), packet, &mut out);
                 let node = node.into_owned();
                 self.replace(to, node, out)?;
+            } else if let Some(parcel) = self.errands.under_way.pop_first() {
+                let (Parcel::Call { to, .. } | Parcel::Answer { to, .. }) = parcel;
+                if self.present.contains(&usize::from(to.0)) {
+                    self.deliver_parcel(parcel)?;
+                }
             } else {
                 return Ok(());
             }
@@ -178,11 +235,26 @@ impl<R: Recipe> Schedule<'_, R> {
         if let Some(broken) = &node.broken {
             return Err(format!("n{number} broke a claim on the way: {broken}"));
         }
-        node.events.clear();
+        let events = std::mem::take(&mut node.events);
         self.nodes[number] = node;
         for command in out {
             if let Command::Send(to, packet) = command {
                 self.post(number, usize::from(to), packet);
+            }
+        }
+        let me = NodeId(number as u8);
+        for event in events {
+            match event {
+                Event::Passed { to, ticket } => self.errands.pass(me, to, ticket),
+                Event::Again { ticket } => {
+                    let command = self.errands.again(me, ticket);
+                    let caller = Caller { ticket, passes: true };
+                    self.stimulate(number, Stimulus::Submit(caller, command))?;
+                }
+                Event::Told { ticket, outcome } => {
+                    self.errands.tell(me, ticket, &outcome);
+                }
+                _ => {}
             }
         }
         Ok(())

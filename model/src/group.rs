@@ -6,7 +6,8 @@
 //! `record.rs` has what is true, and compares.
 
 use crate::cluster::{self, Cluster};
-use crate::converge::converge;
+use crate::converge::converge_with;
+use crate::errands::{Errands, ParcelOf};
 use crate::history::Violation as RaftViolation;
 use crate::node::{self, DiskFault, Node, PacketOf};
 use crate::raft::{CLAIMS, STATE_MACHINE_SAFETY};
@@ -16,8 +17,8 @@ use protocol::kv::clerk::{self, Answer, Outcome, Request};
 use protocol::kv::{Bytes, Op};
 use protocol::log::Entry;
 use protocol::raft::Timer;
-use protocol::rsm::{self, Rules, Ticket};
-use protocol::{LogId, NodeId};
+use protocol::rsm::{self, Caller, Rules, Ticket};
+use protocol::{LogId, NodeId, Term};
 use record::{Step, Wait};
 use serde::{Deserialize, Serialize};
 use shelf::call_of;
@@ -30,6 +31,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 mod bounds;
 mod client;
 mod mutants;
+mod offers;
+mod passing;
 mod probes;
 mod record;
 mod runs;
@@ -47,7 +50,8 @@ pub use telling::{bounds_text, describe, follow, picture, transcript};
 
 /// Every caller is told what is so, once, and nobody is told another's result.
 ///
-/// PROP-TELLS; watches RSM-TELL-1, RSM-TELL-2, RSM-TELL-3, RSM-TELL-4, RSM-TELL-5.
+/// PROP-TELLS; watches RSM-TELL-1, RSM-TELL-2, RSM-TELL-3, RSM-TELL-4, RSM-TELL-5, RSM-PASS-1,
+/// RSM-PASS-2.
 pub const TELLS: &str = "Tells Are True";
 /// A server's service is what the committed history makes of an empty store, up to what the server has applied.
 ///
@@ -65,12 +69,22 @@ pub const FRESH: &str = "Reads Are Fresh";
 pub const LINEARIZABLE: &str = crate::kv::LINEARIZABLE;
 /// From here, a fair schedule brings the servers together ([`crate::converge`]) and everybody who waits is told.
 ///
-/// PROP-TOLD; watches RSM-TELL-2, RSM-PARK-1.
+/// PROP-TOLD; watches RSM-TELL-2, RSM-PARK-1, RSM-PASS-3, RSM-TICK-1.
 pub const TOLD: &str = "Everyone Is Told";
 
+/// A leader shows nobody what was due by its clock when it was asked.
+///
+/// PROP-DUE; watches RSM-DUE-1.
+pub const DUE: &str = "What Is Due Is Gone";
+
 /// The properties' ids in SPEC.md that are of this model alone, with their names.
-pub const IDS: [(&str, &str); 4] =
-    [("PROP-TELLS", TELLS), ("PROP-SERVICE", SERVICE), ("PROP-FRESH", FRESH), ("PROP-TOLD", TOLD)];
+pub const IDS: [(&str, &str); 5] = [
+    ("PROP-TELLS", TELLS),
+    ("PROP-SERVICE", SERVICE),
+    ("PROP-FRESH", FRESH),
+    ("PROP-DUE", DUE),
+    ("PROP-TOLD", TOLD),
+];
 
 /// An answer on its way to a client.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -93,6 +107,12 @@ pub enum Stimulus {
     Retry(u8, NodeId),
     /// A client hears this.
     Hear(Letter),
+    /// What one server has sent another arrives.
+    Arrive(ParcelOf<Served<rsm::Decided>>),
+    /// A server finds that what it was to pass on has not left.
+    Stay(ParcelOf<Served<rsm::Decided>>),
+    /// A server loses its connection to another.
+    Lose(NodeId, NodeId),
 }
 
 /// A step.
@@ -109,6 +129,8 @@ pub struct State<W: Rules> {
     pub clients: Vec<Client>,
     /// Answers under way.
     pub mail: BTreeSet<Letter>,
+    /// What servers pass on to each other.
+    pub errands: Errands<Served<W>>,
     /// What is true.
     pub record: Record,
 }
@@ -160,6 +182,7 @@ impl<W: Rules> Group<W> {
         next.record.beats += u8::from(beat);
         if crash {
             next.record.forget(server);
+            next.errands.crash(NodeId(server as u8));
             if self.server(&next, Id::from(server)).rsm.service().has_records() {
                 self.corners.reach(Corner::RestartedRecords);
             }
@@ -171,23 +194,18 @@ impl<W: Rules> Group<W> {
             return Some(next);
         }
         let step = Step {
-            server,
+            server: NodeId(server as u8),
             applied: node.applied(),
             service: node.rsm.service(),
+            leads: leads_term(node),
             committed: last.servers.history.committed.len(),
             deadline,
             later: !comes,
         };
         next.record.note(&step, &next.servers.history, &events, &self.corners);
-        for event in events {
-            let node::Event::Told { ticket, outcome } = event else { continue };
-            let answer = match outcome {
-                rsm::Outcome::Done(reply) => Answer::Reply(reply),
-                rsm::Outcome::NotExecuted { leader } => Answer::NotExecuted { leader },
-                // Says nothing that the client did not know: it waits for its timer.
-                rsm::Outcome::Unknown | rsm::Outcome::Busy => continue,
-            };
-            next.mail.insert(Letter { ticket, answer });
+        let again = self.carry_events(&mut next, NodeId(server as u8), events);
+        for ticket in again {
+            next = self.submit_again(next, NodeId(server as u8), ticket);
         }
         self.drop_void(&mut next);
         Some(next)
@@ -211,13 +229,16 @@ impl<W: Rules> Group<W> {
     fn note_proposals(&self, state: &mut State<W>, server: usize, comes: bool) {
         let node = &state.servers.actor_states[server];
         let (log, terms) = (node.replica().log(), node.replica().raft().terms());
-        let open =
-            |wait: &&mut Wait| wait.server == server && wait.read.is_none() && wait.entry.is_none();
+        let open = |at: NodeId, wait: &Wait| {
+            usize::from(at.0) == server && wait.read.is_none() && wait.entry.is_none() && !wait.sent
+        };
         let waits = state.record.waits.iter_mut();
-        for (&ticket, wait) in waits.filter(|(_, wait)| open(wait)) {
+        for (&(_, ticket), wait) in waits.filter(|((at, _), wait)| open(*at, wait)) {
             let first = terms.base().index + 1;
-            let index = (first..=log.last()).find(|&index| {
-                matches!(log.get(index), Some(Entry::Command(one)) if one.ticket == ticket)
+            let hop = wait.hop;
+            let index = (first..=log.last()).find(|&index| match log.get(index) {
+                Some(Entry::Command(one)) => (one.ticket, one.hop) == (ticket, hop),
+                _ => false,
             });
             let Some(index) = index else { continue };
             let term = terms.term_at(index).expect("what is in the log has a term");
@@ -241,21 +262,30 @@ impl<W: Rules> Group<W> {
         }
         self.drop_void(&mut next);
         let Some((own, Request { seq, attempt, command })) = moves.sends else { return Some(next) };
-        let NodeId(server) = to.unwrap_or(own);
+        let to = to.unwrap_or(own);
         let ticket = shelf::ticket((client as u8, seq), attempt);
         let committed = next.servers.history.committed.len() as u64;
-        let raft = next.servers.actor_states[usize::from(server)].replica().raft();
-        let at_leader = raft.leader().is_some();
+        let server = usize::from(to.0);
+        let node = &next.servers.actor_states[server];
+        let at_leader = node.replica().raft().leader().is_some();
         if !at_leader {
             self.corners.reach(Corner::Parked);
         }
-        let read = (command.op == Op::Get).then(|| (committed, command.key.clone()));
-        let stimulus = match &read {
-            Some((_, key)) => node::Stimulus::Ask(ticket, key.clone()),
-            None => node::Stimulus::Submit(ticket, Sending { ticket, command }),
-        };
-        let server = usize::from(server);
-        next.record.waits.insert(ticket, Wait { server, entry: None, read, at_leader });
+        let passes = self.bounds.passes;
+        let wait = Wait { at_leader, ..Wait::default() };
+        if command.op != Op::Get {
+            let sending = Sending { ticket, hop: 0, stamp: 0, command };
+            if passes {
+                next.errands.keep(to, ticket, sending.clone());
+            }
+            next.record.waits.insert((to, ticket), Wait { passes, ..wait });
+            return Some(self.submit(next, to, Caller { ticket, passes }, sending));
+        }
+        let until = leads_term(node).filter(|_| self.bounds.latest > 0);
+        let until = until.map(|term| (term, node.rsm.time()));
+        let read = Some((committed, command.key.clone()));
+        next.record.waits.insert((to, ticket), Wait { read, until, ..wait });
+        let stimulus = node::Stimulus::Ask(ticket, command.key);
         let came = ActorModelAction::Timeout(Id::from(server), stimulus);
         Some(self.serve(&next, server, came).unwrap_or(next))
     }
@@ -286,52 +316,6 @@ impl<W: Rules> Group<W> {
         self.carry_out(next, client, moves, None)
     }
 
-    /// What clients may do, and which deadlines may pass.
-    fn offer_clients(&self, state: &State<W>, actions: &mut Vec<Action>) {
-        let servers = state.servers.actor_states.len();
-        let Bounds { attempts, contacts, each_its_own, at_leaders, .. } = self.bounds;
-        for (number, client) in state.clients.iter().enumerate() {
-            let mut offer = |stimulus| {
-                actions.push(ActorModelAction::Timeout(Id::from(servers + number), stimulus));
-            };
-            for (place, server) in contacts.iter().enumerate() {
-                let called = self.server(state, Id::from(usize::from(server.0)));
-                let leads = called.replica().raft().leads();
-                if each_its_own && place != number || at_leaders && !leads {
-                    continue;
-                }
-                if client.may_call() {
-                    offer(Stimulus::Call(number as u8, server));
-                }
-                if client.is_busy() && client.attempts() < attempts {
-                    offer(Stimulus::Retry(number as u8, server));
-                }
-            }
-        }
-        for letter in &state.mail {
-            let client = usize::from(call_of(letter.ticket).0.0);
-            // What makes a client send again is late when it may send no more.
-            let sends_again = matches!(letter.answer, Answer::NotExecuted { .. });
-            if !sends_again || state.clients[client].attempts() < attempts {
-                let hears = Stimulus::Hear(letter.clone());
-                actions.push(ActorModelAction::Timeout(Id::from(servers + client), hears));
-            }
-        }
-        if state.record.deadlines >= self.bounds.deadlines {
-            return;
-        }
-        for (&ticket, Wait { server, at_leader, .. }) in &state.record.waits {
-            let mut late = |stimulus| {
-                let late = Stimulus::Server(stimulus);
-                actions.push(ActorModelAction::Timeout(Id::from(*server), late));
-            };
-            late(node::Stimulus::GiveUp(ticket + 1));
-            if !at_leader {
-                late(node::Stimulus::GiveUpParked(ticket + 1));
-            }
-        }
-    }
-
     /// Whether this state is one from which the fair schedule is tried.
     fn samples(&self, state: &State<W>) -> bool {
         match self.bounds.servers.converge_every {
@@ -347,11 +331,16 @@ impl<W: Rules> Group<W> {
             return true;
         }
         self.corners.note_converged();
-        converge(&self.cluster, &state.servers).is_ok()
+        converge_with(&self.cluster, &state.servers, &state.errands).is_ok()
     }
 }
 
 type ServerAction<W> = cluster::Action<Served<W>>;
+
+fn leads_term<W: Rules>(node: &Node<Served<W>>) -> Option<Term> {
+    let raft = node.replica().raft();
+    raft.leads().then(|| raft.term())
+}
 
 /// Nothing is explored behind a violation.
 fn is_over<W: Rules>(state: &State<W>) -> bool {
@@ -375,6 +364,7 @@ impl<W: Rules> Model for Group<W> {
             servers: self.cluster.start(),
             clients: clients.collect(),
             mail: BTreeSet::new(),
+            errands: Errands::default(),
             record: Record::new(linearizable),
         }]
     }
@@ -427,13 +417,16 @@ impl<W: Rules> Model for Group<W> {
             ActorModelAction::Timeout(id, Stimulus::Server(stimulus)) => {
                 self.serve(last, usize::from(id), ActorModelAction::Timeout(id, stimulus))
             }
+            ActorModelAction::Timeout(_, Stimulus::Arrive(parcel)) => self.arrive(last, parcel),
+            ActorModelAction::Timeout(_, Stimulus::Stay(parcel)) => self.stay(last, parcel),
+            ActorModelAction::Timeout(_, Stimulus::Lose(from, to)) => self.lose(last, from, to),
             ActorModelAction::Timeout(id, stimulus) => {
                 let client = usize::from(id).checked_sub(servers)?;
                 match stimulus {
                     Stimulus::Call(_, to) => self.call(last, client, to),
                     Stimulus::Retry(_, to) => self.retry(last, client, to),
                     Stimulus::Hear(letter) => self.hear(last, client, letter),
-                    Stimulus::Server(_) => None,
+                    _ => None,
                 }
             }
             _ => None,
@@ -466,6 +459,7 @@ impl<W: Rules> Model for Group<W> {
                 free_of(state, Violation::NotTheHistory)
             }),
             Property::always(FRESH, |_, state: &State<W>| free_of(state, Violation::Stale)),
+            Property::always(DUE, |_, state: &State<W>| free_of(state, Violation::ShownLate)),
             Property::always(LINEARIZABLE, |_, state: &State<W>| {
                 free_of(state, Violation::NotLinearizable)
             }),

@@ -9,6 +9,7 @@ pub mod bounds;
 pub mod cluster;
 pub mod converge;
 pub mod diagram;
+pub mod errands;
 pub mod group;
 pub mod history;
 pub mod kv;

@@ -7,14 +7,16 @@
 //!
 //! The machine is the whole [`Rsm`], whatever it replicates ([`Recipe`]): for models of Raft alone, nothing.
 
+use protocol::clock::Stamp;
 use protocol::log::{Durable, Entry};
 use protocol::raft::{Body, Message, RoleName, Timer};
 use protocol::replica::Replica;
-use protocol::rsm::{Outcome, Rsm, Ticket};
+use protocol::rsm::{Caller, Outcome, Rsm, Ticket};
 use protocol::{Index, LogId, NodeId, ReadId, SnapshotId, Write};
 use std::collections::VecDeque;
 use std::fmt;
 
+mod claims;
 mod recipe;
 mod server;
 
@@ -115,7 +117,7 @@ impl fmt::Display for Words {
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
-pub enum Stimulus<C = Tag, Q = ()> {
+pub enum Stimulus<C = Tag, Q = (), Y = ()> {
     /// An armed timer fires.
     Timer(Timer),
     /// The disk finishes its oldest pending write.
@@ -133,19 +135,29 @@ pub enum Stimulus<C = Tag, Q = ()> {
     /// The server asks for votes without a pre-vote.
     Campaign,
     /// A caller's command arrives.
-    Submit(Ticket, C),
+    Submit(Caller, C),
     /// A caller's read arrives.
     Ask(Ticket, Q),
     /// The callers with smaller tickets have waited long enough for a leader.
     GiveUpParked(Ticket),
     /// The callers with smaller tickets have waited long enough.
     GiveUp(Ticket),
+    /// The server looks at its clocks: by these, the group's clock is here.
+    Clock(Stamp),
+    /// What was to be passed on surely has not left.
+    NotPassed(Ticket),
+    /// Another server answers what was passed on to it.
+    Answer(NodeId, Ticket, Outcome<Y>),
+    /// The connection to a server is lost.
+    Lost(NodeId),
+    /// The `Retry` timer fires.
+    Retry,
 }
 
 /// The stimuli of a recipe's servers.
-pub type StimulusOf<R> = Stimulus<CommandOf<R>, QueryOf<R>>;
+pub type StimulusOf<R> = Stimulus<CommandOf<R>, QueryOf<R>, ReplyOf<R>>;
 
-impl<C: fmt::Debug, Q: fmt::Debug> fmt::Debug for Stimulus<C, Q> {
+impl<C: fmt::Debug, Q: fmt::Debug, Y: fmt::Debug> fmt::Debug for Stimulus<C, Q, Y> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Timer(timer) => write!(f, "{timer:?} timer"),
@@ -156,10 +168,19 @@ impl<C: fmt::Debug, Q: fmt::Debug> fmt::Debug for Stimulus<C, Q> {
             Self::Copy => write!(f, "copies what is applied, for a snapshot"),
             Self::Compact => write!(f, "snapshot of what is applied"),
             Self::Campaign => write!(f, "campaign"),
-            Self::Submit(ticket, command) => write!(f, "caller {ticket} submits {command:?}"),
+            Self::Submit(Caller { ticket, .. }, command) => {
+                write!(f, "caller {ticket} submits {command:?}")
+            }
             Self::Ask(ticket, query) => write!(f, "caller {ticket} asks {query:?}"),
             Self::GiveUpParked(below) => write!(f, "callers below {below} wait for no leader"),
             Self::GiveUp(below) => write!(f, "callers below {below} have waited long enough"),
+            Self::Clock(now) => write!(f, "clock {now}"),
+            Self::NotPassed(ticket) => write!(f, "what {ticket} wants has not left"),
+            Self::Answer(from, ticket, outcome) => {
+                write!(f, "{from:?} answers {ticket}: {outcome:?}")
+            }
+            Self::Lost(node) => write!(f, "loses its connection to {node:?}"),
+            Self::Retry => write!(f, "retry timer"),
         }
     }
 }
@@ -236,6 +257,18 @@ pub enum Event<Y = ()> {
         /// What.
         outcome: Outcome<Y>,
     },
+    /// A caller's command is passed on.
+    Passed {
+        /// To whom.
+        to: NodeId,
+        /// Whose.
+        ticket: Ticket,
+    },
+    /// A caller's command is to be submitted again.
+    Again {
+        /// Whose.
+        ticket: Ticket,
+    },
     /// A snapshot of less than what is applied by now was taken, or one that was not wanted any more.
     CompactedLate {
         /// Whether it was taken.
@@ -260,6 +293,8 @@ pub struct Node<R: Recipe> {
     pub rsm: Rsm<R::Service, R::Raft, R::Rsm>,
     /// Which timers may fire.
     pub armed: Armed,
+    /// Whether the `Retry` timer may fire.
+    pub retries: bool,
     /// Writes that the disk has not finished, oldest first.
     pub pending: VecDeque<Pending<CommandOf<R>>>,
     /// What the disk has.
@@ -295,6 +330,7 @@ impl<R: Recipe> PartialEq for Node<R> {
     fn eq(&self, other: &Self) -> bool {
         self.rsm == other.rsm
             && self.armed == other.armed
+            && self.retries == other.retries
             && self.pending == other.pending
             && self.disk == other.disk
             && self.files == other.files
@@ -311,6 +347,7 @@ impl<R: Recipe> std::hash::Hash for Node<R> {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.rsm.hash(state);
         self.armed.hash(state);
+        self.retries.hash(state);
         self.pending.hash(state);
         self.disk.hash(state);
         self.files.hash(state);

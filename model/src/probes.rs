@@ -106,6 +106,8 @@ impl Probes {
             Event::Asked { .. }
             | Event::Restored { .. }
             | Event::Told { .. }
+            | Event::Passed { .. }
+            | Event::Again { .. }
             | Event::CompactedLate { .. } => return,
             Event::Readable { .. } => Probe::ReadConfirmed,
             Event::ReadLost { .. } => Probe::ReadLost,

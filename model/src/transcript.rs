@@ -251,6 +251,8 @@ fn told(me: NodeId, event: &Event) -> Option<String> {
         Event::Overwrote => Some(format!("{me:?} drops entries for others")),
         Event::LostQuorum => Some(format!("{me:?} has heard no quorum and stops leading")),
         Event::Told { ticket, .. } => Some(format!("caller {ticket} is told")),
+        Event::Passed { to, ticket } => Some(format!("what {ticket} wants goes on to {to:?}")),
+        Event::Again { ticket } => Some(format!("what {ticket} wants is submitted again")),
         Event::Asked { .. }
         | Event::AskedAgain
         | Event::Crashed { .. }

@@ -57,10 +57,11 @@ pub struct Arguments {
     /// A snapshot is taken when the log exceeds this [default: 67108864]
     #[arg(long, value_name = "BYTES")]
     snapshot_bytes: Option<u64>,
-    /// The longest key or value [default: 8388608]
+    /// The longest key or value that this node takes or, by APPEND or SETRANGE, makes [default: 8388608]
     #[arg(long, value_name = "BYTES")]
     max_value_bytes: Option<usize>,
-    /// The most clients at once [default: 10000]
+    /// The most clients at once [default: 10000]. Besides, up to 1024 wait to be let in, at each port, or as many as
+    /// the system allows (net.core.somaxconn)
     #[arg(long, value_name = "N")]
     max_clients: Option<usize>,
 }

@@ -13,13 +13,13 @@ use super::{Callers, Filled, Job, Mail, Outcome, Request, SLOTS, What};
 use crate::gate::Gate;
 use crate::mailbox::Mailbox;
 use crate::peer::{Peers, Received};
-use crate::rsm::{Coded, StateMachine, decode, encode, stamped};
+use crate::rsm::{Coded, Payload, StateMachine, decode, encode, stamped};
 use crate::timer::Timers;
 use protocol::clock::Estimate;
 use protocol::kv::Stamp;
 use protocol::log::Entry;
 use protocol::raft::{self, Body, Message, Timer};
-use protocol::rsm::{self as machine, Input, Rsm, Ticket};
+use protocol::rsm::{self as machine, Caller, Input, Rsm, Ticket};
 use protocol::{Index, Machine, NodeId, Write, replica};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -60,16 +60,12 @@ pub struct State<S: StateMachine, C> {
     waiting: Waiting<C>,
     commands: Vec<Request<S::Query, C>>,
     reads: Vec<Request<S::Query, C>>,
-    /// Reads that wait for a tick with this stamp.
-    held: Vec<Request<S::Query, C>>,
-    held_until: Stamp,
-    /// Passed on, refused, and to be tried again.
+    /// Whose commands surely did not leave.
+    stayed: Vec<Ticket>,
+    /// Whose commands are to be submitted again.
     again: Vec<Ticket>,
     generations: [u64; SLOTS],
     estimate: Estimate,
-    seen: Stamp,
-    /// The tick that is under way.
-    ticking: Option<Ticket>,
     /// The deadline for which the timer is set.
     tick_at: Option<Stamp>,
     sweeping: bool,
@@ -102,18 +98,15 @@ impl<S: StateMachine, C> State<S, C> {
             Entry::Command(payload) => crate::rsm::unstamped(payload).ok(),
             Entry::NoOp => None,
         });
-        let last = stamps.map(|(stamp, _)| stamp).max().unwrap_or(0).max(rsm.service().clock);
+        let last = stamps.map(|(stamp, _)| stamp).max().unwrap_or(0);
         Self {
             waiting: Waiting::default(),
             commands: Vec::new(),
             reads: Vec::new(),
-            held: Vec::new(),
-            held_until: 0,
+            stayed: Vec::new(),
             again: Vec::new(),
             generations: [0; SLOTS],
-            estimate: Estimate::new(last, wall_ms(), 0),
-            seen: rsm.service().clock,
-            ticking: None,
+            estimate: Estimate::new(rsm.service().clock, last, wall_ms(), 0),
             tick_at: None,
             sweeping: false,
             log_bytes: sizes.iter().copied().map(u64::from).sum(),
@@ -153,13 +146,10 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
     /// Runs until it is told to stop.
     pub fn run(mut self) {
         self.step(Input::Replica(replica::Input::Raft(raft::Input::Start)));
-        if self.options.voters.len() == 1 {
-            // Nobody else could win, so there is nothing to wait for.
-            self.step(Input::Replica(replica::Input::Raft(raft::Input::Campaign)));
-        }
         let mut mail = Vec::new();
         let mut goes_on = true;
         while goes_on && self.mail.take(&mut mail) {
+            self.look_at_clock();
             for item in mail.drain(..) {
                 goes_on &= self.receive(item);
             }
@@ -177,10 +167,6 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
 
     fn now_us(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
-    }
-
-    fn leads(&self) -> bool {
-        self.rsm.replica().raft().leads()
     }
 
     fn receive(&mut self, mail: Mail<S, K::Caller>) -> bool {
@@ -261,30 +247,16 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
                     self.answer(origin, Outcome::NotExecuted { leader: None });
                 }
             }
-            Received::Answer { from, ticket, outcome } => self.take_answer(from, ticket, &outcome),
+            Received::Answer { from, ticket, outcome } => {
+                // Bytes that are no answer say nothing of what was done.
+                let outcome = decode(&outcome).unwrap_or(Outcome::Unknown);
+                self.step(Input::Answer { from, ticket, outcome });
+            }
             Received::Up { node } => self.state.up |= 1 << node.0,
             Received::Down { node } => {
                 self.state.up &= !(1 << node.0);
-                let lost: Vec<Ticket> =
-                    self.state.waiting.passed(Ticket::MAX, |to| to == node).collect();
-                lost.into_iter().for_each(|ticket| self.tell(ticket, Outcome::Unknown));
+                self.step(Input::Lost { node });
             }
-        }
-    }
-
-    /// What another server says of a command that was passed on to it.
-    fn take_answer(&mut self, from: NodeId, ticket: Ticket, outcome: &[u8]) {
-        let Some(slot) = self.state.waiting.get_mut(ticket) else { return };
-        if slot.passed != Some(from) {
-            return;
-        }
-        match decode(outcome) {
-            Ok(Outcome::NotExecuted { .. }) => {
-                slot.passed = None;
-                self.try_later(ticket);
-            }
-            Ok(outcome) => self.tell(ticket, outcome),
-            Err(_) => self.tell(ticket, Outcome::Unknown),
         }
     }
 
@@ -295,10 +267,10 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         self.state.generations[slot] += 1;
         match slot {
             SWEEP => self.sweep(),
-            // The round's end looks after the clock.
+            // The round has looked at the clock.
             TICK => self.state.tick_at = None,
             STOP => self.state.stopped = true,
-            RETRY => self.try_again(),
+            RETRY => self.step(Input::Retry),
             _ => {
                 let timers = [Timer::Election, Timer::Contact, Timer::Heartbeat, Timer::Quorum];
                 let input = raft::Input::Timer(timers[slot]);
@@ -313,13 +285,30 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         self.timers.arm(slot, self.now_us() + after, self.state.generations[slot]);
     }
 
+    /// A step, and those that its effects ask for: never one inside another.
     fn step(&mut self, input: Input<'_, Coded<S>>) {
+        self.step_once(input);
+        loop {
+            if let Some(ticket) = self.state.stayed.pop() {
+                self.step_once(Input::NotPassed { ticket });
+            } else if !self.state.again.is_empty() {
+                self.submit_again();
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn step_once(&mut self, input: Input<'_, Coded<S>>) {
         let mut effects = std::mem::take(&mut self.state.effects);
         self.rsm.step(input, &mut effects);
         for effect in effects.drain(..) {
             match effect {
                 machine::Effect::Raft(effect) => self.carry_out(effect),
-                machine::Effect::Tell { ticket, outcome } => self.told(ticket, outcome.into()),
+                machine::Effect::Tell { ticket, outcome } => self.tell(ticket, outcome),
+                machine::Effect::Pass { to, ticket } => self.pass(to, ticket),
+                machine::Effect::Resubmit { ticket } => self.state.again.push(ticket),
+                machine::Effect::ArmRetry => self.set_timer(RETRY, RETRY_AFTER),
             }
         }
         self.state.effects = effects;
@@ -349,9 +338,6 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
             }
             raft::Effect::Role { role, term, leader } => {
                 tracing::info!(?role, term, ?leader, "this server");
-                if leader.is_some() {
-                    self.set_timer(RETRY, Duration::ZERO);
-                }
             }
             raft::Effect::Refused(refusal) => tracing::debug!(?refusal, "refused"),
             other => unreachable!("the replicated state machine keeps {other:?} to itself"),
@@ -397,39 +383,17 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         }
     }
 
-    /// Passes on what was not executed here, or tells its caller.
-    fn told(&mut self, ticket: Ticket, outcome: Outcome<S::Reply>) {
-        let leader = match outcome {
-            Outcome::NotExecuted { leader } => leader,
-            outcome => return self.tell(ticket, outcome),
-        };
-        let Some(slot) = self.state.waiting.get_mut(ticket) else { return };
-        let (Some(command), Some(leader)) = (&slot.command, leader) else {
-            return self.tell(ticket, Outcome::NotExecuted { leader });
-        };
-        let passed = leader != self.options.me
-            && self.peers.as_ref().is_some_and(|peers| peers.forward(leader, ticket, command));
-        if passed {
-            slot.passed = Some(leader);
-        } else {
-            self.try_later(ticket);
+    fn pass(&mut self, to: NodeId, ticket: Ticket) {
+        let command = self.state.waiting.get(ticket).and_then(|slot| slot.command.as_ref());
+        let sent =
+            |command: &Vec<u8>| self.peers.as_ref()?.forward(to, ticket, command).then_some(());
+        if command.and_then(sent).is_none() {
+            self.state.stayed.push(ticket);
         }
-    }
-
-    /// Puts one down to be tried again. Only the first sets the timer: were each to, a steady flow of them would put
-    /// it off for ever.
-    fn try_later(&mut self, ticket: Ticket) {
-        if self.state.again.is_empty() {
-            self.set_timer(RETRY, RETRY_AFTER);
-        }
-        self.state.again.push(ticket);
     }
 
     fn tell(&mut self, ticket: Ticket, outcome: Outcome<S::Reply>) {
         let Some(slot) = self.state.waiting.take(ticket) else { return };
-        if self.state.ticking == Some(ticket) {
-            self.state.ticking = None;
-        }
         self.answer(slot.origin, outcome);
     }
 
@@ -443,54 +407,50 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
                 let bytes = bytes.or_else(|| encode(&Outcome::<S::Reply>::Unknown).ok());
                 peers.answer(node, ticket, &bytes.unwrap_or_default());
             }
-            Origin::Nobody => {}
         }
     }
 
     /// Gives each a ticket and submits them: who asks, the command, and whether it may be passed on.
     fn submit(&mut self, commands: Vec<(Origin<K::Caller>, Vec<u8>, bool)>) {
-        let stamp = self.stamp();
-        let submitted = commands.into_iter().map(|(origin, command, forwards)| {
+        let stamp = self.rsm.time();
+        let submitted = commands.into_iter().map(|(origin, command, passes)| {
             let payload = stamped(stamp, &command);
-            let command = forwards.then_some(command);
+            let command = passes.then_some(command);
             let bytes = payload.len();
-            (self.state.waiting.add(Slot { origin, command, passed: None, bytes }), payload)
+            let ticket = self.state.waiting.add(Slot { origin, command, bytes });
+            (Caller { ticket, passes }, payload)
         });
         let submitted: Vec<_> = submitted.collect();
-        self.propose(submitted);
-    }
-
-    /// Submits in portions that a batch of the log can take.
-    fn propose(&mut self, commands: Vec<(Ticket, crate::rsm::Payload)>) {
-        let (mut portion, mut bytes) = (Vec::new(), 0);
-        for (ticket, payload) in commands {
-            if !portion.is_empty() && bytes + payload.len() > PROPOSAL_BYTES {
-                self.step(Input::Submit(std::mem::take(&mut portion)));
-                bytes = 0;
-            }
-            bytes += payload.len();
-            portion.push((ticket, payload));
+        for portion in portions(submitted) {
+            self.step(Input::Submit(portion));
         }
-        self.step(Input::Submit(portion));
     }
 
-    /// What a command that is taken now is stamped with.
-    fn stamp(&self) -> Stamp {
-        self.state.estimate.now(self.now_us() / 1000).max(self.rsm.service().clock)
-    }
-
-    /// Submits anew what another server had refused.
-    fn try_again(&mut self) {
-        let mut again = std::mem::take(&mut self.state.again);
-        again.sort_unstable();
-        let stamp = self.stamp();
+    /// Submits anew what the machine asks for again.
+    fn submit_again(&mut self) {
+        let again = std::mem::take(&mut self.state.again);
+        let stamp = self.rsm.time();
         let commands = again.into_iter().filter_map(|ticket| {
-            let command = self.state.waiting.get_mut(ticket)?.command.as_ref()?;
-            Some((ticket, stamped(stamp, command)))
+            let command = self.state.waiting.get(ticket)?.command.as_ref()?;
+            Some((Caller { ticket, passes: true }, stamped(stamp, command)))
         });
         let commands: Vec<_> = commands.collect();
-        if !commands.is_empty() {
-            self.propose(commands);
+        for portion in portions(commands) {
+            self.step_once(Input::Submit(portion));
         }
     }
+}
+
+/// Portions that a batch of the log can take.
+fn portions(commands: Vec<(Caller, Payload)>) -> Vec<Vec<(Caller, Payload)>> {
+    let (mut portions, mut bytes) = (vec![Vec::new()], 0);
+    for (caller, payload) in commands {
+        if bytes > 0 && bytes + payload.len() > PROPOSAL_BYTES {
+            portions.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += payload.len();
+        portions.last_mut().expect("there is one").push((caller, payload));
+    }
+    portions
 }

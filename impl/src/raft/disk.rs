@@ -38,6 +38,7 @@ impl<S: StateMachine, C> DiskThread<S, C> {
                 self.wal.write(batch)?;
             }
             self.wal.sync()?;
+            // GATE-REPORT: all of it is on the disk, then it is reported, and nothing of it will be once more.
             // A closed mailbox: the core has stopped, and nobody waits for this any more.
             let _ = self.mail.post_always(Mail::Durable { writes: filled.writes });
             if let Some(id) = filled.snapshot.take() {

@@ -12,8 +12,6 @@ pub enum Origin<C> {
     Caller(C),
     /// Another server that passed it on, and its ticket there.
     Peer(NodeId, peer::Ticket),
-    /// This server itself.
-    Nobody,
 }
 
 /// One who waits.
@@ -23,8 +21,6 @@ pub struct Slot<C> {
     pub origin: Origin<C>,
     /// The command, if it may be passed on to the leader.
     pub command: Option<Vec<u8>>,
-    /// To whom it was passed on.
-    pub passed: Option<NodeId>,
     /// The command's length.
     pub bytes: usize,
 }
@@ -78,9 +74,9 @@ impl<C> Waiting<C> {
     }
 
     /// Who has the ticket, if they still wait.
-    pub fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Slot<C>> {
+    pub fn get(&self, ticket: Ticket) -> Option<&Slot<C>> {
         let place = self.place(ticket)?;
-        self.slots.get_mut(place)?.as_mut()
+        self.slots.get(place)?.as_ref()
     }
 
     /// Takes the one with the ticket out.
@@ -94,18 +90,6 @@ impl<C> Waiting<C> {
             self.first += 1;
         }
         Some(slot)
-    }
-
-    /// The tickets of those who were passed on to a server, below a ticket.
-    pub fn passed(
-        &self,
-        below: Ticket,
-        to: impl Fn(NodeId) -> bool,
-    ) -> impl Iterator<Item = Ticket> {
-        let tickets = self.slots.iter().zip(self.first..below);
-        tickets.filter_map(move |(slot, ticket)| {
-            slot.as_ref()?.passed.filter(|&node| to(node)).map(|_| ticket)
-        })
     }
 
     /// Notes the time, in microseconds: tickets from now on are younger.
@@ -135,7 +119,7 @@ mod tests {
     use super::*;
 
     fn slot(name: u8) -> Slot<u8> {
-        Slot { origin: Origin::Caller(name), command: None, passed: None, bytes: 3 }
+        Slot { origin: Origin::Caller(name), command: None, bytes: 3 }
     }
 
     #[test]
@@ -148,7 +132,7 @@ mod tests {
             assert!(waiting.take(ticket).is_none());
         }
         assert_eq!((waiting.len(), waiting.bytes()), (2, 6));
-        assert!(waiting.get_mut(tickets[2]).is_some());
+        assert!(waiting.get(tickets[2]).is_some());
         assert!(waiting.add(slot(9)) > tickets[4]);
     }
 
@@ -163,19 +147,5 @@ mod tests {
         assert!(first < waiting.below(100) && second >= waiting.below(199));
         waiting.forget(250);
         assert!(second < waiting.below(250));
-    }
-
-    #[test]
-    fn those_passed_on_are_found() {
-        let mut waiting = Waiting::default();
-        let tickets: Vec<Ticket> = (0..4).map(|name| waiting.add(slot(name))).collect();
-        for (ticket, node) in [(tickets[1], 1), (tickets[3], 2)] {
-            waiting.get_mut(ticket).expect("it waits").passed = Some(NodeId(node));
-        }
-        let all: Vec<Ticket> = waiting.passed(Ticket::MAX, |_| true).collect();
-        assert_eq!(all, [tickets[1], tickets[3]]);
-        let to_two: Vec<Ticket> = waiting.passed(Ticket::MAX, |node| node == NodeId(2)).collect();
-        assert_eq!(to_two, [tickets[3]]);
-        assert_eq!(waiting.passed(tickets[1], |_| true).count(), 0);
     }
 }

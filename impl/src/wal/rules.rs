@@ -2,7 +2,7 @@
 //!
 //! The default methods are right, and [`Sound`] takes them all; the product is `Wal<_, Sound>`. A mutant
 //! is another implementation that gets one of them wrong. Mutants live in the tests, which show that they
-//! would notice. `WAL.md` beside this crate says what each id stands for.
+//! would notice. SPEC.md says what each id promises, `WAL.md` beside this crate where it matters.
 
 use std::fmt::Debug;
 use std::io;

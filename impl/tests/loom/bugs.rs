@@ -1,5 +1,6 @@
 //! Rules that are wrong in one step.
 
+use super::report::{self, Filled};
 use loom::sync::atomic::AtomicU64;
 use quorate::gate::{self, Closed, Filling};
 use quorate::monitor::{self, Monitor};
@@ -130,6 +131,28 @@ bug! {
                 gate.look(|filling| filling.filled = false);
                 full
             })
+        }
+    }
+}
+
+bug! {
+    // GATE-REPORT: reports what is about to be written.
+    ReportsFirst:;
+    report::Rules {
+        fn serve(filled: &mut Filled, sync: impl FnOnce(), report: impl FnOnce(u64)) {
+            report(std::mem::take(&mut filled.writes));
+            sync();
+        }
+    }
+}
+
+bug! {
+    // GATE-REPORT: a buffer comes back with what was reported.
+    CountsAgain:;
+    report::Rules {
+        fn serve(filled: &mut Filled, sync: impl FnOnce(), report: impl FnOnce(u64)) {
+            sync();
+            report(filled.writes);
         }
     }
 }

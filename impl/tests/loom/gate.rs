@@ -6,7 +6,7 @@ use loom::thread;
 use quorate::gate::{Gate, Rules};
 use quorate::monitor::Sound;
 
-/// Two cores fill, the disk takes: each fill is in one buffer, in the order of its core.
+/// GATE-FILL, GATE-SWAP. Two cores fill, the disk takes: each fill is in one buffer, in the order of its core.
 fn two_fill<R: Rules>(met: &Met) {
     let gate = Gate::<Vec<(u8, u8)>, R>::with_rules(Vec::new());
     let cores = [(0, 2), (1, 1)].map(|(core, fills)| {
@@ -60,7 +60,7 @@ fn what_is_filled_dies_if_the_disk_looks_away() {
     dies(DEADLOCK, two_fill::<LooksAway>);
 }
 
-/// The disk closes while a core fills: what was let in is taken before it is over.
+/// GATE-FILL. The disk closes while a core fills: what was let in is taken before it is over.
 fn one_closes<R: Rules>(met: &Met) {
     let gate = Gate::<Vec<u8>, R>::with_rules(Vec::new());
     let core = thread::spawn({

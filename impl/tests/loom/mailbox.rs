@@ -21,7 +21,7 @@ fn of(producer: u8, mails: &[(u8, u8)]) -> Vec<u8> {
     mails.iter().filter(|mail| mail.0 == producer).map(|mail| mail.1).collect()
 }
 
-/// Two producers; who waits for their mail gets it.
+/// SYNC-RING, SYNC-SLEEP. Two producers; who waits for their mail gets it.
 fn two_post<R: Rules>(met: &Met) {
     let mailbox = Mailbox::<_, R>::with_rules(2, None);
     let producers = [0, 1].map(|producer| {
@@ -89,7 +89,7 @@ fn mail_keeps_its_order() {
     holds(&meets, two_post_two::<Sound>);
 }
 
-/// One posts and one closes: whatever was accepted is taken, and then it is over.
+/// MAIL-LAST. One posts and one closes: whatever was accepted is taken, and then it is over.
 fn one_posts_one_closes<R: Rules>(met: &Met) {
     let mailbox = Mailbox::<_, R>::with_rules(2, None);
     let producer = thread::spawn({
@@ -126,7 +126,7 @@ fn a_closed_box_dies_if_the_owner_looks_away() {
     dies(DEADLOCK, one_posts_one_closes::<LooksAway>);
 }
 
-/// Two producers and an owner that takes once: of three mails, two at a time fit.
+/// MAIL-BOUND. Two producers and an owner that takes once: of four mails, two at a time fit.
 fn more_than_fit(met: &Met) {
     let mailbox = Mailbox::new(2);
     let producers = [0, 1].map(|producer| {
@@ -154,7 +154,7 @@ fn full_is_said_when_full_and_only_then() {
     holds(&["0 of 2 early", "2 of 2 early", "2 of 4 early"], more_than_fit);
 }
 
-/// An owner that sleeps elsewhere, until the waker is called.
+/// MAIL-WAKE. An owner that sleeps elsewhere, until the waker is called.
 fn wakes_an_event_loop<R: Rules>(met: &Met) {
     let called = Arc::new((Mutex::new(false), Condvar::new()));
     let waker = {

@@ -14,6 +14,7 @@
 mod bugs;
 mod gate;
 mod mailbox;
+mod report;
 mod timer;
 mod waiter;
 

@@ -51,7 +51,7 @@ fn until<const N: usize, R: Rules>(timers: &Timers<N, R>, last: impl Fn(&Fired) 
     fired
 }
 
-/// A thread that sleeps without a deadline, or with a late one, is woken by what is armed.
+/// TIMER-WAKE. A thread that sleeps without a deadline, or with a late one, is woken by what is armed.
 fn one_arms<R: Rules>(met: &Met) {
     let (fired, ()) = run::<3, R, _>(
         |timers| timers.arm(0, 1_000, 1),
@@ -76,8 +76,8 @@ fn what_is_armed_dies_if_the_thread_sleeps_on() {
     dies(DEADLOCK, one_arms::<LetsItSleep>);
 }
 
-/// The thread wakes for one deadline while a later one is armed. Here time passes by parking: a deadline
-/// is always reached, and who parks without one is woken or sleeps for ever.
+/// TIMER-FENCE, TIMER-SCAN. The thread wakes for one deadline while a later one is armed. Here time passes by
+/// parking: a deadline is always reached, and who parks without one is woken or sleeps for ever.
 fn one_arms_during_the_scan<R: Rules>(met: &Met) {
     let (fired, ()) = run::<2, R, _>(
         |timers| timers.arm(1, 10, 1),
@@ -120,7 +120,7 @@ fn what_is_armed_during_the_scan_dies_without_the_fence() {
     dies(DEADLOCK, one_arms_during_the_scan::<NoFence>);
 }
 
-/// A timer that is due is armed anew: the new one fires, the old one may have, before.
+/// TIMER-ONCE. A timer that is due is armed anew: the new one fires, the old one may have, before.
 fn one_arms_anew<R: Rules>(met: &Met) {
     let (fired, ()) = run::<1, R, _>(
         |timers| timers.arm(0, 10, 1),
@@ -141,8 +141,8 @@ fn what_is_armed_anew_dies_if_taken_blindly() {
     dies(DEADLOCK, one_arms_anew::<TakesBlindly>);
 }
 
-/// A timer that is due is armed for later, or disarmed: the later one does not fire early, and after the
-/// end of both the thread stops.
+/// TIMER-PAIR. A timer that is due is armed for later, or disarmed: the later one does not fire early, and
+/// after the end of both the thread stops.
 fn one_puts_off<R: Rules>(met: &Met) {
     let (fired, disarmed) = run::<2, R, _>(
         |timers| {

@@ -8,7 +8,7 @@ use quorate::sync::{AtomicBool, Ordering};
 use quorate::waiter::{Abandoned, Rules, with_rules};
 use std::sync::Arc;
 
-/// What is told is heard.
+/// SYNC-RING, SYNC-SLEEP. What is told is heard.
 fn one_tells<R: Rules>(_: &Met) {
     let (teller, waiter) = with_rules::<u8, R>();
     let told = thread::spawn(move || teller.tell(7));
@@ -31,7 +31,7 @@ fn what_is_told_dies_if_the_waiter_looks_away() {
     dies(DEADLOCK, one_tells::<LooksAway>);
 }
 
-/// Who waits for a teller that goes is told so.
+/// WAIT-END. Who waits for a teller that goes is told so.
 fn one_goes<R: Rules>(_: &Met) {
     let (teller, waiter) = with_rules::<u8, R>();
     let gone = thread::spawn(move || drop(teller));
@@ -49,8 +49,8 @@ fn a_teller_that_goes_dies_if_it_says_nothing() {
     dies(DEADLOCK, one_goes::<GoesSilently>);
 }
 
-/// A waiter goes while it is told: the answer is dropped once or comes back, and comes back for sure if
-/// the waiter had gone before.
+/// WAIT-BACK. A waiter goes while it is told: the answer is dropped once or comes back, and comes back for
+/// sure if the waiter had gone before.
 fn nobody_hears<R: Rules>(met: &Met) {
     let gone = Arc::new(AtomicBool::new(false));
     let (teller, waiter) = with_rules::<Arc<()>, R>();

@@ -78,12 +78,35 @@ fn open_files() -> Option<u64> {
 
 #[test]
 fn ten_thousand_and_one_clients() {
-    let Some(limit) = open_files().filter(|&limit| limit >= 10_200) else {
-        println!("skipped: {:?} open files are allowed, and this takes 10,200", open_files());
+    let Some(limit) = open_files().filter(|&limit| limit >= 10_600) else {
+        println!("skipped: {:?} open files are allowed, and this takes 10,600", open_files());
         return;
     };
     println!("{limit} open files are allowed");
     takes(&one(&[]), 10_000);
+}
+
+/// Who comes while the server has no time waits at the door, and is let in.
+#[test]
+fn a_crowd_waits_at_the_door() {
+    let bound = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
+    let Some(bound) = bound.ok().and_then(|text| text.trim().parse::<usize>().ok()) else {
+        println!("skipped: this system does not say how many may wait");
+        return;
+    };
+    let one = one(&[]);
+    let signal = |name: &str| {
+        let done = Command::new("kill").args([name, &one.node.pid().to_string()]).status();
+        assert!(done.expect("kill runs").success());
+    };
+    signal("-STOP");
+    let knock = |_| TcpStream::connect_timeout(&one.node.plain, PATIENCE).expect("there is room");
+    let mut crowd: Vec<TcpStream> = (0..bound.min(300)).map(knock).collect();
+    signal("-CONT");
+    for socket in &mut crowd {
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        is_let_in(socket).expect("it is let in");
+    }
 }
 
 /// Clients that could not be accepted are accepted when there is room, without another one's knocking.

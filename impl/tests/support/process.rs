@@ -227,6 +227,13 @@ impl Cluster {
         assert!(self.try_start_node(number), "node {number} does not start again");
     }
 
+    /// Kills a node and starts it with more arguments.
+    pub fn restart_with(&mut self, number: usize, more: &[&str]) {
+        self.kill(number);
+        self.arguments[number].extend(more.iter().map(ToString::to_string));
+        self.start_node(number);
+    }
+
     /// Kills a node as `kill -9` does.
     pub fn kill(&mut self, number: usize) {
         assert!(self.nodes[number].take().is_some(), "node {number} runs");

@@ -33,6 +33,7 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// WAL-SEED, WAL-MARK-1, WAL-TAIL-1, WAL-TAIL-2, WAL-ROLL-1, WAL-ROLL-2, WAL-ROLL-3, WAL-PIN, WAL-SYNC, WAL-FATAL.
 #[test]
 fn no_crash_loses_or_resurrects_anything() {
     let seed = setting("PROPTEST_RNG_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));

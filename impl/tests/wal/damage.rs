@@ -178,6 +178,7 @@ fn every_length_is_a_state_that_a_crash_could_leave_or_refused() {
     }
 }
 
+/// WAL-MARK-1, WAL-MARK-2.
 #[test]
 fn every_flipped_bit_is_noticed() {
     println!("{} bits", flip_every_bit(Sound).unwrap());

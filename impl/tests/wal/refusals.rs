@@ -140,6 +140,7 @@ fn damage_says_where() {
     says(&error, &name(4), &[&format!("byte {first}"), "checksum", "Restore the file"]);
 }
 
+/// WAL-SYNC, WAL-FATAL.
 #[test]
 fn a_failed_sync_is_final() {
     let disk = SimDisk::new(0);

@@ -29,7 +29,7 @@ fn compact(wal: &mut Wal<SimDisk>, group: GroupId, index: u64) {
     wal.commit(&mut batch).unwrap();
 }
 
-/// With a bound that is never met, a segment stays exactly as long as it has a live command.
+/// WAL-PIN. With a bound that is never met, a segment stays exactly as long as it has a live command.
 #[test]
 fn a_live_command_pins_its_segment() {
     let never = Options { max_segments: usize::MAX, ..OPTIONS };

@@ -62,7 +62,8 @@ pub struct Report {
     pub steps: u64,
     /// How many pairs of taken operations and state were met.
     pub configurations: u64,
-    /// The parts that are not Ok: the illegal ones first, and of those the one that goes wrong first.
+    /// The parts that are not Ok, if their search was begun: the illegal ones first, and of those the one that goes
+    /// wrong first.
     pub places: Vec<Place>,
 }
 
@@ -73,14 +74,14 @@ pub struct Place {
     pub verdict: Verdict,
     /// The part's operations, in the order of their calls.
     pub operations: Vec<usize>,
-    /// The longest order that explains replies.
+    /// The order that gets furthest.
     pub order: Vec<usize>,
     /// The object before the last [`TAIL`] of these, and after each of them.
     pub states: Vec<String>,
     /// The operation whose return no order gets past; where it is not known to be so, the search's furthest.
     pub stuck: usize,
-    /// The operations that could come next, for they were called before that return, and fit nowhere. With the
-    /// one that is stuck, and with pending ones that nobody must place.
+    /// What was called before that return and is not in the order: the one that is stuck, others that return later,
+    /// and pending ones, which nobody must place.
     pub next: Vec<usize>,
 }
 
@@ -118,6 +119,12 @@ impl Report {
         part: Vec<usize>,
         budget: Budget,
     ) {
+        let steps = budget.steps.saturating_sub(self.steps);
+        if steps == 0 {
+            // It is not begun, so there is no place to show.
+            self.verdict = self.verdict.max(Verdict::Unknown);
+            return;
+        }
         let all = history.operations();
         let judged = |&number: &usize| {
             let one = &all[number];
@@ -134,12 +141,9 @@ impl Report {
         };
         let asked: Vec<Asked<'_, M::Op, M::Ret>> = numbers.iter().map(asked).collect();
         let spans: Vec<Span> = asked.iter().map(|asked| asked.span).collect();
-        let (object, steps) = model.part(&asked);
-        let limits = Limits {
-            steps: budget.steps.saturating_sub(self.steps),
-            memory_bytes: budget.memory_bytes,
-        };
-        let found = search(&object, &steps, &spans, limits);
+        let (object, ready) = model.part(&asked);
+        let limits = Limits { steps, memory_bytes: budget.memory_bytes };
+        let found = search(&object, &ready, &spans, limits);
         self.steps += found.steps;
         self.configurations += found.configurations;
         let verdict = match found.ending {

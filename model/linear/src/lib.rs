@@ -8,8 +8,8 @@
 //! is in [`text`] and drawn by [`timeline`].
 //!
 //! # Rules
-//! 1. Operations that share no key are judged apart (Herlihy and Wing's locality). One with several keys, a MULTI, joins
-//!    them: parts are the components of "touches a key in common".
+//! 1. Operations that share no key are judged apart (Herlihy and Wing's locality). One with several keys, a MULTI,
+//!    joins them: parts are the components of "touches a key in common".
 //! 2. Order is the order of events in the history. Times are only shown.
 //! 3. An operation that did not return, or of which its client was told that nobody knows (`Unknown`, `Maybe`), is
 //!    *pending*: it may take effect at any time from its call on, or never. So may a copy of it that is still on
@@ -41,7 +41,7 @@ mod svg;
 pub mod text;
 pub mod timeline;
 
-pub use check::{Budget, Counts, Place, Report, Verdict, check};
+pub use check::{Budget, Counts, Place, Report, TAIL, Verdict, check};
 pub use history::{Disorder, History, Operation, Told};
 pub use model::{Model, Object};
 pub use recorder::Recorder;

@@ -1,8 +1,8 @@
 //! Histories to try a checker on: clients who overlap, and a store that does one thing after the other.
 //!
 //! Every operation takes effect at some moment between its call and its return, so the history is linearizable. If
-//! nobody knows how a call ended, it took effect at some time after its call, perhaps long after its client was told, or
-//! never. The same seed is the same history.
+//! nobody knows how a call ended, it took effect at some time after its call, perhaps long after its client was told,
+//! or never. The same seed is the same history.
 
 use crate::history::{History, Told};
 use crate::kv::{self, Op, Ret};
@@ -55,6 +55,9 @@ enum Next {
     GiveUp,
 }
 
+/// When it happens, a number that keeps equal times apart, the client, what, and with which operation.
+type Due = (u64, u64, u64, Next, usize);
+
 #[derive(Default)]
 struct Key {
     value: Option<Vec<u8>>,
@@ -70,8 +73,7 @@ struct Play {
     /// By client, the reply on its way.
     replies: BTreeMap<u64, Ret>,
     history: kv::History,
-    /// What happens when, to whom; with a number that keeps equal times apart, and the operation.
-    agenda: BinaryHeap<Reverse<(u64, u64, u64, Next, usize)>>,
+    agenda: BinaryHeap<Reverse<Due>>,
     serial: u64,
 }
 
@@ -178,7 +180,7 @@ impl Play {
             Mix::All => match dice {
                 45..60 => Op::put(key, value, seen),
                 60..75 => Op::append(key, value),
-                75..80 => Op::delete(key, (dice % 2 == 0).then_some(seen)),
+                75..80 => Op::delete(key, dice.is_multiple_of(2).then_some(seen)),
                 80..85 => {
                     let stored = self.keys.get(key.as_bytes()).and_then(|key| key.value.clone());
                     Op::cas(key, stored.unwrap_or_default(), value)

@@ -94,8 +94,9 @@ struct Search<'a, O: Object> {
     /// By operation, how many of its list were called before it.
     ranks: Vec<usize>,
     told: Links,
-    /// The pending operations, first those that may well be tried first, each lot in the order of their calls; with the
-    /// event of the call and the rank of the one before it that does the same. Element `i` of `pending` is `waiting[i - 1]`.
+    /// The pending operations, first those that may well be tried first, each lot in the order of their calls; with
+    /// the event of the call and the rank of the one before it that does the same. Element `i` of `pending` is
+    /// `waiting[i - 1]`.
     waiting: Vec<(usize, usize, Option<usize>)>,
     pending: Links,
     /// The ranks of the operations that were taken: of those with a reply, and of the pending ones.
@@ -277,8 +278,8 @@ impl<'a, O: Object> Search<'a, O> {
             self.mark(candidate);
             if let Some(state) = self.newest(&mut next) {
                 let before = std::mem::replace(&mut self.state, state);
-                // Nearly always empty, and then it costs nothing.
-                let others = next.drain(..).collect();
+                // Nearly always there are none, and then the room is used again.
+                let others = if next.is_empty() { Vec::new() } else { std::mem::take(&mut next) };
                 self.path.push(Frame { taken: candidate, before, others });
                 goes_on = true;
             } else {

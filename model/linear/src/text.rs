@@ -1,6 +1,6 @@
 //! A report as text.
 
-use crate::check::{Place, Report, Verdict};
+use crate::check::{Place, Report, TAIL, Verdict};
 use crate::history::{History, Operation, Told};
 use std::fmt::{self, Display};
 
@@ -56,14 +56,15 @@ pub fn summary(report: &Report) -> String {
 }
 
 /// What a place is about, in a sentence.
-pub fn title<O, R>(history: &History<O, R>, place: &Place) -> String {
+pub fn title<O: Display, R: Display>(history: &History<O, R>, place: &Place) -> String {
     let stuck = &history.operations()[place.stuck];
     let end = stuck.end.as_ref().map_or(0, |(end, _)| end.number);
     match place.verdict {
         Verdict::Illegal => {
-            format!("no order gets past line {end}, where client {} is told", stuck.client)
+            let client = stuck.client;
+            format!("no order gets past line {end}, where client {client} is told: {}", Line(stuck))
         }
-        _ => format!("the search got no further than line {end}, before its budget was spent"),
+        _ => format!("the search got to line {end} before its budget was spent"),
     }
 }
 
@@ -82,10 +83,10 @@ pub fn place<O: Display, R: Display>(history: &History<O, R>, place: &Place) -> 
     let width = last.iter().map(|(_, text)| text.chars().count()).max().unwrap_or(0);
     let mut text = format!("{}\n\n", title(history, place));
     text += &format!(
-        "{} of {} of these keys stand in an order{}\n",
+        "an order of {} of the {} explains their replies{}:\n",
         grouped(order.len()),
         counted(place.operations.len(), "operation"),
-        if shown < order.len() { format!(", its last {shown}:") } else { ":".into() },
+        if shown < order.len() { format!("; its last {shown}") } else { String::new() },
     );
     text += "    line  client\n";
     let begin = states.first().map_or("", String::as_str);
@@ -93,12 +94,16 @@ pub fn place<O: Display, R: Display>(history: &History<O, R>, place: &Place) -> 
     for ((head, operation), state) in last.iter().zip(states.iter().skip(1)) {
         text += &format!("{head}{operation:width$}   {state}\n");
     }
+    let end = operations[place.stuck].end.as_ref().map_or(0, |(end, _)| end.number);
     text +=
-        &format!("then {}, and nothing comes next:\n", states.last().map_or("", String::as_str));
-    for number in &place.next {
+        &format!("left of what was called before line {end}; ✗ returns there and does not fit:\n");
+    for number in place.next.iter().take(TAIL) {
         let (head, operation) = line(*number);
-        let why = if *number == place.stuck { "   ✗ it returns first" } else { "" };
-        text += &format!("{head}{operation}{why}\n");
+        let mark = if *number == place.stuck { "   ✗" } else { "" };
+        text += &format!("{head}{operation}{mark}\n");
+    }
+    if place.next.len() > TAIL {
+        text += &format!("and {} more\n", grouped(place.next.len() - TAIL));
     }
     text
 }

@@ -1,8 +1,8 @@
 //! A place in a history as a picture: a lane for each client, a bar for each call from its begin to its end.
 //!
-//! Numbered dots are the moments at which the operations of the longest order take effect, so read along the numbers;
-//! the lane on top is the object's state in between. What fits nowhere has no dot, and the one that no order gets past
-//! is red. Time runs to the right by events, not by the clock: bars are as long as their texts need.
+//! Numbered dots are the moments at which operations take effect, in the order that gets furthest, so read along the
+//! numbers; the lane on top is the object's state in between. What has no dot is not in the order, and the one that
+//! no order gets past is red. Time runs to the right by events, not by the clock: bars are as long as their texts need.
 
 use crate::check::{Place, Verdict};
 use crate::history::{History, Operation, Told};
@@ -14,19 +14,24 @@ use std::fmt::Display;
 const MARGIN: f64 = 16.0;
 /// Room for the clients' names.
 const NAMES: f64 = 76.0;
+/// The least width of a picture: the legend's.
+const WIDTH: f64 = 920.0;
 const LANE: f64 = 46.0;
 const BAR: f64 = 20.0;
 const TOP: f64 = 62.0;
 /// Between one moment and the next.
 const GAP: f64 = 13.0;
 const RADIUS: f64 = 7.5;
+/// How many operations of an order are drawn.
+const SHOWN: usize = 12;
 /// How many calls are drawn that nobody can place and nobody must.
 const OPEN: usize = 4;
 /// The longest text on a bar, in characters.
 const LETTERS: usize = 44;
 
 const SHEET: &str = "\
-text{font-family:system-ui,-apple-system,'Segoe UI','Helvetica Neue','DejaVu Sans',sans-serif;font-size:11px;fill:#1f2937}
+text{font-family:system-ui,-apple-system,'Segoe UI','Helvetica Neue','DejaVu Sans',sans-serif;\
+font-size:11px;fill:#1f2937}
 .title{font-size:15px;font-weight:700;fill:#0f172a}
 .wrong{font-size:15px;font-weight:700;fill:#c81e1e}
 .small{fill:#6b7280;font-size:10.5px}
@@ -58,8 +63,10 @@ struct Scene<'a, O, R> {
     place: &'a Place,
     /// The operations of the order that are drawn.
     order: &'a [usize],
-    /// By operation that is drawn, its lane. A client has one for what was answered, and one for each call that was not,
-    /// for those overlap.
+    /// The state before them, and behind each.
+    states: &'a [String],
+    /// By operation that is drawn, its lane. A client has one for what was answered, and one for each call that was
+    /// not, for those overlap.
     lanes: BTreeMap<usize, usize>,
     /// By client, its first lane.
     names: BTreeMap<u64, usize>,
@@ -77,6 +84,11 @@ fn width(text: &str) -> f64 {
     text.chars().map(unit).sum::<f64>()
 }
 
+/// The room that a state needs: its letters are bold.
+fn wide(state: &str) -> f64 {
+    width(state) * 1.12 + 14.0
+}
+
 fn shortened(text: &str) -> String {
     if text.chars().count() <= LETTERS {
         return text.into();
@@ -86,7 +98,8 @@ fn shortened(text: &str) -> String {
 
 /// The picture of a place, as a whole SVG document.
 pub fn draw<O: Display, R: Display>(history: &History<O, R>, place: &Place) -> String {
-    let shown = place.states.len().saturating_sub(1);
+    let shown = place.states.len().saturating_sub(1).min(SHOWN);
+    let states = &place.states[place.states.len() - 1 - shown..];
     let order = &place.order[place.order.len() - shown..];
     let operations = history.operations();
     let (told, open): (Vec<usize>, Vec<usize>) =
@@ -105,7 +118,8 @@ pub fn draw<O: Display, R: Display>(history: &History<O, R>, place: &Place) -> S
         next += usize::from(!answered);
         lanes.insert(number, if answered { first } else { next - 1 });
     }
-    let mut scene = Scene { history, place, order, lanes, names, x: BTreeMap::new(), right: 0.0 };
+    let mut scene =
+        Scene { history, place, order, states, lanes, names, x: BTreeMap::new(), right: 0.0 };
     scene.lay_out();
     scene.paint()
 }
@@ -149,7 +163,10 @@ impl<O: Display, R: Display> Scene<'_, O, R> {
     fn lay_out(&mut self) {
         let start = MARGIN + NAMES;
         let mut least: BTreeMap<Moment, f64> = BTreeMap::new();
-        let mut at = start + width(self.place.states.first().map_or("", String::as_str)) + 12.0;
+        // Where the text of the state that holds now ends.
+        let mut free = start + self.states.first().map_or(0.0, |state| wide(state));
+        let mut at = start;
+        least.insert(Moment::Effect(0), free);
         for number in self.lanes.keys() {
             // What was called long before what is drawn begins at the left edge.
             least.insert(Moment::Event(self.operation(*number).call.number), start);
@@ -173,9 +190,18 @@ impl<O: Display, R: Display> Scene<'_, O, R> {
                     }
                 }
                 Moment::Effect(position) => {
-                    let state = width(&self.place.states[position + 1]) + 12.0;
-                    least.insert(Moment::Effect(position + 1), x + state);
-                    self.right = self.right.max(x + state);
+                    let states = self.states;
+                    if states.get(position) != states.get(position + 1) {
+                        free = x + wide(&states[position + 1]);
+                    }
+                    least.insert(Moment::Effect(position + 1), free);
+                    let number = self.order[position];
+                    let label = x + width(&self.label(number)) + 2.0 * RADIUS + 10.0;
+                    if let Some(end) = self.end(number) {
+                        let least = least.entry(Moment::Event(end)).or_default();
+                        *least = least.max(label);
+                    }
+                    self.right = self.right.max(free).max(label);
                 }
             }
         }
@@ -187,7 +213,7 @@ impl<O: Display, R: Display> Scene<'_, O, R> {
     }
 
     fn paint(&self) -> String {
-        let wide = (self.right + MARGIN).max(640.0);
+        let wide = (self.right + MARGIN).max(WIDTH);
         let lanes = self.lanes.values().max().map_or(0, |lane| lane + 1);
         let bottom = Self::y(lanes);
         let high = bottom + 64.0;
@@ -238,8 +264,12 @@ impl<O: Display, R: Display> Scene<'_, O, R> {
 
     /// The state before the first effect, and behind each.
     fn states(&self, svg: &mut Svg) {
+        let states = self.states;
         let mut from = MARGIN + NAMES;
-        for (position, state) in self.place.states.iter().enumerate() {
+        for (position, state) in states.iter().enumerate() {
+            if states.get(position + 1) == Some(state) {
+                continue;
+            }
             let to = self.x.get(&Moment::Effect(position)).copied().unwrap_or(self.right);
             svg.rect("state", (from, TOP + 10.0), (to - from, BAR));
             svg.text("value", (from + 6.0, TOP + 24.0), "start", state);
@@ -306,9 +336,9 @@ impl<O: Display, R: Display> Scene<'_, O, R> {
     fn legend(&self, svg: &mut Svg, y: f64) {
         let entries = [
             ("done", "in the order: it takes effect at its dot"),
-            ("left", "called, fits nowhere yet"),
+            ("left", "called, not in the order"),
             ("open", "nobody knows whether it took effect"),
-            ("stuck", "must come next, and can't"),
+            ("stuck", "returns next, and does not fit"),
         ];
         let mut x = MARGIN;
         for (class, text) in entries {
@@ -316,7 +346,7 @@ impl<O: Display, R: Display> Scene<'_, O, R> {
             svg.text("small", (x + 28.0, y + 22.0), "start", text);
             x += 44.0 + width(text) * 0.86;
         }
-        let text = "Time runs to the right, event by event. Without the clock: point at a bar for its lines and times.";
+        let text = "Time runs to the right, event by event and not by the clock. Point at a bar for its lines and times.";
         svg.text("small", (MARGIN, y + 44.0), "start", text);
     }
 }

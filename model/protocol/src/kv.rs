@@ -54,6 +54,8 @@ pub use totals::{CLIENT_BYTES, DEADLINE_BYTES, KEY_BYTES, REPLY_BYTES};
 pub use transaction::{Seen, Transaction, Work};
 pub use whole::{TICK_CLIENTS, TICK_KEYS, TICK_SLOTS};
 
+pub use crate::clock::Stamp;
+
 use core::fmt;
 use edit::{Deadlines, Edit, View};
 use records::{Found, Records};
@@ -61,9 +63,6 @@ use totals::Totals;
 
 /// How often a key was written, and more after it was deleted: only ever greater. 0 is a key that is not there.
 pub type Version = u64;
-
-/// A time on the group's clock, in milliseconds: put into a command by the leader that takes it.
-pub type Stamp = u64;
 
 /// One operation on one key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,7 +89,8 @@ pub struct Limits {
     pub ahead_ms: u64,
     /// How long a client's records are kept in a slot after its last call there, in milliseconds.
     pub idle_ms: u64,
-    /// The longest value that an operation may make of a shorter one, in bytes.
+    /// The longest value that an operation may make of a shorter one, in bytes, whatever its entry allows
+    /// ([`Store::work_within`]).
     pub value_bytes: usize,
     /// The most keys that a tick takes out.
     pub tick_keys: usize,
@@ -196,10 +196,14 @@ impl<R: Rules> Store<R> {
 
     /// Applies a command.
     pub fn apply(&mut self, stamp: Stamp, command: &Command) -> Reply {
+        self.apply_within(stamp, command, self.limits.value_bytes)
+    }
+
+    fn apply_within(&mut self, stamp: Stamp, command: &Command, value_bytes: usize) -> Reply {
         let Command { key, op, once } = command;
         let once = once.filter(|_| op.writes() && self.rules.records(op));
         let print = || command.print();
-        self.execute(stamp, key.slot(), once, print, |edit| edit.apply(key, op))
+        self.execute(stamp, value_bytes, key.slot(), once, print, |edit| edit.apply(key, op))
     }
 
     fn view(&self, slot: SlotId) -> View<'_, R> {
@@ -216,6 +220,7 @@ impl<R: Rules> Store<R> {
     fn execute(
         &mut self,
         stamp: Stamp,
+        value_bytes: usize,
         slot: SlotId,
         once: Option<Once>,
         print: impl Fn() -> u64,
@@ -231,7 +236,8 @@ impl<R: Rules> Store<R> {
                 Found::New => {}
             }
         }
-        let reply = run(&mut Edit { rules, limits, clock, stamp, slot, deadlines, totals });
+        let value_bytes = value_bytes.min(limits.value_bytes);
+        let reply = run(&mut Edit { rules, value_bytes, clock, stamp, slot, deadlines, totals });
         if let Some(once) = once {
             let long = reply.len() > limits.reply_bytes;
             let kept = if long { Reply::NotKept } else { reply.clone() };

@@ -327,6 +327,10 @@ impl<R: Rules> Machine for Raft<R> {
         let before = (self.role(), self.hard.term, self.leader());
         let mut turn = Turn { out, written: self.hard };
         match input {
+            // Nobody else could win, so there is nothing to wait for.
+            Input::Start if self.config.voters == NodeSet::only(self.me()) => {
+                self.campaign(&mut turn);
+            }
             Input::Start => turn.emit(Effect::Arm(Timer::Election)),
             Input::Message { from, message } => self.receive(from, message, &mut turn),
             Input::Timer(timer) => self.on_timer(timer, &mut turn),

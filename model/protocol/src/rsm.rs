@@ -21,119 +21,45 @@
 //! confirmation is lost. It changes nothing, so nobody needs to be told that its fate is unknown.
 //!
 //! **Where no leader is known** callers are parked, in the order in which they came, until one is known or they have
-//! waited long enough.
+//! waited long enough. A command whose caller lets it is passed on to the leader (`passing.rs`).
+//!
+//! **What is due** by the group's clock goes when a leader has proposed a tick (`ticks.rs`), and a read that would
+//! still see it waits for that.
 
+mod contract;
+mod passing;
+mod reads;
 mod rules;
 mod scratch;
+mod ticks;
 pub mod waiters;
 
+pub use contract::{Effect, Input, Outcome, StateMachine};
 pub use rules::{Decided, Rules};
+pub use waiters::Caller;
 
 use crate::Machine;
+use crate::clock::Stamp;
 use crate::log::{Durable, Entry};
 use crate::raft::{self, Body, Config, Message, Paper, Refusal};
 use crate::replica::{self, Replica};
-use crate::types::{Index, LogId, NodeId, ReadId};
+use crate::types::{Index, LogId, NodeId};
 use alloc::vec::Vec;
 use core::fmt;
+use passing::Passing;
+use reads::{Batch, Held};
 use scratch::Scratch;
 use waiters::{Verdict, Waiters};
 
-/// Names a caller who waits. The driver gives it, greater than all that it gave before; a caller who was told
-/// [`Outcome::NotExecuted`] may be submitted again under the same.
+/// Names a caller who waits. The driver gives it, from 1 on and greater than all that it gave before; a caller who was
+/// told [`Outcome::NotExecuted`] may be submitted again under the same.
 pub type Ticket = u64;
+
+/// The server itself, where it waits for a tick.
+const TICK: Ticket = 0;
 
 /// The most callers that wait on one server, for a command or a read. Above it they are told [`Outcome::Busy`].
 pub const MAX_WAITING: usize = 1 << 16;
-
-/// A deterministic service: the same commands in the same order give the same state and the same replies.
-///
-/// RSM-SNAP-1. A snapshot is all of it: whatever a later reply can depend on is in the snapshot.
-pub trait StateMachine: Clone {
-    /// What changes it.
-    type Command: Clone;
-    /// What only asks.
-    type Query;
-    /// What either is answered with.
-    type Reply;
-
-    /// Applies a committed command.
-    fn apply(&mut self, command: &Self::Command) -> Self::Reply;
-
-    /// Answers a query from the present state.
-    fn read(&self, query: &Self::Query) -> Self::Reply;
-}
-
-/// What may happen to a server. Payloads are borrowed for the time of the step.
-#[derive(Debug)]
-pub enum Input<'a, S: StateMachine> {
-    /// What happens to the replica. An InstallSnapshot in this form comes without its state; it is dropped if that is
-    /// needed ([`Rsm::needs_state`]). Commands and reads have forms of their own.
-    Replica(replica::Input<'a, S::Command>),
-    /// A snapshot arrived, whole; its file is durable.
-    Install {
-        /// The sender, as the transport knows it.
-        from: NodeId,
-        /// The message.
-        message: Message,
-        /// The service as the snapshot has it.
-        state: &'a S,
-    },
-    /// Clients' commands, in order.
-    Submit(Vec<(Ticket, S::Command)>),
-    /// Clients' reads. One confirmation serves them all.
-    Read(Vec<(Ticket, S::Query)>),
-    /// The callers with smaller tickets who are parked, because no leader is known, have waited long enough.
-    GiveUpParked {
-        /// The smallest ticket that may wait on.
-        below: Ticket,
-    },
-    /// All callers with smaller tickets have waited long enough.
-    GiveUp {
-        /// The smallest ticket that may wait on.
-        below: Ticket,
-    },
-}
-
-/// What a caller is told.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Outcome<Y> {
-    /// It was executed, and this is the reply.
-    Done(Y),
-    /// It was not executed and never will be, unless the caller submits it again. (The labs' WrongLeader.)
-    NotExecuted {
-        /// Who leads, as far as this server knows.
-        leader: Option<NodeId>,
-    },
-    /// It was not executed and never will be: too many wait here already.
-    Busy,
-    /// It may have been executed, or may be later, or never.
-    Unknown,
-}
-
-/// What a server asks its driver to do, in order.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Effect<Y> {
-    /// What the replica asks for: to send, to write, to arm or disarm a timer, or to note a role, a refused snapshot,
-    /// or what became of a read that the driver has asked Raft for itself, under a number that is not given here.
-    Raft(raft::Effect),
-    /// Tell a caller.
-    Tell {
-        /// Whom.
-        ticket: Ticket,
-        /// What.
-        outcome: Outcome<Y>,
-    },
-}
-
-/// Reads that share a confirmation.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Batch<Q> {
-    id: ReadId,
-    /// From which applied index on they are good; none while nobody has confirmed.
-    index: Option<Index>,
-    reads: Vec<(Ticket, Q)>,
-}
 
 /// A server of a replicated service.
 ///
@@ -145,14 +71,21 @@ pub struct Rsm<S: StateMachine, R = Paper, W = Decided> {
     service: S,
     applied: Index,
     waiters: Waiters<W>,
+    passing: Passing,
     /// Commands without a leader to go to.
-    parked: Vec<(Ticket, S::Command)>,
+    parked: Vec<(Caller, S::Command)>,
     /// Reads without a leader to ask.
     parked_reads: Vec<(Ticket, S::Query)>,
     batches: Vec<Batch<S::Query>>,
+    /// Reads that wait for a tick.
+    held: Vec<Held<S::Query>>,
     next_read: u64,
+    /// The estimate of the group's clock.
+    now: Stamp,
+    /// Whether a tick is under way.
+    ticking: bool,
     /// Whose commands are being proposed. Empty between steps, as are the next two; kept for their capacity.
-    proposing: Scratch<Ticket>,
+    proposing: Scratch<Caller>,
     effects: Scratch<raft::Effect>,
     told: Scratch<waiters::Effect>,
 }
@@ -174,10 +107,14 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
             service,
             applied: last.index,
             waiters: Waiters::new(rules.1, last),
+            passing: Passing::default(),
             parked: Vec::new(),
             parked_reads: Vec::new(),
             batches: Vec::new(),
+            held: Vec::new(),
             next_read: first_read,
+            now: 0,
+            ticking: false,
             proposing: Scratch::default(),
             effects: Scratch::default(),
             told: Scratch::default(),
@@ -202,7 +139,9 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
     /// How many callers wait.
     pub fn waiting(&self) -> usize {
         let read: usize = self.batches.iter().map(|batch| batch.reads.len()).sum();
-        self.waiters.len() + self.parked.len() + self.parked_reads.len() + read
+        let held: usize = self.held.iter().map(|held| held.reads.len()).sum();
+        let parked = self.parked.len() + self.parked_reads.len();
+        self.waiters.len() + self.passing.len() + parked + read + held
     }
 
     /// Whether the message is an InstallSnapshot that would replace the service's state: the driver lets it in only
@@ -226,9 +165,9 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
     where
         Self: Clone,
     {
-        let parked = self.parked.iter().map(|(ticket, parked)| (*ticket, command(parked)));
-        let parked = parked.collect();
-        Self { parked, replica: self.replica.renamed(name, command), ..self.clone() }
+        let parked = self.parked.iter().map(|(caller, parked)| (*caller, command(parked)));
+        let (parked, passing) = (parked.collect(), self.passing.renamed(name));
+        Self { parked, passing, replica: self.replica.renamed(name, command), ..self.clone() }
     }
 
     fn leader(&self) -> Option<NodeId> {
@@ -257,9 +196,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
                     self.answer_reads(out);
                 }
                 raft::Effect::Readable { id, index } if id.0 < self.next_read => {
-                    let batch = self.batches.iter_mut().find(|batch| batch.id == id);
-                    batch.into_iter().for_each(|batch| batch.index = Some(index));
-                    self.answer_reads(out);
+                    self.confirmed(id, index, out);
                 }
                 raft::Effect::Refused(Refusal::ReadLost { id }) if id.0 < self.next_read => {
                     let reads = self.take_batch(id);
@@ -270,17 +207,23 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
                     out.extend(self.take_batch(id).into_iter().map(busy));
                 }
                 raft::Effect::Proposed { first, .. } => {
-                    for (ticket, index) in self.proposing.0.drain(..).zip(first.index..) {
+                    for (caller, index) in self.proposing.0.drain(..).zip(first.index..) {
                         let id = LogId::new(first.term, index);
                         self.waiters
-                            .step(waiters::Input::Proposed { ticket, id }, &mut self.told.0);
+                            .step(waiters::Input::Proposed { caller, id }, &mut self.told.0);
                     }
                 }
                 raft::Effect::Refused(Refusal::NotLeader { leader }) => {
-                    out.extend(self.proposing.0.drain(..).map(|ticket| Effect::Tell {
-                        ticket,
-                        outcome: Outcome::NotExecuted { leader },
-                    }));
+                    for caller in core::mem::take(&mut self.proposing.0) {
+                        let outcome = Outcome::NotExecuted { leader };
+                        self.pass_or_tell(caller, Verdict::NotExecuted, outcome, out);
+                    }
+                }
+                raft::Effect::Role { leader, .. } => {
+                    out.push(Effect::Raft(effect));
+                    if leader.is_some() {
+                        self.try_again(out);
+                    }
                 }
                 raft::Effect::Write(write) => {
                     if let crate::Write::Append { first, .. } = write
@@ -321,7 +264,8 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
     /// Tells whom the waiters name. Only one of them was executed by the entry that gave `reply`.
     fn tell(&mut self, mut reply: Option<S::Reply>, out: &mut Vec<Effect<S::Reply>>) {
         let leader = self.leader();
-        for waiters::Effect::Tell { ticket, verdict } in self.told.0.drain(..) {
+        let mut told = core::mem::take(&mut self.told.0);
+        for waiters::Effect::Tell { caller, verdict } in told.drain(..) {
             let outcome = match verdict {
                 Verdict::Executed => {
                     Outcome::Done(reply.take().expect("an entry with a caller is a command"))
@@ -329,72 +273,39 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
                 Verdict::NotExecuted => Outcome::NotExecuted { leader },
                 Verdict::Unknown => Outcome::Unknown,
             };
-            out.push(Effect::Tell { ticket, outcome });
+            if caller.ticket == TICK {
+                self.ticking = false;
+            } else {
+                self.pass_or_tell(caller, verdict, outcome, out);
+            }
         }
+        self.told.0 = told;
     }
 
-    fn take_batch(&mut self, id: ReadId) -> Vec<(Ticket, S::Query)> {
-        let position = self.batches.iter().position(|batch| batch.id == id);
-        position.map(|position| self.batches.remove(position).reads).unwrap_or_default()
-    }
-
-    fn answer_reads(&mut self, out: &mut Vec<Effect<S::Reply>>) {
-        let (rules, applied) = (self.rules, self.applied);
-        let may = |batch: &Batch<S::Query>| {
-            batch.index.is_some_and(|index| rules.may_answer(applied, index))
-        };
-        while let Some(position) = self.batches.iter().position(may) {
-            let Batch { reads, .. } = self.batches.remove(position);
-            self.answer(reads, out);
-        }
-    }
-
-    fn answer(&self, reads: Vec<(Ticket, S::Query)>, out: &mut Vec<Effect<S::Reply>>) {
-        out.extend(reads.into_iter().map(|(ticket, query)| {
-            let outcome = Outcome::Done(self.service.read(&query));
-            Effect::Tell { ticket, outcome }
-        }));
-    }
-
-    fn submit(&mut self, commands: Vec<(Ticket, S::Command)>, out: &mut Vec<Effect<S::Reply>>) {
-        let commands = self.within_bound(commands, out);
+    fn submit(&mut self, commands: Vec<(Caller, S::Command)>, out: &mut Vec<Effect<S::Reply>>) {
+        let commands = self.within_bound(commands, |caller| caller.ticket, out);
         if commands.is_empty() {
             return;
         }
         if self.leader().is_none() {
             return self.parked.extend(commands);
         }
-        let (tickets, commands): (Vec<Ticket>, Vec<S::Command>) = commands.into_iter().unzip();
-        self.proposing.0 = tickets;
+        let (callers, commands): (Vec<Caller>, Vec<S::Command>) = commands.into_iter().unzip();
+        self.proposing.0 = callers;
         self.step_replica(replica::Input::Propose(&commands), None, out);
     }
 
-    fn read(&mut self, reads: Vec<(Ticket, S::Query)>, out: &mut Vec<Effect<S::Reply>>) {
-        let reads = self.within_bound(reads, out);
-        if reads.is_empty() {
-            return;
-        }
-        if self.rules.answers_at_once(self.replica.raft().leads()) {
-            return self.answer(reads, out);
-        }
-        if self.leader().is_none() {
-            return self.parked_reads.extend(reads);
-        }
-        let id = ReadId(self.next_read);
-        self.next_read += 1;
-        self.batches.push(Batch { id, index: None, reads });
-        self.step_replica(replica::Input::Raft(raft::Input::Read { id }), None, out);
-    }
-
     /// Turns away those for whom there is no room.
-    fn within_bound<T>(
+    fn within_bound<C, T>(
         &self,
-        mut callers: Vec<(Ticket, T)>,
+        mut callers: Vec<(C, T)>,
+        ticket: impl Fn(&C) -> Ticket,
         out: &mut Vec<Effect<S::Reply>>,
-    ) -> Vec<(Ticket, T)> {
+    ) -> Vec<(C, T)> {
         let room = MAX_WAITING.saturating_sub(self.waiting()).min(callers.len());
-        let away = callers.drain(room..);
-        out.extend(away.map(|(ticket, _)| Effect::Tell { ticket, outcome: Outcome::Busy }));
+        for (caller, _) in callers.drain(room..) {
+            out.push(Effect::Tell { ticket: ticket(&caller), outcome: Outcome::Busy });
+        }
         callers
     }
 
@@ -411,6 +322,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
 
     fn give_up_parked(&mut self, below: Ticket, out: &mut Vec<Effect<S::Reply>>) {
         let leader = self.leader();
+        self.give_up_here(below, out);
         let mut give_up = |ticket: Ticket| {
             let late = ticket < below;
             if late {
@@ -418,23 +330,14 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
             }
             !late
         };
-        self.parked.retain(|(ticket, _)| give_up(*ticket));
+        self.parked.retain(|(caller, _)| give_up(caller.ticket));
         self.parked_reads.retain(|(ticket, _)| give_up(*ticket));
     }
 
     fn give_up(&mut self, below: Ticket, out: &mut Vec<Effect<S::Reply>>) {
         self.give_up_parked(below, out);
-        let leader = self.leader();
-        for batch in &mut self.batches {
-            batch.reads.retain(|&(ticket, _)| {
-                let late = ticket < below;
-                if late {
-                    out.push(Effect::Tell { ticket, outcome: Outcome::NotExecuted { leader } });
-                }
-                !late
-            });
-        }
-        self.batches.retain(|batch| !batch.reads.is_empty());
+        self.give_up_elsewhere(below, out);
+        self.give_up_reads(below, out);
         self.waiters.step(waiters::Input::Deadline { below }, &mut self.told.0);
         self.tell(None, out);
     }
@@ -459,10 +362,16 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Machine for Rsm<S, R, W> {
             }
             Input::Submit(commands) => self.submit(commands, out),
             Input::Read(reads) => self.read(reads, out),
+            Input::Clock { now } => self.keep_time(now, out),
+            Input::NotPassed { ticket } => self.not_passed(ticket, out),
+            Input::Answer { from, ticket, outcome } => self.answered(from, ticket, outcome, out),
+            Input::Lost { node } => self.lost(node, out),
+            Input::Retry => self.try_again(out),
             Input::GiveUpParked { below } => self.give_up_parked(below, out),
             Input::GiveUp { below } => self.give_up(below, out),
         }
         self.unpark(out);
+        self.release(out);
         let parked = self.parked.len() + self.parked_reads.len();
         assert!(parked == 0 || self.leader().is_none(), "who is parked waits for a leader");
         let commit = self.replica.raft().commit();
@@ -481,7 +390,10 @@ where
         if !self.waiters.is_empty() {
             write!(f, " {:?}", self.waiters)?;
         }
-        for (ticket, command) in &self.parked {
+        if !self.passing.is_empty() {
+            write!(f, " {:?}", self.passing)?;
+        }
+        for (Caller { ticket, .. }, command) in &self.parked {
             write!(f, " parked {ticket} {command:?}")?;
         }
         for (ticket, query) in &self.parked_reads {
@@ -491,6 +403,16 @@ where
             write!(f, " {id:?}")?;
             index.map_or(Ok(()), |index| write!(f, " at {index}"))?;
             reads.iter().try_for_each(|(ticket, query)| write!(f, " {ticket} {query:?}"))?;
+        }
+        for Held { until, reads } in &self.held {
+            write!(f, " held until {until}")?;
+            reads.iter().try_for_each(|(ticket, query)| write!(f, " {ticket} {query:?}"))?;
+        }
+        if self.now > 0 {
+            write!(f, " clock {}", self.now)?;
+        }
+        if self.ticking {
+            f.write_str(" ticking")?;
         }
         Ok(())
     }

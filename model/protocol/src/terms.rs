@@ -107,6 +107,23 @@ impl Terms {
         self.snapshot.runs + starts.count() as u64
     }
 
+    /// The index of the command with this number among all commands, from 1 on: the labs' index, which counts no
+    /// no-ops. None if it is not behind the base and at or in front of `through`.
+    pub fn index_of_command(&self, number: u64, through: Index) -> Option<Index> {
+        let (mut low, mut high) = (self.base().index, through.min(self.last));
+        // Through each index there is one command more than through the one before, or one run more.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if middle - self.runs_through(middle) < number {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let found = low > self.base().index && low - self.runs_through(low) == number;
+        found.then_some(low)
+    }
+
     /// What a snapshot of everything through `index` would cover; none if the log does not have `index`.
     pub fn snapshot_at(&self, index: Index) -> Option<SnapshotId> {
         Some(SnapshotId { last: self.id_at(index)?, runs: self.runs_through(index) })

@@ -2,14 +2,18 @@
 
 use proptest::prelude::*;
 use protocol::rsm::waiters::{Effect, Input, Verdict, Waiters};
-use protocol::rsm::{Decided, Ticket};
+use protocol::rsm::{Caller, Decided, Ticket};
 use protocol::{LogId, Machine, SnapshotId};
 use std::collections::BTreeMap;
 
 fn step(waiters: &mut Waiters<Decided>, input: Input) -> Vec<(Ticket, Verdict)> {
     let mut effects = Vec::new();
     waiters.step(input, &mut effects);
-    effects.into_iter().map(|Effect::Tell { ticket, verdict }| (ticket, verdict)).collect()
+    effects.into_iter().map(|Effect::Tell { caller, verdict }| (caller.ticket, verdict)).collect()
+}
+
+fn caller(ticket: Ticket) -> Caller {
+    Caller { ticket, passes: false }
 }
 
 fn snapshot(term: u64, index: u64) -> Input {
@@ -20,7 +24,7 @@ fn snapshot(term: u64, index: u64) -> Input {
 #[test]
 fn an_index_is_not_enough() {
     let mut waiters = Waiters::new(Decided, LogId::new(1, 4));
-    step(&mut waiters, Input::Proposed { ticket: 1, id: LogId::new(2, 5) });
+    step(&mut waiters, Input::Proposed { caller: caller(1), id: LogId::new(2, 5) });
     let told = step(&mut waiters, Input::Applied { id: LogId::new(3, 5) });
     assert_eq!(told, [(1, Verdict::NotExecuted)]);
 }
@@ -29,7 +33,7 @@ fn an_index_is_not_enough() {
 #[test]
 fn a_later_term_in_front_decides() {
     let mut waiters = Waiters::new(Decided, LogId::new(1, 4));
-    step(&mut waiters, Input::Proposed { ticket: 1, id: LogId::new(2, 9) });
+    step(&mut waiters, Input::Proposed { caller: caller(1), id: LogId::new(2, 9) });
     assert_eq!(step(&mut waiters, Input::Applied { id: LogId::new(2, 5) }), []);
     assert_eq!(
         step(&mut waiters, Input::Applied { id: LogId::new(3, 6) }),
@@ -43,11 +47,11 @@ fn a_later_term_in_front_decides() {
 fn a_snapshot_hides() {
     let mut waiters = Waiters::new(Decided, LogId::new(1, 4));
     for (ticket, index) in [(1, 5), (2, 6), (3, 7)] {
-        step(&mut waiters, Input::Proposed { ticket, id: LogId::new(2, index) });
+        step(&mut waiters, Input::Proposed { caller: caller(ticket), id: LogId::new(2, index) });
     }
     let expected = [(1, Verdict::Unknown), (2, Verdict::NotExecuted), (3, Verdict::NotExecuted)];
     assert_eq!(step(&mut waiters, snapshot(3, 6)), expected);
-    step(&mut waiters, Input::Proposed { ticket: 4, id: LogId::new(3, 7) });
+    step(&mut waiters, Input::Proposed { caller: caller(4), id: LogId::new(3, 7) });
     assert_eq!(step(&mut waiters, snapshot(3, 7)), [(4, Verdict::Unknown)]);
 }
 
@@ -55,7 +59,7 @@ fn a_snapshot_hides() {
 #[test]
 fn a_deadline_is_told_once() {
     let mut waiters = Waiters::new(Decided, LogId::ZERO);
-    step(&mut waiters, Input::Proposed { ticket: 7, id: LogId::new(1, 2) });
+    step(&mut waiters, Input::Proposed { caller: caller(7), id: LogId::new(1, 2) });
     assert_eq!(step(&mut waiters, Input::Deadline { below: 8 }), [(7, Verdict::Unknown)]);
     assert_eq!(step(&mut waiters, Input::Deadline { below: 8 }), []);
 }
@@ -78,7 +82,7 @@ proptest! {
         let mut known = BTreeMap::new();
         for (&(index, term), ticket) in proposals.iter().zip(1..) {
             let id = LogId::new(term, index);
-            prop_assert_eq!(step(&mut waiters, Input::Proposed { ticket, id }), []);
+            prop_assert_eq!(step(&mut waiters, Input::Proposed { caller: caller(ticket), id }), []);
             known.insert(ticket, id);
         }
         let mut at = 0;

@@ -246,7 +246,14 @@ fn sign(svg: &mut Svg, stimulus: Stimulus, (x, y): (f64, f64)) {
         ),
         Stimulus::Propose | Stimulus::Submit(..) => diamond(svg, "sign full"),
         Stimulus::Read | Stimulus::Ask(..) => diamond(svg, "sign"),
-        Stimulus::Copy | Stimulus::GiveUpParked(_) | Stimulus::GiveUp(_) => {
+        Stimulus::Copy
+        | Stimulus::GiveUpParked(_)
+        | Stimulus::GiveUp(_)
+        | Stimulus::Clock(_)
+        | Stimulus::NotPassed(_)
+        | Stimulus::Answer(..)
+        | Stimulus::Lost(_)
+        | Stimulus::Retry => {
             svg.rect("sign", (x - 4.5, y - 4.5), (9.0, 9.0), 1.0);
         }
         Stimulus::Crash => {

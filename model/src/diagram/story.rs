@@ -287,6 +287,8 @@ fn captions<R: Rules>(deed: &Deed<R>) -> Vec<Caption> {
         Event::Overwrote => Some("entries overwritten".into()),
         Event::LostQuorum => Some("lost its quorum".into()),
         Event::Told { ticket, .. } => Some(format!("caller {ticket} is told")),
+        Event::Passed { to, ticket } => Some(format!("what {ticket} wants goes on to {to:?}")),
+        Event::Again { ticket } => Some(format!("what {ticket} wants is submitted again")),
         Event::Asked { .. }
         | Event::AskedAgain
         | Event::Crashed { .. }

@@ -2,6 +2,7 @@
 
 use super::Program;
 use crate::bounds::Bounds as ServerBounds;
+use protocol::clock::Stamp;
 use protocol::quorum::NodeSet;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,12 @@ pub struct Bounds {
     /// Whether every reply is held against an order of the calls. It tells many states apart; where it is left out
     /// (RED-HISTORY), the other properties stand.
     pub linearizable: bool,
+    /// Whether servers pass commands on to the leader.
+    pub passes: bool,
+    /// How often what is passed on does not leave, or a connection between servers is lost.
+    pub lost: u8,
+    /// The latest time that a server's clock shows, from 0: each may jump to any at any moment. 0: none has a clock.
+    pub latest: Stamp,
     /// Whether answers that change nothing but their client's rest are kept all the same (RED-HEARD).
     pub keep_heard: bool,
 }

@@ -2,7 +2,7 @@
 
 use super::shelf::Call;
 use protocol::kv::clerk::{self, Clerk, Outcome, Request};
-use protocol::kv::{Bytes, ClientId, Exact, Op, Reply, Version};
+use protocol::kv::{Bytes, ClientId, Deadline, Exact, Op, Reply, StringOp, Version, When};
 use protocol::{Machine, NodeId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -29,6 +29,10 @@ pub enum Program {
     Puts,
     /// Reads and writes over what it saw.
     GetsPuts,
+    /// Appends once, without a record: executed twice, it would show.
+    Bare,
+    /// Writes for a millisecond, and reads.
+    SetsForGets,
 }
 
 #[derive(Clone, Copy)]
@@ -40,6 +44,8 @@ enum Do {
     Create,
     /// Over the version that was seen last.
     Put,
+    /// For a millisecond.
+    SetFor,
 }
 
 impl Program {
@@ -54,6 +60,8 @@ impl Program {
             Self::Sets => &[Do::Set],
             Self::Puts => &[Do::Create, Do::Put],
             Self::GetsPuts => &[Do::Get, Do::Put],
+            Self::Bare => &[Do::Append],
+            Self::SetsForGets => &[Do::SetFor, Do::Get],
         }
     }
 }
@@ -124,8 +132,15 @@ impl Client {
             Do::Append => Op::Append { value },
             Do::Create => Op::Put { value, expected: 0 },
             Do::Put => Op::Put { value, expected: self.seen },
+            Do::SetFor => {
+                let deadline = Deadline::In(1);
+                Op::String(StringOp::Set { value, when: When::Always, deadline, get: false })
+            }
         };
-        let moves = self.step(clerk::Input::Call { key: key.clone(), op: op.clone() });
+        let mut moves = self.step(clerk::Input::Call { key: key.clone(), op: op.clone() });
+        if self.program == Program::Bare {
+            moves.sends.iter_mut().for_each(|(_, request)| request.command.once = None);
+        }
         (key, op, moves)
     }
 

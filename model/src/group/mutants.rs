@@ -1,9 +1,10 @@
 //! What could be wrong with what callers are told, or with the service behind it, and what must notice it.
 
 use super::runs;
-use super::{Bounds, FRESH, Group, SERVICE, TELLS, TOLD};
+use super::{Bounds, DUE, FRESH, Group, SERVICE, TELLS, TOLD};
 use crate::node::DiskFault;
 use crate::raft::CLAIMS;
+use protocol::clock::Stamp;
 use protocol::rsm::waiters::Verdict;
 use protocol::rsm::{Decided, Rules};
 use protocol::{Index, LogId};
@@ -38,6 +39,11 @@ bugs! {
     LeaderAnswersAtOnce "a leader answers reads without asking whether it still leads",
     AnswersEarly "a read is answered before what it must show is applied",
     ParkedStay "who is parked stays so when a leader is known",
+    UnknownGoesOn "a command that may have been executed is passed on or tried again",
+    LostIsRefused "what left over a lost connection is taken for not executed",
+    NeverAgain "what came back refused is not submitted again",
+    ShowsWhatIsDue "a leader answers reads although a key is due by its clock",
+    NeverTicks "no tick is proposed for what is due",
     FileForgets "a snapshot's file lacks the exactly-once records",
     RestartsAhead "a restart takes the service as it was and applies what is behind the snapshot again",
     RestartsEmpty "a restart begins with an empty service although a snapshot covers a prefix",
@@ -90,6 +96,26 @@ impl Rules for Wrong {
 
     fn may_go_on(&self, leader_known: bool) -> bool {
         !self.is(Bug::ParkedStay) && Decided.may_go_on(leader_known)
+    }
+
+    fn may_pass(&self, verdict: Verdict) -> bool {
+        self.is(Bug::UnknownGoesOn) || Decided.may_pass(verdict)
+    }
+
+    fn when_lost(&self) -> Verdict {
+        if self.is(Bug::LostIsRefused) { Verdict::NotExecuted } else { Decided.when_lost() }
+    }
+
+    fn may_submit_again(&self) -> bool {
+        !self.is(Bug::NeverAgain) && Decided.may_submit_again()
+    }
+
+    fn must_wait(&self, leads: bool, clock: Stamp, due: Option<Stamp>, until: Stamp) -> bool {
+        !self.is(Bug::ShowsWhatIsDue) && Decided.must_wait(leads, clock, due, until)
+    }
+
+    fn must_tick(&self, leads: bool, due: Option<Stamp>, now: Stamp) -> bool {
+        !self.is(Bug::NeverTicks) && Decided.must_tick(leads, due, now)
     }
 
     fn answers_at_once(&self, leads: bool) -> bool {
@@ -245,4 +271,9 @@ pub const HUNTS: &[Hunt] = &[
         N1_HAS_NO_OP,
         N1_LEADS,
     ]),
+    Hunt::new("QR5", "RSM-PASS-1", Bug::UnknownGoesOn, runs::PASSES, TELLS),
+    Hunt::new("QR6", "RSM-PASS-2", Bug::LostIsRefused, runs::PASSES, TELLS),
+    Hunt::new("QR7", "RSM-PASS-3", Bug::NeverAgain, runs::PASSES, TOLD),
+    Hunt::new("QR8", "RSM-DUE-1", Bug::ShowsWhatIsDue, runs::CLOCKS, DUE),
+    Hunt::new("QR9", "RSM-TICK-1", Bug::NeverTicks, runs::CLOCKS, TOLD),
 ];

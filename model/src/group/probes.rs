@@ -39,6 +39,11 @@ corners! {
     RestoredRecords "a service was restored from a received snapshot with records",
     RestartedRecords "a service with records came back after a restart",
     BySuccessor "a deposed leader's command was committed by its successor",
+    PassedOn "a caller's command was passed on to the leader",
+    PassedBack "a command that was passed on came back refused, and was tried again",
+    ExecutedThere "a caller was told the result of a command that was passed on",
+    LostOnTheWay "a caller was told Unknown, for its command had been passed on and no answer came",
+    HeldForTick "a read waited for a tick, because a key was due by its leader's clock",
     CompactedLate "a snapshot was taken of less than what was applied by then",
 }
 

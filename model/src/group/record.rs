@@ -7,10 +7,11 @@ use super::probes::{Corner, Corners};
 use super::shelf::{Call, Sending, Shelf, call_of};
 use crate::history::{Committed, History};
 use crate::node::{Event, Service};
+use protocol::clock::Stamp;
 use protocol::kv::{Bytes, Command, Op, Reply};
 use protocol::log::Entry;
 use protocol::rsm::{Outcome, StateMachine, Ticket};
-use protocol::{Index, LogId, SnapshotId};
+use protocol::{Index, LogId, NodeId, SnapshotId, Term};
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,21 +28,29 @@ pub enum Violation {
     ExecutedTwice,
     /// A key got a version that is not above all that it had.
     VersionFell,
+    /// A leader has shown what was due by its clock when it was asked.
+    ShownLate,
     /// No order of the calls explains the replies.
     NotLinearizable,
 }
 
 /// A caller who waits at a server.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Wait {
-    /// The server.
-    pub server: usize,
     /// Of a command that is in its log, which entry it is.
     pub entry: Option<LogId>,
+    /// Of a command, how often it was sent on or submitted again.
+    pub hop: u8,
+    /// Whether the caller lets the server pass it on.
+    pub passes: bool,
+    /// Whether it was passed on, and has not come back.
+    pub sent: bool,
     /// Of a read, how much was committed when it was asked, and what it asks.
     pub read: Option<(Index, Bytes)>,
     /// Whether the server knew a leader when it came.
     pub at_leader: bool,
+    /// Of a read that came to a leader, its term and its clock.
+    pub until: Option<(Term, Stamp)>,
 }
 
 /// The store as one machine: what it does when calls come one by one.
@@ -54,7 +63,7 @@ impl SequentialSpec for Alone {
 
     fn invoke(&mut self, (key, op): &(Bytes, Op)) -> Reply {
         let command = Command { key: key.clone(), op: op.clone(), once: None };
-        self.0.apply(&Sending { ticket: 0, command })
+        self.0.apply(&Sending { ticket: 1, hop: 0, stamp: 0, command })
     }
 }
 
@@ -63,10 +72,12 @@ impl SequentialSpec for Alone {
 pub struct Record {
     /// Every call a thread of its own. None where a run does without.
     tester: Option<LinearizabilityTester<Call, Alone>>,
-    /// Who waits.
-    pub waits: BTreeMap<Ticket, Wait>,
-    /// Commands whose callers were told that they never will be executed.
-    refused: BTreeSet<Ticket>,
+    /// Who waits, by server.
+    pub waits: BTreeMap<(NodeId, Ticket), Wait>,
+    /// Commands of which it was said that they never will be executed: one sending of them, or all.
+    refused: BTreeSet<(Ticket, Option<u8>)>,
+    /// How often something was not sent on, or a connection was lost.
+    pub lost: u8,
     /// How many deadlines there were.
     pub deadlines: u8,
     /// How often a leader has sent heartbeats.
@@ -78,11 +89,13 @@ pub struct Record {
 /// What a step was, for the record.
 pub(super) struct Step<'a> {
     /// The server that took it.
-    pub server: usize,
+    pub server: NodeId,
     /// How much it has applied now.
     pub applied: Index,
     /// Its service now.
     pub service: &'a Shelf,
+    /// The term that it leads now.
+    pub leads: Option<Term>,
     /// How much was committed before.
     pub committed: usize,
     /// Whether it was a deadline.
@@ -134,7 +147,7 @@ impl Record {
 
     /// Those who waited at a server that restarts are not told any more.
     pub(super) fn forget(&mut self, server: usize) {
-        self.waits.retain(|_, wait| wait.server != server);
+        self.waits.retain(|(at, _), _| usize::from(at.0) != server);
     }
 
     /// Takes in a step of a server: what was committed by it, and what it told whom.
@@ -164,11 +177,20 @@ impl Record {
                     self.told(step, history, restored, *ticket, outcome, corners);
                 }
                 Event::AskedAgain => {
-                    let again = |wait: &Wait| wait.server == step.server && wait.at_leader;
-                    if self.waits.values().any(|wait| again(wait) && wait.read.is_some()) {
+                    let mut waits = self.waits.iter().filter(|((at, _), _)| *at == step.server);
+                    if waits.any(|(_, wait)| wait.at_leader && wait.read.is_some()) {
                         corners.reach(Corner::ReadAskedAgain);
                     }
                 }
+                Event::Passed { ticket, .. } => {
+                    self.goes_on(step, history, *ticket, true);
+                    corners.reach(Corner::PassedOn);
+                }
+                Event::Again { ticket } if self.was_sent(step, *ticket) => {
+                    corners.reach(Corner::PassedBack);
+                    self.goes_on(step, history, *ticket, false);
+                }
+                Event::Again { ticket } => self.goes_on(step, history, *ticket, false),
                 Event::CompactedLate { taken: true } => corners.reach(Corner::CompactedLate),
                 _ => {}
             }
@@ -182,7 +204,8 @@ impl Record {
         history: &History<Sending>,
         corners: &Corners,
     ) {
-        if self.refused.contains(&sending.ticket) {
+        let refused = |hop| self.refused.contains(&(sending.ticket, hop));
+        if refused(None) || refused(Some(sending.hop)) {
             self.violate(Violation::ToldFalsely);
         }
         let known = &history.committed[index as usize - 1];
@@ -219,10 +242,16 @@ impl Record {
         outcome: &Outcome<Reply>,
         corners: &Corners,
     ) {
-        let wait = self.waits.remove(&ticket).filter(|wait| wait.server == step.server);
+        let wait = self.waits.remove(&(step.server, ticket));
         let Some(wait) = wait else { return self.violate(Violation::ToldFalsely) };
+        if let Outcome::Done(_) = outcome {
+            self.note_shown(step, &wait, corners);
+        }
         let applied = up_to(&history.committed, step.applied);
-        let place = commands(&history.committed).find(|(_, sending)| sending.ticket == ticket);
+        let one = |sending: &Sending| {
+            sending.ticket == ticket && (wait.passes || sending.hop == wait.hop)
+        };
+        let place = commands(&history.committed).find(|(_, sending)| one(sending));
         let place = place.map(|(index, _)| index);
         let truly = match (outcome, &wait.read) {
             (Outcome::Done(reply), Some((asked, key))) => {
@@ -233,8 +262,8 @@ impl Record {
                 *reply == service_at(&history.committed, step.applied).read(key)
             }
             (Outcome::Done(reply), None) => {
-                corners.reach(Corner::Executed);
-                let place = place.filter(|index| *index <= step.applied);
+                corners.reach(if wait.sent { Corner::ExecutedThere } else { Corner::Executed });
+                let place = place.filter(|index| wait.sent || *index <= step.applied);
                 place.is_some_and(|index| *reply == reply_at(&history.committed, index))
             }
             (Outcome::NotExecuted { leader }, read) => {
@@ -250,9 +279,13 @@ impl Record {
                     None => {}
                 }
                 if read.is_none() {
-                    self.refused.insert(ticket);
+                    self.refused.insert((ticket, (!wait.passes).then_some(wait.hop)));
                 }
                 place.is_none()
+            }
+            (Outcome::Unknown, None) if wait.sent => {
+                corners.reach(Corner::LostOnTheWay);
+                true
             }
             (Outcome::Unknown, None) => match (wait.entry, restored) {
                 (Some(entry), Some(id)) if !step.deadline => {
@@ -273,6 +306,43 @@ impl Record {
         if !truly {
             self.violate(Violation::ToldFalsely);
         }
+    }
+}
+
+impl Record {
+    fn was_sent(&self, step: &Step<'_>, ticket: Ticket) -> bool {
+        self.waits.get(&(step.server, ticket)).is_some_and(|wait| wait.sent)
+    }
+
+    /// A read was answered. PROP-DUE.
+    fn note_shown(&mut self, step: &Step<'_>, wait: &Wait, corners: &Corners) {
+        let (Some((_, key)), Some((term, until))) = (&wait.read, wait.until) else { return };
+        if step.leads != Some(term) {
+            return;
+        }
+        if step.service.ends(key).is_some_and(|ends| ends <= until) {
+            self.violate(Violation::ShownLate);
+        }
+        if step.later && step.service.clock() >= until {
+            corners.reach(Corner::HeldForTick);
+        }
+    }
+
+    /// A command goes on, or is submitted again: the sending before surely was not executed and never will be.
+    fn goes_on(&mut self, step: &Step<'_>, history: &History<Sending>, ticket: Ticket, sent: bool) {
+        let Some(wait) = self.waits.get_mut(&(step.server, ticket)) else {
+            return self.violate(Violation::ToldFalsely);
+        };
+        let hop = wait.hop;
+        wait.hop += 1;
+        wait.entry = None;
+        wait.sent = sent;
+        let executed =
+            |(_, sending): (Index, &Sending)| (sending.ticket, sending.hop) == (ticket, hop);
+        if commands(&history.committed).any(executed) {
+            self.violate(Violation::ToldFalsely);
+        }
+        self.refused.insert((ticket, Some(hop)));
     }
 }
 

@@ -27,11 +27,14 @@ const fn bounds(servers: ServerBounds, programs: [Program; 3]) -> Bounds {
         beats: 1,
         background: false,
         linearizable: false,
+        passes: false,
+        lost: 0,
+        latest: 0,
         keep_heard: false,
     }
 }
 
-use Program::{Appends, AppendsGets, Gets, GetsPuts, Nothing, Puts};
+use Program::{Appends, AppendsGets, Bare, Gets, GetsPuts, Nothing, Puts, SetsForGets};
 
 /// Three servers, two terms, two rivals in turn; a command at each: one is cut off, or goes on with the successor.
 pub(super) const RIVALS: Bounds = Bounds {
@@ -172,6 +175,37 @@ pub(super) const READS: Bounds = Bounds {
     )
 };
 
+/// Two servers that lead in turn, and pass a command on whose second execution would show.
+pub(super) const PASSES: Bounds = Bounds {
+    passes: true,
+    lost: 1,
+    deadlines: 1,
+    ..bounds(
+        ServerBounds {
+            max_term: 2,
+            campaigners: N01,
+            in_turn: true,
+            converge_every: 100,
+            ..ServerBounds::plain(2)
+        },
+        [Bare, Nothing, Nothing],
+    )
+};
+
+/// Two servers whose clocks jump, and a key that has little to live.
+pub(super) const CLOCKS: Bounds = Bounds {
+    latest: 2,
+    ..bounds(
+        ServerBounds {
+            max_term: 1,
+            campaigners: N0,
+            converge_every: 100,
+            ..ServerBounds::plain(2)
+        },
+        [SetsForGets, Nothing, Nothing],
+    )
+};
+
 /// The runs of the standard set.
 pub const GROUPS: &[GroupRun] = &[
     Run {
@@ -209,5 +243,17 @@ pub const GROUPS: &[GroupRun] = &[
         about: "a read at a leader while a rival takes over and commits its no-op",
         bounds: READS,
         reaches: &[ReadAnswered, ReadAskedAgain],
+    },
+    Run {
+        name: "group-passes",
+        about: "commands are passed on to the leader, which changes; connections are lost and callers late",
+        bounds: PASSES,
+        reaches: &[PassedOn, PassedBack, ExecutedThere, LostOnTheWay],
+    },
+    Run {
+        name: "group-clocks",
+        about: "a key with little to live, on servers whose clocks jump: who asks too late does not see it",
+        bounds: CLOCKS,
+        reaches: &[HeldForTick],
     },
 ];

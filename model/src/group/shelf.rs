@@ -4,7 +4,8 @@
 //! ordered and how it is saved in a path. What a snapshot carries is the state itself.
 
 use crate::node::{Recipe, Service, Tag};
-use protocol::kv::{Bytes, Command, Exact, Limits, Op, Reply, Seq, Store, Version};
+use protocol::clock::Stamp;
+use protocol::kv::{Bytes, Command, Exact, KeyOp, Limits, Op, Reply, Seq, Store, Version};
 use protocol::raft::Paper;
 use protocol::rsm::{Rules, StateMachine, Ticket};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -46,16 +47,38 @@ pub(super) const fn call_of(ticket: Ticket) -> (Call, u32) {
 /// A command as it was sent once: two sendings of a call are told apart.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Sending {
-    /// Who waits for it.
+    /// Who waits for it. 0: the server itself, and it is a tick.
     pub ticket: Ticket,
+    /// How often it was sent on or submitted again before.
+    #[serde(default)]
+    pub hop: u8,
+    /// The stamp of the leader that took it.
+    #[serde(default)]
+    pub stamp: Stamp,
     /// The command.
     pub command: Command,
+}
+
+/// A tick.
+pub(super) fn tick(stamp: Stamp) -> Sending {
+    let command = Command { key: Bytes::from("x"), op: Op::Get, once: None };
+    Sending { ticket: 0, hop: 0, stamp, command }
 }
 
 impl fmt::Debug for Sending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ((client, seq), attempt) = call_of(self.ticket);
-        write!(f, "c{client}#{seq}.{attempt} {:?}", self.command.op)
+        if self.ticket == 0 {
+            return write!(f, "tick {}", self.stamp);
+        }
+        write!(f, "c{client}#{seq}.{attempt} {:?}", self.command.op)?;
+        if self.hop > 0 {
+            write!(f, " hop {}", self.hop)?;
+        }
+        if self.stamp > 0 {
+            write!(f, " at {}", self.stamp)?;
+        }
+        Ok(())
     }
 }
 
@@ -92,6 +115,14 @@ impl Shelf {
         self.executed.contains(&call)
     }
 
+    /// When a key goes, if it has a deadline.
+    pub(super) fn ends(&self, key: &Bytes) -> Option<Stamp> {
+        match self.store.read(key, &Op::Key(KeyOp::Ttl { absolute: true, ms: true })) {
+            Some(Reply::Int(ends)) => Stamp::try_from(ends).ok(),
+            _ => None,
+        }
+    }
+
     /// Whether there are records.
     pub fn has_records(&self) -> bool {
         self.commands.iter().any(|sending| sending.command.once.is_some())
@@ -104,6 +135,11 @@ impl StateMachine for Shelf {
     type Reply = Reply;
 
     fn apply(&mut self, sending: &Sending) -> Reply {
+        if sending.ticket == 0 {
+            self.store.tick(sending.stamp);
+            self.commands.push(sending.clone());
+            return Reply::Ok;
+        }
         let mut command = sending.command.clone();
         let call = call_of(sending.ticket).0;
         if self.commands.len() < self.forgotten {
@@ -115,7 +151,7 @@ impl StateMachine for Shelf {
         }
         let version = |store: &Store<Exact>| store.get(&command.key).map(|(_, version)| version);
         let before = version(&self.store);
-        let reply = self.store.apply(0, &command);
+        let reply = self.store.apply(sending.stamp, &command);
         let after = version(&self.store);
         if before != after {
             self.twice |= self.executed.contains(&call);
@@ -133,6 +169,18 @@ impl StateMachine for Shelf {
     fn read(&self, key: &Bytes) -> Reply {
         self.store.read(key, &Op::Get).expect("a Get only reads")
     }
+
+    fn clock(&self) -> Stamp {
+        self.store.clock()
+    }
+
+    fn deadline(&self) -> Option<Stamp> {
+        self.store.nearest_deadline()
+    }
+
+    fn tick(&self, stamp: Stamp) -> Option<Sending> {
+        Some(tick(stamp))
+    }
 }
 
 impl Service for Shelf {
@@ -149,8 +197,11 @@ impl Service for Shelf {
     }
 
     fn proposal(_: Tag) -> Sending {
-        let command = Command { key: Bytes::from("x"), op: Op::Get, once: None };
-        Sending { ticket: 0, command }
+        tick(0)
+    }
+
+    fn again(sending: &Sending) -> Sending {
+        Sending { hop: sending.hop + 1, ..sending.clone() }
     }
 
     fn first_read(boots: u8) -> u64 {

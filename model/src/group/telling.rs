@@ -31,6 +31,12 @@ pub fn bounds_text(bounds: &Bounds) -> String {
     if bounds.servers.heartbeats {
         text += &format!(" hb×{}", bounds.beats);
     }
+    if bounds.lost > 0 {
+        text += &format!(" {}lost", bounds.lost);
+    }
+    if bounds.latest > 0 {
+        text += &format!(" clocks≤{}", bounds.latest);
+    }
     let words = [
         (bounds.each_its_own, "own"),
         (bounds.at_leaders, "at-leaders"),
@@ -38,6 +44,7 @@ pub fn bounds_text(bounds: &Bounds) -> String {
         (bounds.background, "background"),
         (!bounds.linearizable, "no-order"),
         (bounds.keep_heard, "heard"),
+        (bounds.passes, "passes"),
     ];
     for (_, word) in words.iter().filter(|(on, _)| *on) {
         text.push(' ');
@@ -59,6 +66,9 @@ pub fn describe(action: &Action) -> String {
             Stimulus::Server(stimulus) => format!("n{}  {stimulus:?}", usize::from(*id)),
             Stimulus::Call(client, to) => format!("c{client} calls {to:?}"),
             Stimulus::Retry(client, to) => format!("c{client} calls again {to:?}"),
+            Stimulus::Arrive(parcel) => format!("arrives  {parcel:?}"),
+            Stimulus::Stay(parcel) => format!("has not left  {parcel:?}"),
+            Stimulus::Lose(from, to) => format!("{from:?} loses its connection to {to:?}"),
             Stimulus::Hear(letter) => {
                 let ((client, seq), attempt) = call_of(letter.ticket);
                 format!("c{client} hears of #{seq}.{attempt}: {:?}", letter.answer)
@@ -108,6 +118,9 @@ pub(super) fn consequences<W: Rules>(old: &State<W>, new: &State<W>) -> Vec<Stri
     let was = sent(old);
     for Envelope { src, dst, msg } in sent(new).into_iter().filter(|one| !was.contains(one)) {
         lines.push(format!("n{} → n{}  {msg:?}", usize::from(src), usize::from(dst)));
+    }
+    for parcel in new.errands.under_way.difference(&old.errands.under_way) {
+        lines.push(format!("{parcel:?}"));
     }
     for letter in new.mail.difference(&old.mail) {
         let ((client, seq), attempt) = call_of(letter.ticket);

@@ -47,6 +47,12 @@ pub trait Service:
     /// A command that a leader proposes by itself.
     fn proposal(tag: Tag) -> Self::Command;
 
+    /// A command as it is sent or submitted once more: two sendings are told apart.
+    #[must_use]
+    fn again(command: &Self::Command) -> Self::Command {
+        command.clone()
+    }
+
     /// From which number on the machine numbers its reads in a server's life. None: the adapter names all reads.
     fn first_read(boots: u8) -> u64;
 

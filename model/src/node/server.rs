@@ -1,12 +1,14 @@
 //! The actor: inputs from stateright, effects carried out, disks that finish or forget.
 
+use super::claims::{Before, Came};
 use super::{
-    Armed, CommandOf, Event, Node, PacketOf, Pending, Recipe, Service, Stimulus, StimulusOf, Tag,
+    Armed, CommandOf, Event, Node, PacketOf, Pending, Recipe, ReplyOf, Service, Stimulus,
+    StimulusOf, Tag,
 };
 use protocol::log::Durable;
 use protocol::raft::{self, Body, Config, Effect, Message, Refusal, Timer};
 use protocol::rsm::{self, Input, Rsm, StateMachine};
-use protocol::{Index, LogId, Machine, NodeId, ReadId, Term, Write, replica};
+use protocol::{LogId, Machine, NodeId, ReadId, Write, replica};
 use stateright::actor::{Actor, Id, Out};
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -103,6 +105,7 @@ impl<R: Recipe> Server<R> {
         let mut node = Node {
             rsm,
             armed: Armed::default(),
+            retries: false,
             pending: VecDeque::new(),
             disk,
             files,
@@ -137,8 +140,8 @@ impl<R: Recipe> Server<R> {
         for effect in effects {
             let effect = match effect {
                 rsm::Effect::Raft(effect) => effect,
-                rsm::Effect::Tell { ticket, outcome } => {
-                    node.events.push(Event::Told { ticket, outcome });
+                other => {
+                    note(node, other);
                     continue;
                 }
             };
@@ -259,14 +262,24 @@ impl<R: Recipe> Server<R> {
             Stimulus::Copy => node.copy = Some((node.applied(), node.rsm.service().clone())),
             Stimulus::Compact => self.compact(node, out),
             Stimulus::Campaign => self.feed(node, raft_input(raft::Input::Campaign), out),
-            Stimulus::Submit(ticket, command) => {
-                self.feed(node, Input::Submit(vec![(ticket, command)]), out);
+            Stimulus::Submit(caller, command) => {
+                self.feed(node, Input::Submit(vec![(caller, command)]), out);
             }
             Stimulus::Ask(ticket, query) => {
                 self.feed(node, Input::Read(vec![(ticket, query)]), out);
             }
             Stimulus::GiveUpParked(below) => self.feed(node, Input::GiveUpParked { below }, out),
             Stimulus::GiveUp(below) => self.feed(node, Input::GiveUp { below }, out),
+            Stimulus::Clock(now) => self.feed(node, Input::Clock { now }, out),
+            Stimulus::NotPassed(ticket) => self.feed(node, Input::NotPassed { ticket }, out),
+            Stimulus::Answer(from, ticket, outcome) => {
+                self.feed(node, Input::Answer { from, ticket, outcome }, out);
+            }
+            Stimulus::Lost(server) => self.feed(node, Input::Lost { node: server }, out),
+            Stimulus::Retry => {
+                node.retries = false;
+                self.feed(node, Input::Retry, out);
+            }
         }
         node.forget_files();
     }
@@ -387,58 +400,18 @@ fn raft_input<S: StateMachine>(input: raft::Input) -> Input<'static, S> {
     Input::Replica(replica::Input::Raft(input))
 }
 
-/// What of an input the claims about its step look at.
-struct Came {
-    message: Option<(NodeId, Message)>,
-    timer: Option<Timer>,
-}
-
-impl Came {
-    const fn of<S: StateMachine>(input: &Input<'_, S>) -> Self {
-        match *input {
-            Input::Replica(replica::Input::Message { from, message, .. })
-            | Input::Install { from, message, .. } => {
-                Self { message: Some((from, message)), timer: None }
-            }
-            Input::Replica(replica::Input::Raft(raft::Input::Timer(timer))) => {
-                Self { message: None, timer: Some(timer) }
-            }
-            _ => Self { message: None, timer: None },
+/// What the machine asks of a driver beyond Raft.
+fn note<R: Recipe>(node: &mut Node<R>, effect: rsm::Effect<ReplyOf<R>>) {
+    node.events.push(match effect {
+        rsm::Effect::Tell { ticket, outcome } => Event::Told { ticket, outcome },
+        rsm::Effect::Pass { to, ticket } => Event::Passed { to, ticket },
+        rsm::Effect::Resubmit { ticket } => Event::Again { ticket },
+        rsm::Effect::ArmRetry => {
+            node.retries = true;
+            return;
         }
-    }
-}
-
-/// What of a server's state one step is compared with.
-struct Before {
-    commit: Index,
-    term: Term,
-    last: Index,
-    leads: bool,
-    heard: bool,
-    matched: Vec<Index>,
-    /// A snapshot has come that ends at another entry than the log has there.
-    contradicts: bool,
-}
-
-impl Before {
-    fn of<R: Recipe>(node: &Node<R>, came: &Came) -> Self {
-        let raft = node.replica().raft();
-        let contradicts = match came.message {
-            Some((_, Message { body: Body::InstallSnapshot { id }, .. })) => {
-                raft.terms().term_at(id.last.index).is_some_and(|term| term != id.last.term)
-            }
-            _ => false,
-        };
-        Self {
-            commit: raft.commit(),
-            term: raft.term(),
-            last: raft.last().index,
-            leads: raft.leads(),
-            heard: raft.heard(),
-            matched: raft.progress().iter().map(|peer| peer.matched).collect(),
-            contradicts,
-        }
-    }
+        rsm::Effect::Raft(_) => return,
+    });
 }
 
 impl<R: Recipe> Actor for Server<R> {

@@ -6,17 +6,16 @@ use super::{
     wall_ms,
 };
 use crate::raft::{Callers, Job, Request};
-use crate::rsm::{Coded, StateMachine, encode};
-use protocol::kv::Stamp;
-use protocol::rsm::{Input, Ticket};
+use crate::rsm::{Coded, StateMachine};
+use protocol::rsm::Input;
 use std::time::Duration;
 
 impl<S: StateMachine, K: Callers<S>> Core<S, K> {
     pub(super) fn finish_round(&mut self) {
-        self.look_after_clock();
         self.submit_commands();
         self.submit_reads();
         self.look_after_log();
+        self.arm_clock();
         if self.state.waiting.len() > 0 {
             let now = self.now_us();
             self.state.waiting.mark(now);
@@ -59,16 +58,7 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
     }
 
     fn submit_reads(&mut self) {
-        if !self.state.held.is_empty() && self.is_due(self.state.held_until) {
-            return;
-        }
-        let mut reads = std::mem::take(&mut self.state.held);
-        if self.is_due(self.stamp()) {
-            self.state.held_until = self.stamp();
-            self.state.held = std::mem::take(&mut self.state.reads);
-        } else {
-            reads.append(&mut self.state.reads);
-        }
+        let reads = std::mem::take(&mut self.state.reads);
         if reads.is_empty() {
             return;
         }
@@ -76,8 +66,7 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         for Request { caller, what, .. } in reads {
             let What::Query(query) = what else { continue };
             if self.state.waiting.len() < self.options.max_waiting {
-                let origin = Origin::Caller(caller);
-                let slot = Slot { origin, command: None, passed: None, bytes: 0 };
+                let slot = Slot { origin: Origin::Caller(caller), command: None, bytes: 0 };
                 submitted.push((self.state.waiting.add(slot), query));
             } else {
                 self.callers.tell(caller, Outcome::Busy);
@@ -86,43 +75,23 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         self.step(Input::Read(submitted));
     }
 
-    /// Whether something is due by `time` that the service does not know to be, for its clock stands before that. A
-    /// read that comes now waits for the tick, or it might see what should be gone.
-    fn is_due(&self, time: Stamp) -> bool {
-        let deadline = self.rsm.service().service.deadline();
-        let clock = self.rsm.service().clock;
-        self.leads() && deadline.is_some_and(|due| clock < due && due <= time)
+    /// Tells the machine where the group's clock is, by this server's clocks.
+    pub(super) fn look_at_clock(&mut self) {
+        let (leads, clock) = (self.rsm.replica().raft().leads(), self.rsm.service().clock);
+        let now_ms = self.now_us() / 1000;
+        self.state.estimate.keep(leads, clock, wall_ms(), now_ms);
+        self.step(Input::Clock { now: self.state.estimate.now(now_ms) });
     }
 
-    /// Steers or learns the estimate, and proposes the service's tick when it is due.
-    fn look_after_clock(&mut self) {
-        let now_ms = self.now_us() / 1000;
-        let clock = self.rsm.service().clock;
-        if !self.leads() {
-            if clock != self.state.seen {
-                self.state.seen = clock;
-                self.state.estimate.learn(clock, now_ms);
-            }
-            return;
-        }
-        self.state.seen = clock;
-        self.state.estimate.steer(wall_ms(), now_ms);
-        let Some(due) = self.rsm.service().service.deadline() else { return };
-        let now = self.stamp();
-        if due > now {
-            if self.state.tick_at != Some(due) {
-                self.state.tick_at = Some(due);
-                self.set_timer(TICK, Duration::from_millis((due - now).min(LONGEST_TICK_MS)));
-            }
-            return;
-        }
-        if self.state.ticking.is_some() {
-            return;
-        }
-        let tick = self.rsm.service().service.tick();
-        if let Some(command) = tick.and_then(|tick| encode(&tick).ok()) {
-            self.state.ticking = Some(self.state.waiting.next());
-            self.submit(vec![(Origin::Nobody, command, false)]);
+    /// Sets the timer for when the machine wants to be told.
+    fn arm_clock(&mut self) {
+        let wants = self.rsm.wants_clock();
+        if let Some(due) = wants
+            && self.state.tick_at != wants
+        {
+            self.state.tick_at = wants;
+            let after = due.saturating_sub(self.rsm.time()).clamp(1, LONGEST_TICK_MS);
+            self.set_timer(TICK, Duration::from_millis(after));
         }
     }
 
@@ -143,21 +112,8 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
     /// Has a snapshot written that the program made, if it goes beyond the present one.
     pub(super) fn cut(&mut self, commands: u64, service: S) {
         let terms = self.rsm.replica().raft().terms();
-        let (base, applied) = (terms.base().index, self.rsm.applied());
-        // No-ops are counted in an index and not among commands.
-        let (mut low, mut high) = (base, applied);
-        while low < high {
-            let middle = high - (high - low) / 2;
-            if middle - terms.runs_through(middle) <= commands {
-                low = middle;
-            } else {
-                high = middle - 1;
-            }
-        }
-        if low == base || low - terms.runs_through(low) != commands {
-            return;
-        }
-        let id = terms.snapshot_at(low).expect("what is applied is in the log");
+        let Some(index) = terms.index_of_command(commands, self.rsm.applied()) else { return };
+        let id = terms.snapshot_at(index).expect("what is applied is in the log");
         let state = Coded { service, clock: self.rsm.service().clock };
         // The jobs' thread ends only with this one.
         let _ = self.jobs.post_always(Job::Take { id, state });
@@ -172,14 +128,6 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         self.step(Input::GiveUpParked { below: parked });
         let late = self.state.waiting.below(before(self.options.deadline));
         self.step(Input::GiveUp { below: late });
-        let passed: Vec<Ticket> = self.state.waiting.passed(late, |_| true).collect();
-        passed.into_iter().for_each(|ticket| self.tell(ticket, Outcome::Unknown));
-        let again = std::mem::take(&mut self.state.again);
-        let (over, again) = again.into_iter().partition(|ticket| *ticket < parked);
-        self.state.again = again;
-        let over: Vec<Ticket> = over;
-        let leader = self.rsm.replica().raft().leader();
-        over.into_iter().for_each(|ticket| self.tell(ticket, Outcome::NotExecuted { leader }));
         self.state.waiting.forget(before(self.options.deadline));
         self.state.sweeping = false;
     }
@@ -187,18 +135,11 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
     /// At the end: whoever still waits is told what is known, for who is told nothing may ask again.
     pub(super) fn give_up(&mut self) {
         let leader = self.rsm.replica().raft().leader().filter(|&leader| leader != self.options.me);
-        for ticket in std::mem::take(&mut self.state.again) {
-            self.tell(ticket, Outcome::NotExecuted { leader });
-        }
         let next = self.state.waiting.next();
         self.step(Input::GiveUpParked { below: next });
         self.step(Input::GiveUp { below: next });
-        let passed: Vec<Ticket> = self.state.waiting.passed(next, |_| true).collect();
-        passed.into_iter().for_each(|ticket| self.tell(ticket, Outcome::Unknown));
-        let State { commands, reads, held, .. } = &mut self.state;
-        for Request { caller, .. } in
-            commands.drain(..).chain(reads.drain(..)).chain(held.drain(..))
-        {
+        let State { commands, reads, .. } = &mut self.state;
+        for Request { caller, .. } in commands.drain(..).chain(reads.drain(..)) {
             self.callers.tell(caller, Outcome::NotExecuted { leader });
         }
         self.callers.flush();

@@ -131,8 +131,8 @@ impl Cell {
 }
 
 impl Single {
-    /// Gives `next` what the key can be after this, if it was `cell`. Without a reply that is where it took effect; with
-    /// `idle` also where it found nothing to do, as an operation of a pending Multi may.
+    /// Gives `next` what the key can be after this, if it was `cell`. Without a reply that is where it took effect;
+    /// with `idle` also where it found nothing to do, as an operation of a pending Multi may.
     pub(super) fn apply(&self, ways: &Ways, cell: Cell, idle: bool, next: &mut impl FnMut(Cell)) {
         match self.shown {
             None => self.pending(ways, cell, idle, next),

@@ -80,25 +80,34 @@ fn pairs<'a>(asked: &Asked<'a, Op, Ret>, keys: &mut Keys) -> Vec<Pair<'a>> {
     op.singles().enumerate().map(pair).collect()
 }
 
-/// A trie of every value that somebody saw or expects.
-fn seen(all: &mut [Vec<Pair<'_>>], keys: usize) -> Trie {
-    let mut trie = Trie::new();
+/// Puts every value that somebody saw or expects into a trie, and looks what else was seen.
+fn look(kv: Kv, all: &mut [Vec<Pair<'_>>], keys: usize) -> Ways {
+    let trie = Trie::new();
+    let mut ways = Ways { trie, versions: false, floors: kv.deletes, lengths: false };
     // Of each key, where the last value was put in.
     let mut near = vec![0; keys];
     for Pair { op, ret, cell, expected, shown } in all.iter_mut().flatten() {
         let Some(cell) = *cell else { continue };
         let near = &mut near[cell];
-        if let Op::Cas { expected: value, .. } = op {
-            *expected = trie.insert(*near, value);
-            *near = *expected;
+        match op {
+            Op::Cas { expected: value, .. } => {
+                *expected = ways.trie.insert(*near, value);
+                *near = *expected;
+            }
+            Op::Put { .. } | Op::Delete { expected: Some(_), .. } => ways.versions = true,
+            _ => {}
         }
-        if let Some(Ret::Done { value: Some(value), .. }) = ret {
-            *shown = trie.insert(*near, value);
-            *near = *shown;
+        if let Some(Ret::Done { value, version, length }) = ret {
+            ways.versions |= version.is_some();
+            ways.lengths |= length.is_some();
+            if let Some(value) = value {
+                *shown = ways.trie.insert(*near, value);
+                *near = *shown;
+            }
         }
     }
-    trie.finish();
-    trie
+    ways.trie.finish();
+    ways
 }
 
 /// The object of these operations, and the operations as it takes them.
@@ -106,17 +115,7 @@ pub(super) fn prepare(kv: Kv, operations: &[Asked<'_, Op, Ret>]) -> (Part, Vec<S
     let mut keys = Keys::default();
     let mut all: Vec<Vec<Pair<'_>>> =
         operations.iter().map(|asked| pairs(asked, &mut keys)).collect();
-    let trie = seen(&mut all, keys.all.len());
-    let any = |look: fn(&Pair<'_>) -> bool| all.iter().flatten().any(look);
-    let ways = Ways {
-        trie,
-        versions: any(|pair| {
-            let expects = matches!(pair.op, Op::Put { .. } | Op::Delete { expected: Some(_), .. });
-            expects || matches!(pair.ret, Some(Ret::Done { version: Some(_), .. }))
-        }),
-        floors: kv.deletes,
-        lengths: any(|pair| matches!(pair.ret, Some(Ret::Done { length: Some(_), .. }))),
-    };
+    let ways = look(kv, &mut all, keys.all.len());
     let step = |pairs: &Vec<Pair<'_>>| {
         let mut singles: Vec<Single> = pairs.iter().map(|pair| single(pair, &ways)).collect();
         for position in 1..singles.len() {
@@ -152,7 +151,11 @@ fn single(pair: &Pair<'_>, ways: &Ways) -> Single {
             Act::Cas { expected, value: ways.value(value) }
         }
     };
+    let reads = matches!(pair.op, Op::Get { .. } | Op::Append { .. });
+    let appends = matches!(pair.op, Op::Append { .. });
     let shown = pair.ret.map(|ret| match ret {
+        Ret::Done { value: Some(_), .. } if !reads => Shown::Never,
+        Ret::Done { length: Some(_), .. } if !appends => Shown::Never,
         Ret::Done { value, version, length } => {
             let value = value.as_ref().map(|_| ways.trie.point(pair.shown));
             Shown::Done { value, version: *version, length: *length }

@@ -22,8 +22,8 @@ struct Node {
     sibling: u32,
 }
 
-/// A value that begins one in the trie: it lies on the edge that ends in this node, or on the node itself. Its other name
-/// is its length, so two values have the same point only if they are the same.
+/// A value that begins one in the trie: it lies on the edge that ends in this node, or on the node itself. Its other
+/// name is its length, so two values have the same point only if they are the same.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Point {
     node: u32,
@@ -40,7 +40,12 @@ pub struct Trie {
 
 /// How many bytes two texts have in common at their beginning.
 fn common(one: &[u8], two: &[u8]) -> usize {
-    const CHUNK: usize = 64;
+    const CHUNK: usize = 256;
+    // Nearly always one begins the other.
+    let shorter = one.len().min(two.len());
+    if one[..shorter] == two[..shorter] {
+        return shorter;
+    }
     let whole = one.chunks_exact(CHUNK).zip(two.chunks_exact(CHUNK));
     let start = CHUNK * whole.take_while(|(one, two)| one == two).count();
     let rest = one[start..].iter().zip(&two[start..]);

@@ -7,7 +7,7 @@
 use super::op::{Deadline, Op};
 use super::reply::{Fault, Reply};
 use super::totals::Totals;
-use super::{Bytes, Item, Limits, Pages, Rules, Slot, Stamp, Version, keys, strings};
+use super::{Bytes, Item, Pages, Rules, Slot, Stamp, Version, keys, strings};
 
 /// The deadlines of all keys that have one, the nearest first.
 pub(super) type Deadlines = Pages<(Stamp, Bytes), ()>;
@@ -50,7 +50,8 @@ impl<'a, R: Rules> View<'a, R> {
 /// What writers change: one slot, at one time.
 pub(super) struct Edit<'a, R> {
     pub rules: R,
-    pub limits: &'a Limits,
+    /// The longest value that an operation may make of a shorter one.
+    pub value_bytes: usize,
     pub clock: Stamp,
     /// The stamp of the entry that is applied: not later than the clock.
     pub stamp: Stamp,
@@ -105,7 +106,7 @@ impl<R: Rules> Edit<'_, R> {
             }
             Op::Append { value } => {
                 let (old, deadline) = old.map_or_else(Default::default, Item::parts);
-                if old.as_ref().len() + value.as_ref().len() > self.limits.value_bytes {
+                if old.as_ref().len() + value.as_ref().len() > self.value_bytes {
                     return Reply::Fault(Fault::TooLong);
                 }
                 let version = self.put(key, old.followed_by(value), deadline);

@@ -55,7 +55,7 @@ pub(super) fn write<R: Rules>(
         StringOp::Append { value } => {
             let (old, deadline) = edit.item(key).map_or_else(Default::default, Item::parts);
             let length = old.as_ref().len() + value.as_ref().len();
-            if length > edit.limits.value_bytes {
+            if length > edit.value_bytes {
                 return Err(Fault::TooLong);
             }
             edit.put(key, old.followed_by(value), deadline);
@@ -115,7 +115,7 @@ fn set_range<R: Rules>(
         return Ok(count(old.as_ref().len()));
     }
     let offset = usize::try_from(offset).map_err(|_| Fault::TooLong)?;
-    let end = offset.checked_add(value.len()).filter(|end| *end <= edit.limits.value_bytes);
+    let end = offset.checked_add(value.len()).filter(|end| *end <= edit.value_bytes);
     let end = end.ok_or(Fault::TooLong)?;
     let mut new: Vec<u8> = old.into();
     new.resize(new.len().max(end), 0);

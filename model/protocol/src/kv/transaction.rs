@@ -69,9 +69,16 @@ impl Transaction {
 impl<R: Rules> Store<R> {
     /// Applies what an entry of the log does.
     pub fn work(&mut self, stamp: Stamp, work: &Work) -> Reply {
+        self.work_within(stamp, work, self.limits.value_bytes)
+    }
+
+    /// The same, and no operation makes a value longer than `value_bytes`, nor than the store's own bound. It is part
+    /// of the entry, put there by the server that was asked: were it each server's own, replicas with different
+    /// settings would differ. A call that is sent again with another bound is still the same call.
+    pub fn work_within(&mut self, stamp: Stamp, work: &Work, value_bytes: usize) -> Reply {
         match work {
-            Work::Command(command) => self.apply(stamp, command),
-            Work::Transaction(transaction) => self.transact(stamp, transaction),
+            Work::Command(command) => self.apply_within(stamp, command, value_bytes),
+            Work::Transaction(transaction) => self.transact_within(stamp, transaction, value_bytes),
             Work::Tick => {
                 self.tick(stamp);
                 Reply::Ok
@@ -90,6 +97,15 @@ impl<R: Rules> Store<R> {
 
     /// Applies a transaction: a reply for each operation, or [`Reply::WatchFailed`], and then nothing was done.
     pub fn transact(&mut self, stamp: Stamp, transaction: &Transaction) -> Reply {
+        self.transact_within(stamp, transaction, self.limits.value_bytes)
+    }
+
+    fn transact_within(
+        &mut self,
+        stamp: Stamp,
+        transaction: &Transaction,
+        value_bytes: usize,
+    ) -> Reply {
         let Transaction { watched, ops, once } = transaction;
         let slot = match transaction.slot() {
             Ok(Some(slot)) => slot,
@@ -105,7 +121,8 @@ impl<R: Rules> Store<R> {
         };
         let rules = self.rules;
         let once = once.filter(|_| ops.iter().any(|(_, op)| op.writes() && rules.records(op)));
-        self.execute(stamp, slot, once, || transaction.print(), |edit| edit.transact(watched, ops))
+        let print = || transaction.print();
+        self.execute(stamp, value_bytes, slot, once, print, |edit| edit.transact(watched, ops))
     }
 
     /// The reply to a transaction that only reads, without a place in the log; None if it may write.

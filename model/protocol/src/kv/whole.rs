@@ -174,7 +174,8 @@ impl<R: Rules> Store<R> {
         let Self { rules, limits, slots, clock, deadlines, totals, .. } = self;
         let slot = slots.get_or_insert_with(slot, Slot::default);
         let (rules, clock) = (*rules, *clock);
-        run(&mut Edit { rules, limits, clock, stamp: clock, slot, deadlines, totals })
+        let value_bytes = limits.value_bytes;
+        run(&mut Edit { rules, value_bytes, clock, stamp: clock, slot, deadlines, totals })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The decisions of the replicated state machine, each with its id in SPEC.md.
 
 use super::waiters::Verdict;
+use crate::clock::Stamp;
 use crate::types::{Index, LogId};
 use core::fmt;
 use core::hash::Hash;
@@ -41,6 +42,32 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
     /// RSM-PARK-1. Whether those who are parked go on now.
     fn may_go_on(&self, leader_known: bool) -> bool {
         leader_known
+    }
+
+    /// RSM-PASS-1. Whether a command of which this was found out may go on to another server, or be submitted again.
+    fn may_pass(&self, verdict: Verdict) -> bool {
+        verdict == Verdict::NotExecuted
+    }
+
+    /// RSM-PASS-2. What is known of a command that left over a connection that is lost.
+    fn when_lost(&self) -> Verdict {
+        Verdict::Unknown
+    }
+
+    /// RSM-PASS-3. Whether what waits to be tried again is submitted now: the timer has fired, or a leader is known.
+    fn may_submit_again(&self) -> bool {
+        true
+    }
+
+    /// RSM-DUE-1. Whether a read waits: by the leader's estimate, `until`, a key was due when it came, of which the
+    /// service, whose clock is behind that, does not know.
+    fn must_wait(&self, leads: bool, clock: Stamp, due: Option<Stamp>, until: Stamp) -> bool {
+        leads && due.is_some_and(|due| clock < due && due <= until)
+    }
+
+    /// RSM-TICK-1. Whether a tick is proposed: something is due by the leader's estimate.
+    fn must_tick(&self, leads: bool, due: Option<Stamp>, now: Stamp) -> bool {
+        leads && due.is_some_and(|due| due <= now)
     }
 
     /// RSM-READ-2. Whether a read is answered from this server's state without a word to anybody: never.

@@ -1,10 +1,20 @@
 //! Who is told what of a proposal. See [the module above](super).
 
-use super::{Rules, Ticket};
+use super::{Rules, TICK, Ticket};
 use crate::Machine;
 use crate::types::{Index, LogId, SnapshotId};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+
+/// Who waits for a command.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Caller {
+    /// Its name.
+    pub ticket: Ticket,
+    /// Whether it lets its server pass the command on to the leader.
+    pub passes: bool,
+}
 
 /// What may happen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,7 +22,7 @@ pub enum Input {
     /// A command was proposed as this entry.
     Proposed {
         /// Whose it is.
-        ticket: Ticket,
+        caller: Caller,
         /// Which entry.
         id: LogId,
     },
@@ -31,7 +41,7 @@ pub enum Input {
         /// The first index with another entry.
         first: Index,
     },
-    /// The callers with smaller tickets have waited long enough.
+    /// The callers with smaller tickets have waited long enough. The server itself waits on.
     Deadline {
         /// The smallest ticket that may wait on.
         below: Ticket,
@@ -55,7 +65,7 @@ pub enum Effect {
     /// Tell the caller.
     Tell {
         /// Whom.
-        ticket: Ticket,
+        caller: Caller,
         /// What.
         verdict: Verdict,
     },
@@ -68,7 +78,7 @@ pub enum Effect {
 pub struct Waiters<R> {
     rules: R,
     /// By index, then term.
-    waiting: BTreeMap<(Index, u64), Ticket>,
+    waiting: BTreeMap<(Index, u64), Caller>,
     applied: LogId,
 }
 
@@ -89,17 +99,17 @@ impl<R: Rules> Waiters<R> {
     }
 
     /// Tells everyone of whom `decide` knows, in the order of their entries.
-    fn tell(&mut self, decide: impl Fn(LogId, Ticket) -> Option<Verdict>, out: &mut Vec<Effect>) {
-        self.waiting.retain(|&(index, term), &mut ticket| {
-            let Some(verdict) = decide(LogId::new(term, index), ticket) else { return true };
-            out.push(Effect::Tell { ticket, verdict });
+    fn tell(&mut self, decide: impl Fn(LogId, Caller) -> Option<Verdict>, out: &mut Vec<Effect>) {
+        self.waiting.retain(|&(index, term), &mut caller| {
+            let Some(verdict) = decide(LogId::new(term, index), caller) else { return true };
+            out.push(Effect::Tell { caller, verdict });
             false
         });
     }
 
-    fn proposed(&mut self, ticket: Ticket, id: LogId) {
+    fn proposed(&mut self, caller: Caller, id: LogId) {
         assert!(id.index > self.applied.index, "what is proposed is not applied yet");
-        let other = self.waiting.insert((id.index, id.term), ticket);
+        let other = self.waiting.insert((id.index, id.term), caller);
         assert_eq!(other, None, "an entry is proposed once");
     }
 
@@ -110,11 +120,11 @@ impl<R: Rules> Waiters<R> {
         while let Some(first) = self.waiting.first_entry()
             && first.key().0 <= id.index
         {
-            let (&(index, term), &ticket) = (first.key(), first.get());
+            let (&(index, term), &caller) = (first.key(), first.get());
             let executed = rules.is_it(LogId::new(term, index), id);
             let verdict = if executed { Verdict::Executed } else { Verdict::NotExecuted };
             first.remove();
-            out.push(Effect::Tell { ticket, verdict });
+            out.push(Effect::Tell { caller, verdict });
         }
         // Whom an entry of the same term would tell was told by the first of that term.
         if id.term > self.applied.term {
@@ -155,14 +165,16 @@ impl<R: Rules> Machine for Waiters<R> {
     fn step(&mut self, input: Input, out: &mut Vec<Effect>) {
         let rules = self.rules;
         match input {
-            Input::Proposed { ticket, id } => self.proposed(ticket, id),
+            Input::Proposed { caller, id } => self.proposed(caller, id),
             Input::Applied { id } => self.applied(id, out),
             Input::Restored { id } => self.restored(id.last, out),
             Input::Truncated { first } => {
                 self.tell(|proposed, _| rules.at_truncation(proposed, first), out);
             }
             Input::Deadline { below } => {
-                let late = |_, ticket| (ticket < below).then(|| rules.at_deadline());
+                let late = |_, Caller { ticket, .. }| {
+                    (ticket != TICK && ticket < below).then(|| rules.at_deadline())
+                };
                 self.tell(late, out);
             }
         }

@@ -49,6 +49,14 @@ impl Twin {
         terms.len() as u64
     }
 
+    /// Where the command with a number is, among those that begin no run.
+    fn index_of_command(&self, number: u64, through: usize) -> Option<Index> {
+        let begins = |at: usize| at == 0 || self.terms[at - 1] != self.terms[at];
+        let commands = (0..self.last()).filter(|&at| !begins(at)).map(|at| at + 1);
+        let found = commands.clone().nth(usize::try_from(number.checked_sub(1)?).ok()?)?;
+        (found > self.base && found <= through).then_some(found as Index)
+    }
+
     fn snapshot_at(&self, index: usize) -> Option<SnapshotId> {
         Some(SnapshotId { last: self.id_at(index)?, runs: self.runs_through(index) })
     }
@@ -131,6 +139,11 @@ fn compare(terms: &Terms, twin: &Twin) {
         assert_eq!(terms.id_at(at), twin.id_at(index), "id at {at}");
         assert_eq!(terms.run_end(at), twin.run_end(index), "end of the run of {at}");
         assert_eq!(terms.snapshot_at(at), twin.snapshot_at(index), "snapshot through {at}");
+        for number in 0..twin.last() as u64 + 2 {
+            let (ours, plain) =
+                (terms.index_of_command(number, at), twin.index_of_command(number, index));
+            assert_eq!(ours, plain, "command {number} through {at}");
+        }
         if index >= twin.base {
             assert_eq!(terms.runs_through(at), twin.runs_through(index), "runs through {at}");
         }

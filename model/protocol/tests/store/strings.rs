@@ -1,8 +1,10 @@
 //! Redis's commands on strings.
 
 use super::{Bench, bulk, fault, no, set, yes};
-use protocol::kv::{Bytes, Command, Deadline, Exact, Fault, Limits, Op, Reply, Store};
-use protocol::kv::{StringOp, When};
+use protocol::kv::{
+    Bytes, ClientId, Command, Deadline, Exact, Fault, Limits, Once, Op, Reply, Store, StringOp,
+    Transaction, When, Work,
+};
 
 fn set_when(value: &str, when: When, get: bool) -> StringOp {
     StringOp::Set { value: value.into(), when, deadline: Deadline::Never, get }
@@ -179,6 +181,48 @@ fn append_and_setrange_keep_the_deadline_and_the_bound() {
     assert_eq!(b.string("k", StringOp::Len), Reply::Int(4));
     assert_eq!(b.string("none", StringOp::Len), no());
     assert_eq!((b.get("k"), b.left_ms("k")), (bulk("abcd"), Reply::Int(1_000)));
+}
+
+/// The bound that goes with an entry holds for it, as far as the store's own.
+#[test]
+fn an_entry_brings_its_own_bound() {
+    let mut b = Bench::new();
+    b.store = Store::new(Exact, Limits { value_bytes: 6, ..Limits::default() });
+    let ask = |op: StringOp| -> (Bytes, Op) { ("k".into(), Op::String(op)) };
+    let append = |value: &str| StringOp::Append { value: value.into() };
+    let at = |offset, value: &str| StringOp::SetRange { offset, value: value.into() };
+    let too_long = || fault(Fault::TooLong);
+    for (op, bound, expected) in [
+        (append("abc"), 2, too_long()),
+        (append("abc"), 3, Reply::Int(3)),
+        (at(3, "d"), 3, too_long()),
+        (at(3, "d"), 4, Reply::Int(4)),
+        // What is there may be longer than the bound of who asks.
+        (at(0, "A"), 2, Reply::Int(4)),
+        (at(6, "g"), 100, too_long()),
+        (append("efg"), usize::MAX, too_long()),
+    ] {
+        let (key, op) = ask(op);
+        let command = Work::Command(Command { key, op, once: None });
+        assert_eq!(b.store.work_within(b.now, &command, bound), expected, "{command:?} {bound}");
+    }
+    let ops = vec![ask(append("e")), ask(append("f"))];
+    let both = Work::Transaction(Transaction { watched: Vec::new(), ops, once: None });
+    let replies = Reply::Many(vec![Reply::Int(5), too_long()]);
+    assert_eq!(b.store.work_within(b.now, &both, 5), replies);
+    assert_eq!(b.get("k"), bulk("Abcde"));
+}
+
+/// Sent again through a server with another bound, a call is the same call.
+#[test]
+fn a_call_is_the_same_whatever_its_bound() {
+    let mut b = Bench::new();
+    let op = Op::String(StringOp::Append { value: "abc".into() });
+    let once = Once { client: ClientId(7), seq: 1, acknowledged: 0 };
+    let command = Work::Command(Command { key: "k".into(), op, once: Some(once) });
+    assert_eq!(b.store.work_within(b.now, &command, 3), Reply::Int(3));
+    assert_eq!(b.store.work_within(b.now, &command, 2), Reply::Int(3), "the record's answer");
+    assert_eq!(b.get("k"), bulk("abc"));
 }
 
 #[test]

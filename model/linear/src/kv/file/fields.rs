@@ -269,9 +269,8 @@ fn suits_reply(op: &Op, ret: &Ret) -> Result<(), Problem> {
         }
         (Op::Append { .. }, Ret::Done { .. })
         | (Op::Get { .. } | Op::Put { .. } | Op::Delete { .. }, Ret::NoKey)
-        | (Op::Put { .. } | Op::Delete { expected: Some(_), .. } | Op::Cas { .. }, Ret::Mismatch) => {
-            Ok(())
-        }
+        | (Op::Put { .. } | Op::Cas { .. }, Ret::Mismatch)
+        | (Op::Delete { expected: Some(_), .. }, Ret::Mismatch) => Ok(()),
         (Op::Multi(ops), Ret::Many(rets)) if ops.len() == rets.len() => {
             ops.iter().zip(rets).try_for_each(|(op, ret)| suits_reply(op, ret))
         }
