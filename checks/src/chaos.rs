@@ -168,6 +168,7 @@ impl Run {
     fn new(args: &Args, set: &stage::Set) -> Self {
         let report = Report {
             seed: args.seed,
+            minutes: args.minutes,
             nodes: args.nodes.into(),
             clients: args.clients.into(),
             network: if args.inside.is_some() { "namespaces" } else { "loopback" },
@@ -201,7 +202,7 @@ impl Run {
                     eprintln!("{}", report::progress(tally, faults));
                 }
             };
-            let chapter = chapter::play(&script, &mut set.world, &self.tally, &mut tell)?;
+            let chapter = chapter::play(&script, &mut set.world, &self.tally, &mut tell);
             self.judge(chapter, number, &set.folder)?;
             self.report.problems.append(&mut set.world.problems);
             self.report.problems.append(&mut self.tally.take_odd());
@@ -225,18 +226,24 @@ impl Run {
 
     /// Judges a chapter, and keeps its history if something is wrong.
     fn judge(&mut self, chapter: Chapter, number: usize, folder: &Path) -> Result<(), String> {
-        let Chapter { history, stock, finals, faults } = chapter;
+        let Chapter { history, stock, finals, faults, trouble } = chapter;
         let mut problems = judge::compare_nodes(&finals);
         let first = finals.into_iter().next().unwrap_or_default();
         let begun = Instant::now();
-        let judgement = judge::judge(&history, &first, &stock, Budget::default());
+        let mut judgement = Judgement::default();
+        match trouble {
+            Some(trouble) => {
+                problems.push(trouble);
+                judge::order(&history, Budget::default(), &mut judgement);
+            }
+            None => judgement = judge::judge(&history, &first, &stock, Budget::default()),
+        }
         self.report.judged_s += begun.elapsed().as_secs_f64();
         self.report.faults.extend(faults);
         self.report.chapters += 1;
-        let Judgement { problems: found, verdict: _, operations, pending, .. } = &judgement;
-        problems.extend(found.iter().cloned());
-        self.report.operations += operations;
-        self.report.pending += pending;
+        problems.append(&mut judgement.problems);
+        self.report.operations += judgement.operations;
+        self.report.pending += judgement.pending;
         self.report.acknowledged += judgement.acknowledged;
         self.report.found += judgement.found;
         self.report.duplicates += judgement.duplicates;
@@ -283,20 +290,24 @@ impl Run {
 
     /// Prints, draws, and leaves behind what there is to see.
     fn finish(mut self, set: stage::Set, out: &Path, as_json: bool) -> Result<u8, String> {
-        let stage::Set { world, folder, .. } = set;
+        let stage::Set { mut world, folder, .. } = set;
         let Logs { panics, elections, snapshots } = Logs::read(&world);
         self.report.problems.extend(panics);
         (self.report.elections, self.report.snapshots) = (elections, snapshots);
         self.report.starts = world.nodes.iter().map(|node| u64::from(node.starts)).sum();
         self.report.ended = world.ended;
         self.report.take(&self.tally);
+        let failed = !self.report.problems.is_empty();
         // Processes first, then what they stood on.
+        world.nodes.clear();
+        if failed {
+            world.save();
+        }
         drop(world);
         let picture = out.join(format!("chaos-{}.svg", self.report.seed));
         std::fs::write(&picture, picture::draw(&self.report, &self.tally.steps()))
             .map_err(|error| format!("can't write {}: {error}", picture.display()))?;
         self.report.picture = picture.display().to_string();
-        let failed = !self.report.problems.is_empty();
         if failed {
             self.report.evidence = Some(folder.display().to_string());
             let json = serde_json::to_string_pretty(&self.report).map_err(|e| e.to_string())?;

@@ -61,25 +61,22 @@ fn processes_with(text: &str) -> Vec<String> {
     lines.filter(|line| line.contains(text)).collect()
 }
 
+/// A run of seven seconds on loopback, with kills.
+#[cfg(target_os = "linux")]
+fn short_run(out: &Path, program: &Path) -> Output {
+    let _ = std::fs::remove_dir_all(out);
+    let short = ["--minutes=0.1", "--seed=71", "--nodes=3", "--clients=12", "--network=loopback"];
+    let (out, program) = (out.to_string_lossy(), program.to_string_lossy());
+    chaos(&[&short[..], &["--json", "--out", &out, "--quorate", &program]].concat())
+}
+
 /// Three processes, twelve clients, kills: judged to be right, and nothing is left but the picture.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_short_run() {
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chaos-short");
-    let _ = std::fs::remove_dir_all(&out);
-    let (place, program) = (out.to_string_lossy(), quorate());
-    let output = chaos(&[
-        "--minutes=0.1",
-        "--seed=71",
-        "--nodes=3",
-        "--clients=12",
-        "--network=loopback",
-        "--json",
-        "--out",
-        &place,
-        "--quorate",
-        &program.to_string_lossy(),
-    ]);
+    let place = out.to_string_lossy();
+    let output = short_run(&out, &quorate());
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
     let report: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
@@ -98,6 +95,41 @@ fn a_short_run() {
     let names: Vec<_> = left.iter().map(|entry| entry.file_name()).collect();
     assert_eq!(names, ["chaos-71.svg"], "nothing else is left");
     assert_eq!(processes_with(&place), Vec::<String>::new(), "no process is left");
+}
+
+/// A server that forgets everything whenever it is started: what was acknowledged is lost when all are killed. The run
+/// fails, and the evidence is there.
+#[cfg(target_os = "linux")]
+#[test]
+fn servers_that_forget_are_found() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let forgetful = place.join("forgetful-quorate");
+    let script = format!(
+        "#!/bin/sh\nbefore=\nfor word; do [ \"$before\" = --dir ] && rm -rf \"$word\"; before=$word; done\n\
+         exec '{}' \"$@\"\n",
+        quorate().display()
+    );
+    std::fs::write(&forgetful, script).expect("the build's folder can be written");
+    let allowed = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&forgetful, allowed).expect("it is this user's");
+    let out = place.join("chaos-forgetful");
+    let output = short_run(&out, &forgetful);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    let problems = report["problems"].to_string();
+    assert!(problems.contains("acknowledged, and lost"), "{problems}");
+    assert!(problems.contains("not linearizable"), "{problems}");
+    let history = report["histories"][0].as_str().expect("a history is kept");
+    let mut again = Command::new(env!("CARGO_BIN_EXE_checks"));
+    let again = again.args(["linearize", history]).output().expect("checks starts");
+    assert_eq!(again.status.code(), Some(1), "judged again it is the same");
+    let evidence = Path::new(report["evidence"].as_str().expect("a folder is kept"));
+    for name in ["node-0.log", "node-0", "report.json"] {
+        assert!(evidence.join(name).exists(), "{name} is kept");
+    }
+    assert_eq!(processes_with(&out.to_string_lossy()), Vec::<String>::new(), "none is left");
 }
 
 /// A history of appends and reads to one key: client, what, and what it was told.
@@ -132,27 +164,27 @@ fn verdict(second: &[Told<Ret>], value: &str, read: bool) -> Result<u64, String>
 
 #[test]
 fn the_judge_finds_what_is_forged() {
-    let (done, open, never) = (Told::Reply(Ret::OK), Told::Unknown, Told::NotExecuted);
-    let twice = [open.clone(), done.clone()];
+    let (done, open, never) = ([Told::Reply(Ret::OK)], [Told::Unknown], [Told::NotExecuted]);
+    let twice = [Told::Unknown, Told::Reply(Ret::OK)];
     // Right: all there; a stock client's second copy, or not; what nobody knows of, either way.
     for (second, value, duplicates) in [
-        (&[done.clone()][..], "a;b;", 0),
+        (&done[..], "a;b;", 0),
         (&twice, "a;b;", 0),
         (&twice, "a;b;b;", 1),
-        (&[open.clone()], "a;", 0),
-        (&[open.clone()], "a;b;", 0),
-        (&[never.clone()], "a;", 0),
+        (&open, "a;", 0),
+        (&open, "a;b;", 0),
+        (&never, "a;", 0),
     ] {
         assert_eq!(verdict(second, value, true), Ok(duplicates), "{second:?} {value}");
     }
     // Wrong, and found twice: by the tags alone, and where somebody has read it, by the order too.
     for (second, value, why) in [
-        (&[done.clone()][..], "a;", "acknowledged, and lost: b;"),
-        (&[done.clone()], "b;", "acknowledged, and lost: a;"),
-        (&[done.clone()], "a;b;b;", "executed too often: b;"),
-        (&[done], "a;a;b;", "executed too often: a;"),
-        (&[open], "a;b;b;", "executed too often: b;"),
-        (&[never], "a;b;", "refused, and executed: b;"),
+        (&done[..], "a;", "acknowledged, and lost: b;"),
+        (&done, "b;", "acknowledged, and lost: a;"),
+        (&done, "a;b;b;", "executed too often: b;"),
+        (&done, "a;a;b;", "executed too often: a;"),
+        (&open, "a;b;b;", "executed too often: b;"),
+        (&never, "a;b;", "refused, and executed: b;"),
         (&twice, "a;b;c;", "nobody wrote it: c;"),
     ] {
         for read in [false, true] {

@@ -56,6 +56,9 @@ pub struct Chapter {
     pub finals: Vec<BTreeMap<Bytes, Final>>,
     /// The faults that were.
     pub faults: Vec<Record>,
+    /// What kept it from its end: the system does not do what a fault needs, or the cluster does not come back when all
+    /// is mended.
+    pub trouble: Option<String>,
 }
 
 /// Whether the run is to end.
@@ -65,15 +68,12 @@ pub fn is_over(parent: Option<u32>) -> bool {
 }
 
 /// Plays a chapter.
-///
-/// # Errors
-/// If the system does not do what a fault needs, or the cluster does not come back when all is mended.
 pub fn play(
     script: &Script,
     world: &mut World,
     tally: &Tally,
     tell: &mut dyn FnMut(&World, &str),
-) -> Result<Chapter, String> {
+) -> Chapter {
     let (recorder, stop) = (Recorder::new(), AtomicBool::new(false));
     // What a full disk has done shows itself long before all keys are read.
     world.nodes.iter_mut().for_each(|node| node.may_end = false);
@@ -92,25 +92,31 @@ pub fn play(
         (0..script.clients + script.addresses.len()).map(|_| recorder.client()).collect();
     let readers = pens.split_off(script.clients);
     tally.resume();
-    let faults = std::thread::scope(|scope| {
+    let played = std::thread::scope(|scope| {
         for (number, pen) in pens.into_iter().enumerate() {
             let stage = &stage;
             scope.spawn(move || client(stage, number, pen));
         }
         // However this ends, the clients do too.
         let _stopped = Stopped(&stop);
-        let faults = conduct(script, world, tally, tell)?;
-        recover(world, script)?;
+        let mut faults = Vec::new();
+        let done = conduct(script, world, tally, &mut faults, tell);
+        let done = done.and_then(|()| recover(world, script));
         std::thread::sleep(PEACE);
-        Ok::<_, String>(faults)
+        (faults, done)
     });
     tally.pause();
-    let faults = faults?;
+    let (mut faults, done) = played;
+    faults.sort_by(|one: &Record, other| one.from_s.total_cmp(&other.from_s));
     let keys = stage.keys.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let finals = read_all(script, &password, readers, &keys)?;
+    let read = done.and_then(|()| read_all(script, &password, readers, &keys));
+    let (finals, trouble) = match read {
+        Ok(finals) => (finals, None),
+        Err(trouble) => (Vec::new(), Some(trouble)),
+    };
     let stock = (0..script.clients).filter(|number| kind(*number) == Kind::Stock);
     let stock = stock.map(|number| number as u64).collect();
-    Ok(Chapter { history: recorder.take(), stock, finals, faults })
+    Chapter { history: recorder.take(), stock, finals, faults, trouble }
 }
 
 /// Of each three clients, one of each kind.
@@ -143,11 +149,12 @@ fn conduct(
     script: &Script,
     world: &mut World,
     tally: &Tally,
+    records: &mut Vec<Record>,
     tell: &mut dyn FnMut(&World, &str),
-) -> Result<Vec<Record>, String> {
+) -> Result<(), String> {
     let begun = Instant::now();
     let mut plan = script.plan.iter().peekable();
-    let (mut active, mut records): (Vec<Active>, _) = (Vec::new(), Vec::new());
+    let mut active: Vec<Active> = Vec::new();
     let mut finish = |world: &mut World, one: Active| {
         world.end(one.held)?;
         records.push(Record { to_s: tally.now().as_secs_f64(), ..one.record });
@@ -178,9 +185,7 @@ fn conduct(
     while let Some(one) = active.pop() {
         finish(world, one)?;
     }
-    world.mend()?;
-    records.sort_by(|one, other| one.from_s.total_cmp(&other.from_s));
-    Ok(records)
+    world.mend()
 }
 
 /// Waits until every node serves a read that is up to date.

@@ -5,7 +5,7 @@
 //! is undone when its time is over, and at a chapter's end everything is mended, whatever was done.
 
 use super::disks::{Busy, Mounted};
-use super::network::Links;
+use super::network::{Links, run};
 use super::nodes::{Node, leader};
 use crate::walk::Random;
 use serde::Serialize;
@@ -421,6 +421,17 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Copies the folders that lie on file systems of their own to where the others are, before those go.
+    pub fn save(&self) {
+        for (number, disk) in [&self.small, &self.icy].into_iter().flatten() {
+            let (from, to) = (disk.place.join("node"), self.folder.join(format!("node-{number}")));
+            let copied = run("cp", &["-r", &from.to_string_lossy(), &to.to_string_lossy()]);
+            if let Err(error) = copied {
+                eprintln!("the folder of n{number} is not kept: {error}");
+            }
+        }
     }
 
     /// Starts what does not run, once everything else is mended.

@@ -11,6 +11,8 @@ use std::fmt::Write;
 pub struct Report {
     /// Its seed.
     pub seed: u64,
+    /// How long it was to be, in minutes.
+    pub minutes: f64,
     /// Server processes.
     pub nodes: usize,
     /// Clients at once.
@@ -145,8 +147,11 @@ pub fn text(report: &Report) -> String {
     }
     if let Some(evidence) = &report.evidence {
         let _ = writeln!(out, "logs and folders: {evidence}");
-        let minutes = report.seconds / 60.0;
-        let _ = writeln!(out, "a similar run: checks chaos --minutes {minutes:.1} --seed {seed}");
+        let _ = writeln!(
+            out,
+            "a similar run: checks chaos --minutes {} --seed {seed} --nodes {nodes} --clients {clients} --network {network}",
+            report.minutes
+        );
     }
     let _ = writeln!(out, "\n{}", report.verdict());
     out

@@ -22,7 +22,7 @@ impl<'a> Clerk<'a> {
     /// # Errors
     /// If the system has no random numbers.
     pub fn new(stage: &Stage<'a>, number: usize) -> Result<Self, String> {
-        let more = if number % 2 == 1 { 1000 } else { 0 };
+        let more = if number.is_multiple_of(2) { 0 } else { 1000 };
         let at = |node: &SocketAddr| Address::from(SocketAddr::new(node.ip(), node.port() + more));
         let mut addresses: Vec<Address> = stage.nodes.iter().map(at).collect();
         addresses.rotate_left(number % stage.nodes.len());
@@ -31,7 +31,7 @@ impl<'a> Clerk<'a> {
             answer: Duration::from_secs(2),
             patience: Some(Duration::from_secs(8)),
             password: Some(stage.password.into()),
-            record_puts: number % 3 == 0,
+            record_puts: number.is_multiple_of(3),
         };
         let inner = Inner::connect(&addresses, options).map_err(|error| error.to_string())?;
         Ok(Self { inner, tally: stage.tally })

@@ -50,7 +50,7 @@ impl<'a> Once<'a> {
     /// A new one.
     pub fn new(stage: &Stage<'a>, number: usize) -> Self {
         let line = Line::new(stage, number, ANSWER);
-        Self { line, tally: stage.tally, id: fresh_id(), seq: 0, own: number % 2 == 0 }
+        Self { line, tally: stage.tally, id: fresh_id(), seq: 0, own: number.is_multiple_of(2) }
     }
 
     fn begin(&mut self) {

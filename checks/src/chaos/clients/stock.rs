@@ -86,7 +86,7 @@ pub struct Stock<'a> {
 impl<'a> Stock<'a> {
     /// A new one. Some wait less for an answer than the servers do for a decision.
     pub fn new(stage: &Stage<'a>, number: usize) -> Self {
-        let patience = Duration::from_millis(if number % 2 == 0 { 1000 } else { 3000 });
+        let patience = Duration::from_millis(if number.is_multiple_of(2) { 1000 } else { 3000 });
         Self { line: Line::new(stage, number, patience), tally: stage.tally }
     }
 }
