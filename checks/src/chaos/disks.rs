@@ -1,10 +1,11 @@
 //! Disks that are full, stand still, or are slow.
 //!
-//! Where this program may mount file systems (inside its own namespaces, so they go with it), one node's folder lies on
-//! a small one in memory, which a file can fill; another's on one in a file, which the kernel can freeze: every write to
-//! it waits until it is thawed. Whoever freezes also thaws, even if this program is killed meanwhile. What any user
-//! can do is to keep the disk that all the others share busy with synced writes. Left out: a disk that is slow for
-//! one node only without standing still, and one that fails or lies; the tests of the log and the simulator have those.
+//! Where this program may mount file systems (inside its own namespaces, so they go with it), one node's folder lies
+//! on a small one in memory, which a file can fill; another's on one in a file, which the kernel can freeze: every
+//! write to it waits until it is thawed. Whoever freezes also thaws, even if this program is killed meanwhile. What any
+//! user can do is to keep the disk that all the others share busy with synced writes. Left out: a disk that is slow
+//! for one node only without standing still, and one that fails or lies; the tests of the log and the simulator have
+//! those.
 
 use super::network::run;
 use std::fs::File;

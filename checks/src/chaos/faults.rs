@@ -117,7 +117,8 @@ impl Kind {
         if matches!(self, Self::Clock) { 1500 } else { 200 }
     }
 
-    /// The most that it lasts beyond that, in milliseconds. Longer than an election takes, some longer than clients wait.
+    /// The most that it lasts beyond that, in milliseconds: longer than an election takes, some longer than clients
+    /// wait.
     const fn most_ms(self) -> usize {
         match self {
             Self::Stop | Self::StopLeader | Self::OneWay | Self::SlowNetwork => 5000,
