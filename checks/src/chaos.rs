@@ -221,6 +221,9 @@ impl Run {
         while !self.report.interrupted && !self.settled.is_empty() {
             self.read_again(set)?;
         }
+        if !self.report.interrupted {
+            self.report.problems.extend(set.world.sizes_differ());
+        }
         Ok(())
     }
 

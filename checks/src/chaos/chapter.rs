@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 
 /// No event that is waited for takes longer, on however busy a machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// So many replies to each kind of client come before the first fault.
+const SERVED: u64 = 20;
 /// How long clients go on when all is well again.
 const PEACE: Duration = Duration::from_millis(700);
 /// How often nodes that differ are asked again: a write that nobody knew of may have come in between.
@@ -144,6 +146,24 @@ struct Active {
     record: Record,
 }
 
+/// Waits until clients of each kind are served: what comes before that tests nothing.
+fn warm_up(script: &Script, world: &mut World, tally: &Tally) -> Result<(), String> {
+    let replies = || tally.counts().map(|count| count.replies);
+    let (begun, before) = (Instant::now(), replies());
+    while !is_over(script.parent) {
+        world.look()?;
+        if before.iter().zip(replies()).all(|(before, now)| now - before >= SERVED) {
+            return Ok(());
+        }
+        if begun.elapsed() > PATIENCE {
+            let text = "are not served, and no fault has begun yet";
+            return Err(format!("clients of some kind {text}: {before:?}, then {:?}", replies()));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
 /// Begins and ends the faults of the plan.
 fn conduct(
     script: &Script,
@@ -152,6 +172,7 @@ fn conduct(
     records: &mut Vec<Record>,
     tell: &mut dyn FnMut(&World, &str),
 ) -> Result<(), String> {
+    warm_up(script, world, tally)?;
     let begun = Instant::now();
     let mut plan = script.plan.iter().peekable();
     let mut active: Vec<Active> = Vec::new();

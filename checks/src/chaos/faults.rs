@@ -424,6 +424,23 @@ impl World {
         Ok(())
     }
 
+    /// Whether nodes count other numbers of keys, when nobody writes any more: keys may be there that no client knows.
+    pub fn sizes_differ(&self) -> Option<String> {
+        let count = |node: &Node| {
+            let health = node.health(&self.password, Duration::from_secs(5));
+            health.map(|health| health.keys)
+        };
+        let mut counts = Vec::new();
+        for _ in 0..20 {
+            counts = self.nodes.iter().map(count).collect();
+            if counts.iter().all(|count| count.is_some() && *count == counts[0]) {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        Some(format!("nodes count different numbers of keys: {counts:?}"))
+    }
+
     /// Copies the folders that lie on file systems of their own to where the others are, before those go.
     pub fn save(&self) {
         for (number, disk) in [&self.small, &self.icy].into_iter().flatten() {
