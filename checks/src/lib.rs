@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod catalog;
+#[cfg(unix)]
+pub mod chaos;
 pub mod deep;
 pub mod engine;
 pub mod ledger;

@@ -29,7 +29,7 @@ struct Args {
 
 #[derive(clap::Args, Clone)]
 struct Common {
-    /// Print JSON on standard output; it holds nothing of the wall clock.
+    /// Print JSON on standard output; it holds nothing of the wall clock, unless it is of `chaos`.
     #[arg(long, global = true)]
     json: bool,
     /// Checker threads.
@@ -115,6 +115,9 @@ enum Command {
     Linearize(linearize::Args),
     /// Simulate whole groups and their clients in virtual time, under faults of every kind.
     Sim(sim::command::Args),
+    /// Real servers under real faults: kill -9, SIGSTOP, partitions, bad disks; every history is judged.
+    #[cfg(unix)]
+    Chaos(checks::chaos::Args),
     /// The matrix of SPEC.md: requirement by code, model, test and mutant.
     Spec,
     /// All standard runs, pinning their counts in the ledger.
@@ -190,6 +193,10 @@ fn main() -> ExitCode {
         Some(Command::Sim(asked)) => {
             let threads = shared(&args.common, Strategy::Dfs, false, usize::MAX).threads;
             sim::command::run(&asked, args.common.json, threads).map_err(Usage)
+        }
+        #[cfg(unix)]
+        Some(Command::Chaos(run)) => {
+            Ok(checks::chaos::run(&run, &args.common.out, args.common.json))
         }
         Some(Command::Spec) => show_spec(&args.common),
     };
