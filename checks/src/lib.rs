@@ -8,6 +8,7 @@ pub mod deep;
 pub mod engine;
 pub mod ledger;
 pub mod linearize;
+pub mod list;
 pub mod machine;
 pub mod mutants;
 pub mod paths;
