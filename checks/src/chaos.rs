@@ -2,8 +2,9 @@
 //!
 //! The simulator has every fault and no operating system; this has the operating system. Servers are processes that are
 //! killed and stopped, disks are file systems that fill up and freeze, the network is the kernel's with ways that
-//! are cut, and clients speak the wire's words, some of them by a library that others wrote. What they were told is noted in
-//! the order in which it happened, and must be what one store, one thing after the other, could have told them.
+//! are cut, and clients speak the wire's words, some of them by a library that others wrote. What they were told is
+//! noted in the order in which it happened, and must be what one store, one thing after the other, could have told
+//! them.
 //!
 //! A seed fixes which faults come, when, and what clients choose. Not how threads and packets fall: a run with the same
 //! seed is a similar run, and what a finding leaves behind is its evidence: the history, the servers' logs, their

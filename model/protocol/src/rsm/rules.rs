@@ -59,9 +59,9 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         true
     }
 
-    /// RSM-DUE-1. Whether the answer to a read waits: by the leader's estimate when it came, `until`, something was due,
-    /// and the service's clock is not there yet. That the nearest deadline is over by that clock is no excuse: a tick may
-    /// leave some behind, and others come due behind those.
+    /// RSM-DUE-1. Whether the answer to a read waits: by the leader's estimate when it came, `until`, something was
+    /// due, and the service's clock is not there yet. That the nearest deadline is over by that clock is no excuse: a
+    /// tick may leave some behind, and others come due behind those.
     fn must_wait(&self, leads: bool, clock: Stamp, due: Option<Stamp>, until: Stamp) -> bool {
         leads && clock < until && due.is_some_and(|due| due <= until)
     }
