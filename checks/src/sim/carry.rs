@@ -102,7 +102,7 @@ impl<T: Kit> Server<T> {
         let (before, earlier) = std::mem::replace(&mut life.led, (role, term));
         if term != earlier && self.fuse.is_none() && env.strikes(Fault::Crash, env.habits.nervous) {
             env.fault(Fault::Crash);
-            self.fuse = Some(env.random.skewed(1, 40) as u32 - 1);
+            self.fuse = Some(env.random.skewed(1, 24) as u32 - 1);
         }
         if role == RoleName::Leader && (before, earlier) != (role, term) {
             env.corner(Corner::Elected);

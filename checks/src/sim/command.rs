@@ -42,8 +42,8 @@ pub struct Args {
     /// Simulate with the rules of this mutant, to see what it breaks.
     #[arg(long, value_name = "ID")]
     pub mutant: Option<String>,
-    /// Try every mutant on 50 seeds, or those of --seeds, and list those that are not found.
-    #[arg(long, conflicts_with = "mutant")]
+    /// Try every mutant, or that of --mutant, on 50 seeds or those of --seeds, and list those that are not found.
+    #[arg(long)]
     pub mutants: bool,
     /// How many lines of what happened are printed of a failure.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=400))]

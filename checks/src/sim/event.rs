@@ -284,7 +284,7 @@ impl Agenda {
     }
 
     /// What happens next, and when.
-    pub fn next(&mut self) -> Option<(u64, Event)> {
+    pub fn pop(&mut self) -> Option<(u64, Event)> {
         self.heap.pop().map(|planned| (planned.at, planned.event))
     }
 

@@ -114,12 +114,16 @@ pub fn hunt_all(args: &Args, as_json: bool, threads: usize) -> Result<ExitCode, 
     for (property, seed) in &control {
         eprintln!("{property} does not hold for what ships (seed {seed}): nothing is found by it");
     }
+    let prey: Vec<AnyHunt> = match &args.mutant {
+        Some(id) => vec![catalog::hunt(id)?],
+        None => catalog::hunts().collect(),
+    };
     let mut all = Vec::new();
-    for prey in catalog::hunts() {
+    for prey in &prey {
         if INTERRUPTED.load(Ordering::Relaxed) {
             break;
         }
-        let hunted = hunt(&prey, &plan, seeds, threads, &control);
+        let hunted = hunt(prey, &plan, seeds, threads, &control);
         let by = hunted.found.map_or("", |(_, property)| property);
         eprintln!("{:<5} {:<14} {by}", hunted.id, hunted.word());
         all.push(hunted);
@@ -130,7 +134,7 @@ pub fn hunt_all(args: &Args, as_json: bool, threads: usize) -> Result<ExitCode, 
     } else {
         print!("{}", table(&all));
     }
-    let whole = all.len() == catalog::hunts().count();
+    let whole = all.len() == prey.len();
     Ok(match (whole, control.is_empty()) {
         (false, _) => ExitCode::from(2),
         (true, true) => ExitCode::SUCCESS,

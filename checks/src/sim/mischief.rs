@@ -97,7 +97,7 @@ impl Env {
             reorder: often(400_000, 300_000),
             delay: often(300_000, 100_000),
             broken: often(300_000, 200_000),
-            lag_us: u64::from(often(500_000, 300_000)),
+            lag_us: u64::from(often(600_000, 600_000)),
         };
         self.tell(|| format!("-- {weather:?}, in millionths"));
         self.net.weather = weather;

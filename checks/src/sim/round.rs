@@ -43,7 +43,7 @@ impl<T: Kit> Server<T> {
         self.arm_clock(env)?;
         let now = env.now;
         let life = self.alive()?;
-        if life.waiting.len() > 0 {
+        if !life.waiting.is_empty() {
             life.waiting.mark(now);
             if !std::mem::replace(&mut life.sweeping, true) {
                 self.set_timer(SWEEP, SWEEP_US, env);

@@ -72,6 +72,11 @@ impl Waiting {
         self.slots.len()
     }
 
+    /// Whether nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
     /// A new ticket, greater than all before.
     pub fn add(&mut self, slot: Slot) -> Ticket {
         self.last += 1;

@@ -79,7 +79,7 @@ impl<T: Kit> World<T> {
         while self.env.judge.violation().is_none()
             && self.env.agenda.when().is_some_and(|at| at <= until)
         {
-            if let Some((at, event)) = self.env.agenda.next() {
+            if let Some((at, event)) = self.env.agenda.pop() {
                 self.take(at, event);
             }
             if self.env.events > EVENTS + self.env.now / 1000 * EVENTS_A_MS {
@@ -222,17 +222,17 @@ impl<T: Kit> World<T> {
     /// What goes over connections.
     fn call(&mut self, event: Event) {
         match event {
-            Event::Passed(call) => {
-                if self.env.connected(call.from, call.to, call.epoch, call.from) {
-                    let (server, env) = self.server(call.to);
-                    server.post(Mail::Call(call), env);
-                }
+            Event::Passed(call)
+                if self.env.connected(call.from, call.to, call.epoch, call.from) =>
+            {
+                let (server, env) = self.server(call.to);
+                server.post(Mail::Call(call), env);
             }
-            Event::Answered { from, to, epoch, ticket, outcome } => {
-                if self.env.connected(to, from, epoch, from) {
-                    let (server, env) = self.server(to);
-                    server.post(Mail::Told { from, ticket, outcome }, env);
-                }
+            Event::Answered { from, to, epoch, ticket, outcome }
+                if self.env.connected(to, from, epoch, from) =>
+            {
+                let (server, env) = self.server(to);
+                server.post(Mail::Told { from, ticket, outcome }, env);
             }
             Event::Noticed { from, to, boot } => {
                 let (server, env) = self.server(from);
@@ -270,7 +270,7 @@ impl<T: Kit> World<T> {
             server.kill(env);
             server.start_again(env);
         }
-        let keys: Vec<Bytes> = self.env.judge.keys().filter(|key| ops::is_noted(key)).collect();
+        let keys: Vec<Bytes> = self.env.judge.keys().filter(ops::is_noted).collect();
         let count = self.clients.len();
         for (number, client) in self.clients.iter_mut().enumerate() {
             let mine =
