@@ -2,10 +2,13 @@
 #![forbid(unsafe_code)]
 
 pub mod catalog;
+#[cfg(unix)]
+pub mod chaos;
 pub mod deep;
 pub mod engine;
 pub mod ledger;
 pub mod linearize;
+pub mod list;
 pub mod machine;
 pub mod mutants;
 pub mod paths;

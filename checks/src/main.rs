@@ -5,7 +5,7 @@ use checks::engine::{INTERRUPTED, Limits, Strategy};
 use checks::ledger::{self, Ledger};
 use checks::report::{self, Ending, Row, grouped};
 use checks::runner::{self, Settings};
-use checks::{deep, linearize, mutants, paths, settings, sim, spec, walk};
+use checks::{deep, linearize, list, mutants, paths, settings, sim, spec, walk};
 use clap::{Parser, Subcommand};
 use model::system::System;
 use stateright::Model;
@@ -29,7 +29,7 @@ struct Args {
 
 #[derive(clap::Args, Clone)]
 struct Common {
-    /// Print JSON on standard output; it holds nothing of the wall clock.
+    /// Print JSON on standard output; it holds nothing of the wall clock, unless it is of `chaos`.
     #[arg(long, global = true)]
     json: bool,
     /// Checker threads.
@@ -115,6 +115,9 @@ enum Command {
     Linearize(linearize::Args),
     /// Simulate whole groups and their clients in virtual time, under faults of every kind.
     Sim(sim::command::Args),
+    /// Real servers under real faults: kill -9, SIGSTOP, partitions, bad disks; every history is judged.
+    #[cfg(unix)]
+    Chaos(checks::chaos::Args),
     /// The matrix of SPEC.md: requirement by code, model, test and mutant.
     Spec,
     /// All standard runs, pinning their counts in the ledger.
@@ -190,6 +193,10 @@ fn main() -> ExitCode {
         Some(Command::Sim(asked)) => {
             let threads = shared(&args.common, Strategy::Dfs, false, usize::MAX).threads;
             sim::command::run(&asked, args.common.json, threads).map_err(Usage)
+        }
+        #[cfg(unix)]
+        Some(Command::Chaos(run)) => {
+            Ok(checks::chaos::run(&run, &args.common.out, args.common.json))
         }
         Some(Command::Spec) => show_spec(&args.common),
     };
@@ -334,37 +341,10 @@ fn walk_run<K: Kind>(run: &RunOf<K::Right>, args: &RunArgs, common: &Common) -> 
 
 fn list(common: &Common) -> Outcome {
     if common.json {
-        let runs: Vec<_> = catalog::all()
-            .map(|run| {
-                serde_json::json!({
-                    "name": run.name(), "about": run.about(), "deep": run.is_deep(),
-                    "bounds": run.bounds(),
-                })
-            })
-            .collect();
-        let mutants: Vec<_> = catalog::hunts()
-            .map(|hunt| hunt.prey())
-            .map(|prey| serde_json::json!({ "id": prey.id, "rule": prey.rule, "text": prey.text }))
-            .collect();
-        print_json(&serde_json::json!({ "runs": runs, "mutants": mutants }))?;
-        return Ok(ExitCode::SUCCESS);
+        print_json(&list::json())?;
+    } else {
+        print!("{}", list::text());
     }
-    let rows: Vec<_> = catalog::all()
-        .map(|run| {
-            let kind = if run.is_deep() { "deep" } else { "" };
-            [run.name().into(), run.bounds_text(), kind.into(), run.about().into()]
-        })
-        .collect();
-    print!("{}", report::columns(&["run", "bounds", "", "what for"].map(String::from), &rows, &[]));
-    println!();
-    let rows: Vec<_> = catalog::hunts()
-        .map(|hunt| hunt.prey())
-        .map(|prey| [prey.id.into(), prey.rule.into(), prey.text.into()])
-        .collect();
-    print!(
-        "{}",
-        report::columns(&["mutant", "rule", "what is wrong"].map(String::from), &rows, &[])
-    );
     Ok(ExitCode::SUCCESS)
 }
 

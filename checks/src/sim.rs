@@ -8,14 +8,14 @@
 //! of one time stand in the order in which they were asked for ([`event`]). Nothing iterates over a hash map or looks
 //! at a clock. So a failure is a number, and a smaller failure is found by trying ([`shrink`]).
 //!
-//! **What may go wrong** is in [`faults`], and each kind is counted. What the product promises of its surroundings stays:
-//! a commanded write is whole or not at all, what was synced stays, a damaged log is refused ([`disk`]); what is passed
-//! on comes at most once ([`net`]).
+//! **What may go wrong** is in [`faults`], and each kind is counted. What the product promises of its surroundings
+//! stays: a commanded write is whole or not at all, what was synced stays, a damaged log is refused ([`disk`]); what
+//! is passed on comes at most once ([`net`]).
 //!
-//! **Who judges** stands outside and asks no store what is right ([`judge`]): one history of what is committed, by which
-//! all servers go; what each caller was told, against it; and, at the end, whether some order of the clients' calls
-//! explains every reply ([`linear`]). Keys with an end are no part of that history: of them only the group's clock, the
-//! versions, the ticks and what a leader shows are judged.
+//! **Who judges** stands outside and asks no store what is right ([`judge`]): one history of what is committed, by
+//! which all servers go; what each caller was told, against it; and, at the end, whether some order of the clients'
+//! calls explains every reply ([`linear`]). Keys with an end are no part of that history: of them only the group's
+//! clock, the versions, the ticks and what a leader shows are judged.
 //!
 //! **Left out**: locks, transactions, flushing and scans; membership; a real file system (the log's own tests have one
 //! that loses sectors).

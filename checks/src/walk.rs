@@ -17,6 +17,7 @@ pub struct Walked<A> {
 }
 
 /// A small generator of random numbers (SplitMix64): the same seed is the same walk everywhere.
+#[derive(Clone, Debug)]
 pub struct Random(pub u64);
 
 impl Random {

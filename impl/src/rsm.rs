@@ -187,8 +187,9 @@ impl<S: StateMachine> machine::StateMachine for Coded<S> {
         self.clock
     }
 
+    /// One for which the service has no tick is none.
     fn deadline(&self) -> Option<Stamp> {
-        self.service.deadline()
+        self.service.deadline().filter(|_| self.service.tick().is_some())
     }
 
     fn tick(&self, stamp: Stamp) -> Option<Payload> {

@@ -180,6 +180,40 @@ fn a_lease_is_renewed() {
     assert!(other.acquire().expect("it is free") > fence);
 }
 
+/// No server can be reached, so nothing is sent. A release does not wait for the renewal that was not sent; and one
+/// that could not be sent either is over with the lock's time, and the lock can be acquired again.
+#[test]
+fn nobody_is_there() {
+    let mut cluster = Cluster::start(1);
+    let all = cluster.plain().to_vec();
+    let hasty = |ttl| {
+        let patience = Some(Duration::from_millis(200));
+        let options = Options { patience, ..Options::default() };
+        let clerk = Clerk::connect(&addresses(&all), options).expect("there is an address");
+        Lock::with_ttl(clerk, "lock", ttl).expect("a lock")
+    };
+    let mut lock = hasty(LONG);
+    wait_for("the lock", || lock.acquire().ok());
+    cluster.kill(0);
+    // The first finds that its connection is gone; from then on nothing is sent.
+    for _ in 0..2 {
+        assert_eq!(lock.renew().expect("it is held"), Renewed::NotYet);
+    }
+    cluster.start_node(0);
+    wait_for("the release", || lock.release().ok());
+    assert_eq!((lock.version(), lock.ends_at()), (None, None));
+    let mut lock = hasty(Duration::from_secs(2));
+    wait_for("the lock", || lock.acquire().ok());
+    cluster.kill(0);
+    // On a machine that is very busy its time may be over by now.
+    if lock.renew().is_ok() {
+        wait_for("its end", || matches!(lock.release(), Err(LockError::Lost)).then_some(()));
+    }
+    cluster.start_node(0);
+    wait_for("the lock again", || lock.acquire().ok());
+    wait_for("the release", || lock.release().ok());
+}
+
 /// Somebody deletes the key: the holder learns it at the next renewal.
 #[test]
 fn a_lock_that_was_taken_away() {

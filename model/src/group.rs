@@ -175,6 +175,14 @@ impl<W: Rules> Group<W> {
                 node::Stimulus::GiveUp(_) | node::Stimulus::GiveUpParked(_)
             )
         );
+        let (mut lost, mut answered) = (None, None);
+        match &action {
+            ActorModelAction::Timeout(_, node::Stimulus::Lost(to)) => lost = Some(*to),
+            ActorModelAction::Timeout(_, node::Stimulus::Answer(_, ticket, outcome)) => {
+                answered = Some((*ticket, outcome.clone()));
+            }
+            _ => {}
+        }
         let beat =
             matches!(action, ActorModelAction::Timeout(_, node::Stimulus::Timer(Timer::Heartbeat)));
         let (servers, events) = self.cluster.step(&last.servers, action)?;
@@ -201,6 +209,8 @@ impl<W: Rules> Group<W> {
             committed: last.servers.history.committed.len(),
             deadline,
             later: !comes,
+            lost,
+            answered,
         };
         next.record.note(&step, &next.servers.history, &events, &self.corners);
         let again = self.carry_events(&mut next, NodeId(server as u8), events);
@@ -230,7 +240,10 @@ impl<W: Rules> Group<W> {
         let node = &state.servers.actor_states[server];
         let (log, terms) = (node.replica().log(), node.replica().raft().terms());
         let open = |at: NodeId, wait: &Wait| {
-            usize::from(at.0) == server && wait.read.is_none() && wait.entry.is_none() && !wait.sent
+            usize::from(at.0) == server
+                && wait.read.is_none()
+                && wait.entry.is_none()
+                && wait.sent.is_none()
         };
         let waits = state.record.waits.iter_mut();
         for (&(_, ticket), wait) in waits.filter(|((at, _), wait)| open(*at, wait)) {
@@ -283,8 +296,10 @@ impl<W: Rules> Group<W> {
         }
         let until = leads_term(node).filter(|_| self.bounds.latest > 0);
         let until = until.map(|term| (term, node.rsm.time()));
+        let ends = node.rsm.service().ends(&command.key);
+        let was_due = until.is_some_and(|(_, until)| ends.is_some_and(|ends| ends <= until));
         let read = Some((committed, command.key.clone()));
-        next.record.waits.insert((to, ticket), Wait { read, until, ..wait });
+        next.record.waits.insert((to, ticket), Wait { read, until, was_due, ..wait });
         let stimulus = node::Stimulus::Ask(ticket, command.key);
         let came = ActorModelAction::Timeout(Id::from(server), stimulus);
         Some(self.serve(&next, server, came).unwrap_or(next))
@@ -403,34 +418,9 @@ impl<W: Rules> Model for Group<W> {
     }
 
     fn next_state(&self, last: &State<W>, action: Action) -> Option<State<W>> {
-        let servers = last.servers.actor_states.len();
-        match action {
-            ActorModelAction::Deliver { src, dst, msg } => {
-                let action = ActorModelAction::Deliver { src, dst, msg };
-                self.serve(last, usize::from(dst), action)
-            }
-            ActorModelAction::Drop(envelope) => {
-                let (servers, _) =
-                    self.cluster.step(&last.servers, ActorModelAction::Drop(envelope))?;
-                Some(State { servers, ..last.clone() })
-            }
-            ActorModelAction::Timeout(id, Stimulus::Server(stimulus)) => {
-                self.serve(last, usize::from(id), ActorModelAction::Timeout(id, stimulus))
-            }
-            ActorModelAction::Timeout(_, Stimulus::Arrive(parcel)) => self.arrive(last, parcel),
-            ActorModelAction::Timeout(_, Stimulus::Stay(parcel)) => self.stay(last, parcel),
-            ActorModelAction::Timeout(_, Stimulus::Lose(from, to)) => self.lose(last, from, to),
-            ActorModelAction::Timeout(id, stimulus) => {
-                let client = usize::from(id).checked_sub(servers)?;
-                match stimulus {
-                    Stimulus::Call(_, to) => self.call(last, client, to),
-                    Stimulus::Retry(_, to) => self.retry(last, client, to),
-                    Stimulus::Hear(letter) => self.hear(last, client, letter),
-                    _ => None,
-                }
-            }
-            _ => None,
-        }
+        let mut next = self.take(last, action)?;
+        next.record.note_waiting(&next.servers.actor_states);
+        Some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
@@ -448,7 +438,9 @@ impl<W: Rules> Model for Group<W> {
                     Some(RaftViolation::StateMachineSafety | RaftViolation::Snapshot)
                 )
             }),
-            Property::always(TELLS, |_, state: &State<W>| free_of(state, Violation::ToldFalsely)),
+            Property::always(TELLS, |_, state: &State<W>| {
+                free_of(state, Violation::ToldFalsely) && free_of(state, Violation::Forgotten)
+            }),
             Property::always(EXACTLY_ONCE, |_, state: &State<W>| {
                 free_of(state, Violation::ExecutedTwice)
             }),

@@ -1,7 +1,7 @@
 //! The store's clients against one server (lab 2, and Redis's deadlines and transactions): what a caller may believe,
 //! whatever the network and the leaders' clocks do.
 //!
-//! Clients run small programs through the shared clerk and lock; one server applies what arrives to the shared
+//! Clients run small programs through the shared clerk and locks; one server applies what arrives to the shared
 //! store; requests and answers are late, lost, reordered, and repeated where a scene says so. What is true is
 //! kept in a history outside of them, and compared with what the callers were told.
 
@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 mod client;
 mod direct;
+mod event;
 mod history;
 mod mirror;
 mod mutants;
@@ -31,18 +32,21 @@ mod scenes;
 mod server;
 mod settle;
 mod telling;
+mod user;
 
 pub use client::Client;
 pub use direct::{Ask, Told};
+pub use event::Event;
 pub use history::{History, Violation};
 pub use mutants::{Bug, HUNTS, Hunt, Wrong};
-pub use party::{Event, Message, Party, Person, Stimulus};
+pub use party::{Message, Party, Person, Stimulus};
 pub use probes::{Corner, Corners};
 pub use programs::{Part, Program};
 pub use scenes::{SCENES, Scene};
 pub use server::{Applied, Kept, Server, Shown};
 pub use settle::settles;
 pub use telling::{bounds_text, describe, follow, picture, transcript};
+pub use user::{User, Watch};
 
 /// A system of clients and one server.
 pub type State<R> = ActorModelState<Person<R>, History>;
@@ -61,17 +65,22 @@ pub const LINEARIZABLE: &str = "Linearizable";
 pub const EXACTLY_ONCE: &str = "Exactly Once";
 /// What its caller was told is refused was not executed before and is not executed later.
 ///
-/// PROP-REFUSED; watches CLERK-MAYBE-1.
+/// PROP-REFUSED; watches CLERK-MAYBE-1, LEASE-FAIL-1.
 pub const REFUSED: &str = "Refused Is Not Executed";
 /// The versions of a key only rise, also over a deletion, its deadline, a flush and a snapshot.
 ///
 /// PROP-VERSIONS; watches KV-VERSION-1, KV-VERSION-2, KV-EXPIRE-2, KV-FLUSH-1, KV-SNAPSHOT-1.
 pub const VERSIONS: &str = "Versions Rise";
-/// At most one holds the lock, each with a greater fencing version than all before, and the lock stays at that
-/// version while it is held.
+/// At most one holds the lock, each with a greater fencing version than all before, and a lock without a deadline stays
+/// at that version while it is held.
 ///
-/// PROP-LOCK; watches LOCK-TOKEN-1, LOCK-TAKE-1, LOCK-MAYBE-1, LOCK-RELEASE-1.
+/// PROP-LOCK; watches LOCK-TOKEN-1, LOCK-TAKE-1, LOCK-MAYBE-1, LOCK-RELEASE-1, LEASE-FENCE-1.
 pub const MUTUAL_EXCLUSION: &str = "Mutual Exclusion";
+/// Who believes that it holds a lock with a time to live has it: a token of its own is there, and not over.
+///
+/// PROP-LEASE; watches LEASE-TAKE-1, LEASE-TOKEN-1, LEASE-HOLD-1, LEASE-RENEW-1, LEASE-RENEW-2, LEASE-RELEASE-1,
+/// LEASE-CALL-1, LEASE-END-1, LEASE-CLOCK-1.
+pub const BELIEF: &str = "Belief Is True";
 /// Maybe is said only of a write that was sent more than once and whose refusal is not recorded.
 ///
 /// PROP-MAYBE; watches CLERK-MAYBE-1.
@@ -110,18 +119,20 @@ pub const SCAN: &str = "Scans Are Complete";
 ///
 /// PROP-FENCE; watches LOCK-FENCE-1.
 pub const FENCE: &str = "Late Holders Stay Out";
-/// Once the network delivers, every program comes to its end: [`settles`].
+/// Once the network delivers, every program comes to its end, and what is left of a lock with a time to live goes:
+/// [`settles`].
 ///
-/// PROP-CALLS-END; watches CLERK-RETRY-1, CLERK-SEQ-1, LOCK-MAYBE-1, LOCK-RELEASE-1.
+/// PROP-CALLS-END; watches CLERK-RETRY-1, CLERK-SEQ-1, LOCK-MAYBE-1, LOCK-RELEASE-1, LEASE-LEFT-1.
 pub const CALLS_END: &str = "Calls End";
 
 /// The properties' ids in SPEC.md, with their names.
-pub const IDS: [(&str, &str); 15] = [
+pub const IDS: [(&str, &str); 16] = [
     ("PROP-LINEARIZABLE", LINEARIZABLE),
     ("PROP-EXACTLY-ONCE", EXACTLY_ONCE),
     ("PROP-REFUSED", REFUSED),
     ("PROP-VERSIONS", VERSIONS),
     ("PROP-LOCK", MUTUAL_EXCLUSION),
+    ("PROP-LEASE", BELIEF),
     ("PROP-MAYBE", MAYBE),
     ("PROP-FLOOR", FLOOR),
     ("PROP-CLOCK", CLOCK),
@@ -167,6 +178,16 @@ pub struct Bounds {
     pub tick_keys: usize,
     /// How often the server begins anew from a snapshot.
     pub restarts: u8,
+    /// For how long users of a lock with a time to live hold it at a time; 0 if there are none.
+    pub ttl_ms: Stamp,
+    /// How often one of them may give up a write that it waits for.
+    pub give_ups: u8,
+    /// How many of them may die.
+    pub deaths: u8,
+    /// Whether they may be late: their timers do not fire in time, and what they believe is not always so.
+    pub late: bool,
+    /// Whether the leader's clock never falls back, as it would when a leader follows that is behind.
+    pub steady: bool,
     /// Whether the store is held against a mirror in every step, instead of an order of the calls at their ends.
     pub mirror: bool,
     /// Whether every reply is held against an order of the calls. It tells many states apart; where it is left out
@@ -224,7 +245,11 @@ impl<R: Rules> Shop<R> {
             let made_ms = if first && bounds.first_from_future { LIMITS.ahead_ms + 1 } else { 0 };
             let client = ClientId(made_ms << 16 | low);
             let config = clerk::Config { client, servers: 1, record_puts: bounds.record_puts };
-            Person::Client { rules, config, program }
+            let watch = Watch { ttl_ms: bounds.ttl_ms, late: bounds.late };
+            match program.has_ttl() {
+                true => Person::User { rules, config, program, watch },
+                false => Person::Client { rules, config, program },
+            }
         });
         let limits = bounds.limits();
         let server = Person::Server { rules, limits, mirrored: bounds.mirror };
@@ -237,9 +262,35 @@ impl<R: Rules> Shop<R> {
         Self { inner, bounds, corners: Arc::default(), stop: Arc::default() }
     }
 
+    /// What the actors do in a step. Where time goes on, it does so for all.
+    fn step(&self, state: &State<R>, action: Action) -> Option<State<R>> {
+        let mut next = self.inner.next_state(state, action)?;
+        let now = |state: &State<R>| state.actor_states[party::SERVER].estimate();
+        if self.bounds.ttl_ms > 0 && now(&next) > now(state) {
+            for party in next.actor_states.iter_mut().filter(|party| party.user().is_some()) {
+                Arc::make_mut(party).grow_older();
+            }
+        }
+        Some(next)
+    }
+
+    /// LEASE-CLOCK-1. Whether some holder's timer fires before time goes on.
+    fn holds_up_time(&self, state: &State<R>) -> bool {
+        let mut users = state.actor_states.iter().filter_map(|party| party.user());
+        users.any(User::holds_up_time)
+    }
+
+    /// How many calls of users may be given up yet, and how many of them may die.
+    fn mishaps_left(&self, state: &State<R>) -> (u8, u8) {
+        let users = || state.actor_states.iter().filter_map(|party| party.user());
+        let given_up = users().map(User::given_up).sum::<u8>();
+        let died = users().map(|user| u8::from(user.has_died())).sum::<u8>();
+        (self.bounds.give_ups - given_up, self.bounds.deaths - died)
+    }
+
     /// A step that leaves no trace in history or corners.
     fn quiet_step(&self, state: &State<R>, action: Action) -> Option<State<R>> {
-        let mut next = self.inner.next_state(state, action)?;
+        let mut next = self.step(state, action)?;
         for party in &mut next.actor_states {
             if party.has_events() {
                 Arc::make_mut(party).take_events();
@@ -306,6 +357,20 @@ fn lock_version<R: Rules>(state: &State<R>) -> Option<Version> {
     store.get(&party::lock_key()).map(|(_, version)| version)
 }
 
+/// Whether whoever believes that it holds a lock with a time to live does, and nobody else holds it.
+fn belief_is_true<R: Rules>(state: &State<R>) -> bool {
+    let store = state.actor_states.iter().find_map(|party| party.store());
+    let lock = store.and_then(|store| store.get(&party::lock_key()));
+    let has = |client: ClientId| {
+        lock.is_some_and(|(value, _)| value.as_ref().starts_with(&client.0.to_be_bytes()))
+    };
+    let users = state.actor_states.iter().filter_map(|party| party.user());
+    let believers: Vec<_> = users.filter_map(User::believes).collect();
+    let others = state.actor_states.iter().filter(|party| party.held().is_some()).count();
+    let alone = believers.is_empty() || believers.len() + others == 1;
+    alone && believers.into_iter().all(has)
+}
+
 /// Whether no client id among the dropped ones is farther ahead of the clock than the store allows.
 fn floors_stay_behind<R: Rules>(state: &State<R>) -> bool {
     let stores = state.actor_states.iter().filter_map(|party| party.store());
@@ -343,9 +408,13 @@ impl<R: Rules> Model for Shop<R> {
             }
         }
         actions.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
+        let held_up = self.holds_up_time(state);
+        let left = self.mishaps_left(state);
         for (index, party) in state.actor_states.iter().enumerate() {
-            let server = party.server_stimuli(&self.bounds, state.history.restarts);
-            for stimulus in server.into_iter().chain(party.stimulus(&self.bounds)) {
+            let server = party.server_stimuli(&self.bounds, state.history.restarts, held_up);
+            let mishaps = party.user().map(|user| user.mishaps(left));
+            let own = party.stimulus(&self.bounds).into_iter().chain(mishaps.unwrap_or_default());
+            for stimulus in server.into_iter().chain(own) {
                 actions.push(ActorModelAction::Timeout(Id::from(index), stimulus));
             }
         }
@@ -363,7 +432,7 @@ impl<R: Rules> Model for Shop<R> {
             }
             _ => return None,
         };
-        let mut next = self.inner.next_state(last, action)?;
+        let mut next = self.step(last, action)?;
         self.record(&mut next, id);
         self.normalize(&mut next);
         Some(next)
@@ -379,6 +448,9 @@ impl<R: Rules> Model for Shop<R> {
                 let stays = held.iter().all(|&version| lock_version(state) == Some(version));
                 let fell = state.history.violation == Some(Violation::FenceFell);
                 held.len() <= 1 && stays && !fell
+            }),
+            Property::always(BELIEF, |shop: &Self, state: &State<R>| {
+                shop.bounds.late || belief_is_true(state)
             }),
             never!(MAYBE, MaybeForNothing),
             Property::always(FLOOR, |_, state: &State<R>| floors_stay_behind(state)),

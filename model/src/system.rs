@@ -227,6 +227,12 @@ impl<R: protocol::kv::Rules> System for Shop<R> {
                         clock: set linearizable=false and mirror=true"
                 .into());
         }
+        let lasting = bounds.programs.iter().any(|program| program.has_ttl());
+        if lasting != (bounds.ttl_ms > 0) {
+            return Err("users of a lock that frees itself need a time to live, and nobody else \
+                        does: set ttl_ms, or leave it out"
+                .into());
+        }
         if bounds.mirror && bounds.clients_kept < 2 * clients {
             return Err(
                 "the mirror knows nothing of room for clients: leave out clients_kept".into()

@@ -56,11 +56,12 @@ const REDUCTION: &[Column] = &[Column::Model, Column::Test];
 const RUNTIME: &[Column] = &[Column::Code, Column::Test, Column::Mutant];
 
 /// All of them.
-pub const KINDS: [Kind; 14] = [
+pub const KINDS: [Kind; 15] = [
     kind("RAFT-", Home::Protocol, RULE),
     kind("KV-", Home::Protocol, RULE),
     kind("CLERK-", Home::Protocol, RULE),
     kind("LOCK-", Home::Protocol, RULE),
+    kind("LEASE-", Home::Protocol, RULE),
     kind("RSM-", Home::Protocol, RULE),
     kind("PROP-", Home::Protocol, PROPERTY),
     kind("RED-", Home::Protocol, REDUCTION),

@@ -380,7 +380,13 @@ impl Clerk {
             Exchange::Answered(frame) => wire::read(&command, frame),
             Exchange::NotSent(broken @ Broken::Refused { .. }) => {
                 self.machine = Self::machine(&self.links)?;
-                return Err(broken.into());
+                return Err(match attempt.open && command.op.writes() {
+                    true => Error::Undecided {
+                        waited: attempt.begun.elapsed(),
+                        why: broken.to_string(),
+                    },
+                    false => broken.into(),
+                });
             }
             Exchange::NotSent(broken) => {
                 attempt.trouble = broken.to_string();

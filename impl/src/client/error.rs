@@ -144,3 +144,11 @@ pub enum Error {
     #[error("no random numbers are to be had from the system: {0}")]
     Random(String),
 }
+
+impl Error {
+    /// Whether a call that a clerk ended so was not executed, and never will be. A server that lets nobody in is one
+    /// that has not seen the call.
+    pub(super) const fn is_definite(&self) -> bool {
+        matches!(self, Self::Unanswered { .. } | Self::Refused(_) | Self::Broken(_))
+    }
+}

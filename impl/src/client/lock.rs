@@ -9,7 +9,7 @@ use protocol::Machine as _;
 use protocol::kv::clerk::Outcome;
 use protocol::kv::lease::{self, Lease};
 use protocol::kv::lock::{self, Lock as Plain};
-use protocol::kv::{Exact, Op, Reply, Version};
+use protocol::kv::{Exact, Op, Reply, Rules as _, Version};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,7 @@ pub enum Renewed {
 /// What the machines ask for, in one kind.
 #[derive(Debug)]
 enum Effect {
-    Call(Op),
+    Call(Call),
     Acquired(Version),
     Renewed,
     ArmRenew,
@@ -60,6 +60,14 @@ enum Effect {
     Failed(Reply),
     ArmRetry,
     Ignored,
+}
+
+/// A call that a machine asks for.
+#[derive(Clone, Debug)]
+struct Call {
+    /// By which a lease knows its outcome.
+    number: u64,
+    op: Op,
 }
 
 #[derive(Debug)]
@@ -86,8 +94,8 @@ pub struct Lock {
     name: Vec<u8>,
     holder: Holder,
     effects: VecDeque<Effect>,
-    /// A call whose answer is still to be had.
-    pending: Option<Op>,
+    /// A call whose answer is still to be had. No copy of it was executed or will be, or it would have ended in Maybe.
+    pending: Option<Call>,
     /// The lock's version when it was looked at last.
     seen: Version,
     /// When the latest write was asked for: no deadline that it set counts from before.
@@ -276,32 +284,29 @@ impl Lock {
         if self.expire() {
             return Err(LockError::Lost);
         }
-        self.finish_renewing();
+        if self.is_renewing() {
+            // The machine gives it up.
+            self.pending = None;
+        }
         if self.pending.is_none() {
             self.step(Input::Release);
         }
-        loop {
-            let effect = self.next()?;
-            if !matches!(effect, Effect::Renewed | Effect::ArmRenew) {
-                self.times = None;
-            }
-            match effect {
-                Effect::Released => return Ok(()),
-                Effect::Lost => return Err(LockError::Lost),
-                Effect::Failed(reply) => return Err(LockError::Failed(format!("{reply:?}"))),
-                Effect::Renewed | Effect::ArmRenew => self.step(Input::Release),
-                _ => return Err(LockError::NotHeld),
-            }
+        let effect = self.next()?;
+        self.times = None;
+        match effect {
+            Effect::Released => Ok(()),
+            Effect::Lost => Err(LockError::Lost),
+            Effect::Failed(reply) => Err(LockError::Failed(format!("{reply:?}"))),
+            _ => Err(LockError::NotHeld),
         }
     }
 
-    /// A renewal that was not answered comes before what follows; its answer is as good as none.
-    fn finish_renewing(&mut self) {
-        if let Holder::Lease { machine, .. } = &self.holder
-            && matches!(machine.state(), lease::State::Renewing { .. })
-        {
-            self.pending = None;
-            self.outcome(Outcome::Maybe);
+    fn is_renewing(&self) -> bool {
+        match &self.holder {
+            Holder::Plain(_) => false,
+            Holder::Lease { machine, .. } => {
+                matches!(machine.state(), lease::State::Renewing { .. })
+            }
         }
     }
 
@@ -310,11 +315,12 @@ impl Lock {
         self.clerk
     }
 
+    /// LEASE-CLOCK-1. From when the call was asked for, and not from its answer.
     fn arm(&mut self) {
         if let Holder::Lease { ttl, .. } = &self.holder {
+            let since = Exact.reckons_from(self.written, Instant::now());
             // The group's clock runs at most a tenth faster than this one; another tenth is for the margin.
-            let (renew, end) = (self.written + *ttl / 3, self.written + *ttl / 5 * 4);
-            self.times = Some(Times { renew, end });
+            self.times = Some(Times { renew: since + *ttl / 3, end: since + *ttl / 5 * 4 });
         }
     }
 
@@ -333,32 +339,33 @@ impl Lock {
     /// The next effect that is not for the clerk.
     fn next(&mut self) -> Result<Effect, LockError> {
         loop {
-            if let Some(op) = self.pending.take() {
-                self.call(op)?;
+            if let Some(call) = self.pending.take() {
+                self.call(call)?;
             }
             match self.effects.pop_front() {
-                Some(Effect::Call(op)) => self.pending = Some(op),
+                Some(Effect::Call(call)) => self.pending = Some(call),
                 Some(effect) => return Ok(effect),
                 None => return Ok(Effect::Ignored),
             }
         }
     }
 
-    fn call(&mut self, op: Op) -> Result<(), LockError> {
-        let writes = op.writes();
+    fn call(&mut self, call: Call) -> Result<(), LockError> {
+        let writes = call.op.writes();
         if writes {
             self.written = Instant::now();
         }
-        match self.clerk.execute(self.name.as_slice().into(), op.clone()) {
+        match self.clerk.execute(self.name.as_slice().into(), call.op.clone()) {
             Ok(outcome) => {
                 if let Outcome::Reply(Reply::Value { version, .. }) = &outcome {
                     self.seen = *version;
                 }
-                self.outcome(outcome);
+                self.outcome(call.number, outcome);
                 Ok(())
             }
-            Err(error @ (Error::Undecided { .. } | Error::Maybe)) if writes => {
-                self.outcome(Outcome::Maybe);
+            // All that does not say that nothing was executed.
+            Err(error) if writes && !error.is_definite() => {
+                self.outcome(call.number, Outcome::Maybe);
                 match self.effects.pop_front() {
                     // It has to look, which is for the next time: servers don't answer now.
                     Some(Effect::Call(next)) => {
@@ -373,7 +380,7 @@ impl Lock {
                 }
             }
             Err(error) => {
-                self.pending = Some(op);
+                self.pending = Some(call);
                 Err(error.into())
             }
         }
@@ -406,7 +413,7 @@ impl Lock {
         }
     }
 
-    fn outcome(&mut self, outcome: Outcome) {
+    fn outcome(&mut self, call: u64, outcome: Outcome) {
         match &mut self.holder {
             Holder::Plain(machine) => {
                 let mut out = Vec::new();
@@ -415,7 +422,7 @@ impl Lock {
             }
             Holder::Lease { machine, .. } => {
                 let mut out = Vec::new();
-                machine.step(lease::Input::Outcome(outcome), &mut out);
+                machine.step(lease::Input::Outcome { call, outcome }, &mut out);
                 self.effects.extend(out.into_iter().map(Effect::from));
             }
         }
@@ -425,7 +432,7 @@ impl Lock {
 impl From<lock::Effect> for Effect {
     fn from(effect: lock::Effect) -> Self {
         match effect {
-            lock::Effect::Call(op) => Self::Call(op),
+            lock::Effect::Call(op) => Self::Call(Call { number: 0, op }),
             lock::Effect::Acquired { version } => Self::Acquired(version),
             lock::Effect::Released => Self::Released,
             lock::Effect::Failed(reply) => Self::Failed(reply),
@@ -438,7 +445,7 @@ impl From<lock::Effect> for Effect {
 impl From<lease::Effect> for Effect {
     fn from(effect: lease::Effect) -> Self {
         match effect {
-            lease::Effect::Call(op) => Self::Call(op),
+            lease::Effect::Call { call: number, op } => Self::Call(Call { number, op }),
             lease::Effect::Acquired { version } => Self::Acquired(version),
             lease::Effect::Renewed => Self::Renewed,
             lease::Effect::ArmRenew => Self::ArmRenew,

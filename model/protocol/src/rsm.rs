@@ -23,8 +23,8 @@
 //! **Where no leader is known** callers are parked, in the order in which they came, until one is known or they have
 //! waited long enough. A command whose caller lets it is passed on to the leader (`passing.rs`).
 //!
-//! **What is due** by the group's clock goes when a leader has proposed a tick (`ticks.rs`), and a read that would
-//! still see it waits for that.
+//! **What is due** by the group's clock goes when a leader has proposed a tick (`ticks.rs`), and the answer to a read
+//! that would still show it waits for that.
 
 mod contract;
 mod passing;
@@ -47,7 +47,7 @@ use crate::types::{Index, LogId, NodeId};
 use alloc::vec::Vec;
 use core::fmt;
 use passing::Passing;
-use reads::{Batch, Held};
+use reads::Batch;
 use scratch::Scratch;
 use waiters::{Verdict, Waiters};
 
@@ -77,8 +77,6 @@ pub struct Rsm<S: StateMachine, R = Paper, W = Decided> {
     /// Reads without a leader to ask.
     parked_reads: Vec<(Ticket, S::Query)>,
     batches: Vec<Batch<S::Query>>,
-    /// Reads that wait for a tick.
-    held: Vec<Held<S::Query>>,
     next_read: u64,
     /// The estimate of the group's clock.
     now: Stamp,
@@ -111,7 +109,6 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
             parked: Vec::new(),
             parked_reads: Vec::new(),
             batches: Vec::new(),
-            held: Vec::new(),
             next_read: first_read,
             now: 0,
             ticking: false,
@@ -139,9 +136,8 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
     /// How many callers wait.
     pub fn waiting(&self) -> usize {
         let read: usize = self.batches.iter().map(|batch| batch.reads.len()).sum();
-        let held: usize = self.held.iter().map(|held| held.reads.len()).sum();
         let parked = self.parked.len() + self.parked_reads.len();
-        self.waiters.len() + self.passing.len() + parked + read + held
+        self.waiters.len() + self.passing.len() + parked + read
     }
 
     /// Whether the message is an InstallSnapshot that would replace the service's state: the driver lets it in only
@@ -351,6 +347,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Machine for Rsm<S, R, W> {
     type Effect = Effect<S::Reply>;
 
     fn step(&mut self, input: Input<'_, S>, out: &mut Vec<Effect<S::Reply>>) {
+        let ticked = self.ticking;
         match input {
             Input::Replica(replica::Input::Message { message, .. })
             | Input::Replica(replica::Input::Raft(raft::Input::Message { message, .. }))
@@ -370,8 +367,12 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Machine for Rsm<S, R, W> {
             Input::GiveUpParked { below } => self.give_up_parked(below, out),
             Input::GiveUp { below } => self.give_up(below, out),
         }
+        if ticked && !self.ticking {
+            // It may have left some: the next one follows at once.
+            self.keep_time(self.now, out);
+        }
         self.unpark(out);
-        self.release(out);
+        self.answer_reads(out);
         let parked = self.parked.len() + self.parked_reads.len();
         assert!(parked == 0 || self.leader().is_none(), "who is parked waits for a leader");
         let commit = self.replica.raft().commit();
@@ -399,13 +400,12 @@ where
         for (ticket, query) in &self.parked_reads {
             write!(f, " parked {ticket} {query:?}")?;
         }
-        for Batch { id, index, reads } in &self.batches {
+        for Batch { id, index, until, reads } in &self.batches {
             write!(f, " {id:?}")?;
             index.map_or(Ok(()), |index| write!(f, " at {index}"))?;
-            reads.iter().try_for_each(|(ticket, query)| write!(f, " {ticket} {query:?}"))?;
-        }
-        for Held { until, reads } in &self.held {
-            write!(f, " held until {until}")?;
+            if *until > 0 {
+                write!(f, " asked at {until}")?;
+            }
             reads.iter().try_for_each(|(ticket, query)| write!(f, " {ticket} {query:?}"))?;
         }
         if self.now > 0 {

@@ -1,9 +1,11 @@
-//! The lock that frees itself, against the store: step by step, and in random schedules of several users.
+//! The lock that frees itself, rule by rule against the store, and in random schedules of several users.
 
 use protocol::Machine;
 use protocol::kv::clerk::Outcome;
 use protocol::kv::lease::{Effect, Input, Lease, State};
-use protocol::kv::{ClientId, Command, Exact, Limits, Op, Reply, Stamp, Store, Version};
+use protocol::kv::{
+    ClientId, Command, Exact, KeyOp, Limits, Op, Reply, Rules as _, Stamp, Store, Version,
+};
 
 const TTL: u64 = 100;
 
@@ -27,9 +29,9 @@ fn run(lease: &mut Lease, store: &mut Store, stamp: Stamp, input: Input) -> Vec<
     while !out.is_empty() {
         for effect in std::mem::take(&mut out) {
             match effect {
-                Effect::Call(op) => {
+                Effect::Call { call, op } => {
                     let outcome = execute(store, stamp, op);
-                    lease.step(Input::Outcome(outcome), &mut out);
+                    lease.step(Input::Outcome { call, outcome }, &mut out);
                 }
                 other => said.push(other),
             }
@@ -45,6 +47,41 @@ fn acquired(said: &[Effect]) -> Version {
     }
 }
 
+/// Feeds the machine, and what it calls, with its number. It says nothing else.
+fn asks(lease: &mut Lease, input: Input) -> (u64, Op) {
+    let mut out = Vec::new();
+    lease.step(input, &mut out);
+    match out.as_slice() {
+        [Effect::Call { call, op }] => (*call, op.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The outcome of the latest call.
+fn ends_in(lease: &Lease, outcome: Outcome) -> Input {
+    Input::Outcome { call: lease.latest_call(), outcome }
+}
+
+/// What it says, and calls nothing.
+fn says(lease: &mut Lease, input: Input) -> Effect {
+    let mut out = Vec::new();
+    lease.step(input, &mut out);
+    match out.as_slice() {
+        [effect] => effect.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn value_and_end(store: &Store) -> Option<(Vec<u8>, i64)> {
+    let until = Op::Key(KeyOp::Ttl { absolute: true, ms: true });
+    let (value, _) = store.get(&"lock".into())?;
+    match store.read(&"lock".into(), &until) {
+        Some(Reply::Int(end)) => Some((value.as_ref().to_vec(), end)),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// LEASE-TAKE-1, LEASE-HOLD-1, LEASE-FENCE-1, LEASE-RELEASE-1.
 #[test]
 fn one_after_the_other() {
     let (mut store, mut first, mut second) = (store(), lease(1), lease(2));
@@ -57,6 +94,7 @@ fn one_after_the_other() {
     assert_eq!(run(&mut first, &mut store, 5, Input::Release), [Effect::Ignored]);
 }
 
+/// LEASE-RENEW-1, LEASE-RENEW-2, LEASE-FENCE-1.
 #[test]
 fn it_frees_itself_unless_it_is_renewed() {
     let (mut store, mut first, mut second) = (store(), lease(1), lease(2));
@@ -70,7 +108,7 @@ fn it_frees_itself_unless_it_is_renewed() {
     assert_eq!((first.state(), first.held()), (State::Idle, None));
 }
 
-/// A holder that frees its lock too late leaves the next one's alone.
+/// LEASE-RELEASE-1: a holder that frees its lock too late leaves the next one's alone.
 #[test]
 fn a_late_release() {
     let (mut store, mut first, mut second) = (store(), lease(1), lease(2));
@@ -80,29 +118,101 @@ fn a_late_release() {
     assert_eq!(run(&mut second, &mut store, 102, Input::Renew), [Effect::Renewed]);
 }
 
+/// LEASE-HOLD-1, LEASE-RENEW-2.
 #[test]
 fn what_was_not_answered_is_looked_at() {
-    let (mut store, mut lease, mut out) = (store(), lease(1), Vec::new());
-    lease.step(Input::Acquire, &mut out);
-    lease.step(Input::Outcome(Outcome::Reply(Reply::NoKey)), &mut out);
-    let Some(Effect::Call(take)) = out.pop() else { panic!("it takes what it saw free") };
+    let (mut store, mut lease) = (store(), lease(1));
+    asks(&mut lease, Input::Acquire);
+    let free = ends_in(&lease, Outcome::Reply(Reply::NoKey));
+    let (_, take) = asks(&mut lease, free);
     execute(&mut store, 0, take);
-    acquired(&run(&mut lease, &mut store, 1, Input::Outcome(Outcome::Maybe)));
-    out.clear();
-    lease.step(Input::Renew, &mut out);
-    out.clear();
-    lease.step(Input::Outcome(Outcome::Maybe), &mut out);
-    assert_eq!(out, [Effect::ArmRenew], "the end stays where it was");
+    let unknown = ends_in(&lease, Outcome::Maybe);
+    acquired(&run(&mut lease, &mut store, 1, unknown));
+    asks(&mut lease, Input::Renew);
+    let unknown = ends_in(&lease, Outcome::Maybe);
+    assert_eq!(says(&mut lease, unknown), Effect::ArmRenew, "the end stays where it was");
 }
 
+/// LEASE-TOKEN-1: a take that nobody answered is executed when the next one is asked for. What it wrote is not taken
+/// for the next one's, whose time is reckoned from later.
+#[test]
+fn each_take_has_a_token_of_its_own() {
+    let (mut store, mut lease) = (store(), lease(1));
+    asks(&mut lease, Input::Acquire);
+    let free = ends_in(&lease, Outcome::Reply(Reply::NoKey));
+    let (_, late) = asks(&mut lease, free);
+    let unknown = ends_in(&lease, Outcome::Maybe);
+    asks(&mut lease, unknown);
+    let free = ends_in(&lease, Outcome::Reply(Reply::NoKey));
+    execute(&mut store, 0, late);
+    assert_eq!(run(&mut lease, &mut store, 90, free), [Effect::ArmRetry]);
+    assert_eq!(run(&mut lease, &mut store, 99, Input::Retry), [Effect::ArmRetry]);
+    acquired(&run(&mut lease, &mut store, 100, Input::Retry));
+    assert_eq!(value_and_end(&store).expect("it is held").1, 200);
+}
+
+/// LEASE-CALL-1, LEASE-END-1: a call that is given up says nothing, whatever becomes of it.
+#[test]
+fn what_is_given_up_is_over() {
+    let (mut store, mut lease) = (store(), lease(1));
+    acquired(&run(&mut lease, &mut store, 0, Input::Acquire));
+    let (first, _) = asks(&mut lease, Input::Renew);
+    let unknown = ends_in(&lease, Outcome::Maybe);
+    assert_eq!(says(&mut lease, unknown), Effect::ArmRenew);
+    let (second, _) = asks(&mut lease, Input::Renew);
+    let executed = |call| Input::Outcome { call, outcome: Outcome::Reply(Reply::Ok) };
+    assert_eq!(says(&mut lease, executed(first)), Effect::Ignored);
+    assert_eq!(says(&mut lease, Input::End), Effect::Lost);
+    assert_eq!(says(&mut lease, executed(second)), Effect::Ignored);
+    assert_eq!((lease.state(), lease.held()), (State::Idle, None));
+    asks(&mut lease, Input::Acquire);
+    assert_eq!(says(&mut lease, executed(second)), Effect::Ignored);
+    assert_eq!(lease.state(), State::Looking);
+}
+
+/// LEASE-END-1, LEASE-RELEASE-1: a release does not wait for a renewal, and at the end nobody waits for a release. The
+/// lock can be acquired again.
+#[test]
+fn a_release_that_nobody_answers() {
+    let (mut store, mut lease) = (store(), lease(1));
+    acquired(&run(&mut lease, &mut store, 0, Input::Acquire));
+    asks(&mut lease, Input::Renew);
+    let (_, release) = asks(&mut lease, Input::Release);
+    assert_eq!(lease.held(), None, "it stops before it asks");
+    assert_eq!(says(&mut lease, Input::End), Effect::Lost);
+    assert_eq!(lease.state(), State::Idle);
+    assert_eq!(run(&mut lease, &mut store, 1, Input::Acquire), [Effect::ArmRetry]);
+    execute(&mut store, 2, release);
+    acquired(&run(&mut lease, &mut store, 3, Input::Retry));
+}
+
+/// LEASE-LEFT-1.
+#[test]
+fn nothing_stays_behind() {
+    let (mut store, mut lease) = (store(), lease(1));
+    acquired(&run(&mut lease, &mut store, 7, Input::Acquire));
+    assert_eq!(value_and_end(&store).map(|(_, end)| end), Some(107));
+    run(&mut lease, &mut store, 50, Input::Release);
+    assert_eq!(value_and_end(&store), Some((Vec::new(), 150)));
+    store.tick(150);
+    assert_eq!(value_and_end(&store), None);
+}
+
+/// LEASE-CLOCK-1: the driver reckons from when it asked.
+#[test]
+fn time_is_reckoned_from_the_question() {
+    assert_eq!(Exact.reckons_from(3, 5), 3);
+}
+
+/// LEASE-FAIL-1.
 #[test]
 fn a_client_that_is_turned_away() {
-    let (mut lease, mut out) = (lease(1), Vec::new());
-    lease.step(Input::Acquire, &mut out);
-    lease.step(Input::Outcome(Outcome::Reply(Reply::NoKey)), &mut out);
-    out.clear();
-    lease.step(Input::Outcome(Outcome::Reply(Reply::ClientAhead)), &mut out);
-    assert_eq!(out, [Effect::Failed(Reply::ClientAhead)]);
+    let mut lease = lease(1);
+    asks(&mut lease, Input::Acquire);
+    let free = ends_in(&lease, Outcome::Reply(Reply::NoKey));
+    asks(&mut lease, free);
+    let refused = ends_in(&lease, Outcome::Reply(Reply::ClientAhead));
+    assert_eq!(says(&mut lease, refused), Effect::Failed(Reply::ClientAhead));
     assert_eq!(lease.state(), State::Idle);
 }
 
@@ -119,17 +229,19 @@ impl Random {
 /// A user in a schedule: its machine, the call that is on its way, and when its belief ends.
 struct User {
     lease: Lease,
-    call: Option<Op>,
-    sent: Stamp,
-    answer: Option<Outcome>,
+    call: Option<(u64, Op)>,
+    /// When the latest write was asked for.
+    asked: Stamp,
+    answer: Option<(u64, Outcome)>,
     end: Stamp,
     /// Calls that were given up and may be executed yet.
-    strays: Vec<Op>,
+    strays: Vec<(u64, Op)>,
 }
 
 impl User {
     fn new(client: u64) -> Self {
-        Self { lease: lease(client), call: None, sent: 0, answer: None, end: 0, strays: Vec::new() }
+        let lease = lease(client);
+        Self { lease, call: None, asked: 0, answer: None, end: 0, strays: Vec::new() }
     }
 
     fn step(&mut self, now: Stamp, input: Input, seen: &mut Seen) {
@@ -137,14 +249,15 @@ impl User {
         self.lease.step(input, &mut out);
         for effect in out {
             match effect {
-                Effect::Call(op) => {
+                Effect::Call { call, op } => {
                     if op.writes() {
-                        self.sent = now;
+                        self.asked = now;
                     }
-                    self.call = Some(op);
+                    self.strays.extend(self.call.replace((call, op)));
+                    self.answer = None;
                 }
                 Effect::Acquired { version } => {
-                    self.end = self.sent + TTL;
+                    self.end = self.asked + TTL;
                     seen.acquired += 1;
                     // An answer that comes too late: the driver ends it before its user hears of it.
                     if now >= self.end {
@@ -153,7 +266,7 @@ impl User {
                     seen.fences.push(version);
                 }
                 Effect::Renewed => {
-                    self.end = self.sent + TTL;
+                    self.end = self.asked + TTL;
                     seen.renewed += 1;
                 }
                 Effect::Lost => {
@@ -193,20 +306,31 @@ fn schedule(seed: u64, ends: bool, seen: &mut Seen) -> bool {
             }
         }
         let user = &mut users[random.below(3) as usize];
-        if random.below(4) == 0 {
-            let stray = user.strays.pop();
-            stray.map(|op| execute(&mut store, now, op));
+        if random.below(4) == 0
+            && let Some((call, op)) = user.strays.pop()
+        {
+            let outcome = execute(&mut store, now, op);
+            user.step(now, Input::Outcome { call, outcome }, seen);
         }
-        match (user.call.take(), user.answer.take(), random.below(4)) {
-            (Some(op), _, 0) => user.call = Some(op),
-            (Some(op), _, _) => user.answer = Some(execute(&mut store, now, op)),
-            (None, Some(_), 0) => user.step(now, Input::Outcome(Outcome::Maybe), seen),
-            (None, Some(outcome), _) => user.step(now, Input::Outcome(outcome), seen),
+        match (user.call.take(), user.answer.take(), random.below(8)) {
+            (Some(call), _, 0) => user.call = Some(call),
+            // It is given up, and executed later if at all.
+            (Some((call, op)), _, 1) => {
+                user.strays.push((call, op));
+                user.step(now, Input::Outcome { call, outcome: Outcome::Maybe }, seen);
+            }
+            (Some((call, op)), _, _) => user.answer = Some((call, execute(&mut store, now, op))),
+            (None, Some((call, _)), 0 | 1) => {
+                user.step(now, Input::Outcome { call, outcome: Outcome::Maybe }, seen);
+            }
+            (None, Some((call, outcome)), _) => {
+                user.step(now, Input::Outcome { call, outcome }, seen);
+            }
             (None, None, choice) => {
                 let input = match (user.lease.state(), choice) {
                     (State::Idle, _) => Input::Acquire,
                     (State::Waiting, _) => Input::Retry,
-                    (_, 0) => Input::Release,
+                    (_, 0 | 1) => Input::Release,
                     _ => Input::Renew,
                 };
                 user.step(now, input, seen);

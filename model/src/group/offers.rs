@@ -1,4 +1,4 @@
-//! What may happen besides the servers' own steps.
+//! What may happen besides the servers' own steps, and a step of the model.
 
 use super::record::Wait;
 use super::shelf::call_of;
@@ -87,6 +87,38 @@ impl<W: Rules> Group<W> {
                     offer(me, Stimulus::Server(node::Stimulus::Clock(now)));
                 }
             }
+        }
+    }
+
+    /// One step.
+    pub(super) fn take(&self, last: &State<W>, action: Action) -> Option<State<W>> {
+        let servers = last.servers.actor_states.len();
+        match action {
+            ActorModelAction::Deliver { src, dst, msg } => {
+                let action = ActorModelAction::Deliver { src, dst, msg };
+                self.serve(last, usize::from(dst), action)
+            }
+            ActorModelAction::Drop(envelope) => {
+                let (servers, _) =
+                    self.cluster.step(&last.servers, ActorModelAction::Drop(envelope))?;
+                Some(State { servers, ..last.clone() })
+            }
+            ActorModelAction::Timeout(id, Stimulus::Server(stimulus)) => {
+                self.serve(last, usize::from(id), ActorModelAction::Timeout(id, stimulus))
+            }
+            ActorModelAction::Timeout(_, Stimulus::Arrive(parcel)) => self.arrive(last, parcel),
+            ActorModelAction::Timeout(_, Stimulus::Stay(parcel)) => self.stay(last, parcel),
+            ActorModelAction::Timeout(_, Stimulus::Lose(from, to)) => self.lose(last, from, to),
+            ActorModelAction::Timeout(id, stimulus) => {
+                let client = usize::from(id).checked_sub(servers)?;
+                match stimulus {
+                    Stimulus::Call(_, to) => self.call(last, client, to),
+                    Stimulus::Retry(_, to) => self.retry(last, client, to),
+                    Stimulus::Hear(letter) => self.hear(last, client, letter),
+                    _ => None,
+                }
+            }
+            _ => None,
         }
     }
 }

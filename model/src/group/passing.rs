@@ -2,7 +2,7 @@
 
 use super::record::Wait;
 use super::shelf::{Sending, Served};
-use super::{Group, Letter, State};
+use super::{Corner, Group, Letter, State};
 use crate::errands::{Parcel, ParcelOf};
 use crate::node::{self, Event};
 use protocol::NodeId;
@@ -84,6 +84,10 @@ impl<W: Rules> Group<W> {
             }
             Parcel::Answer { from, to, ticket, outcome } => {
                 let server = usize::from(to.0);
+                if let Outcome::NotExecuted { .. } = outcome {
+                    next.record.comes_back(to, ticket);
+                    self.corners.reach(Corner::PassedBack);
+                }
                 let stimulus = node::Stimulus::Answer(from, ticket, outcome);
                 let came = ActorModelAction::Timeout(Id::from(server), stimulus);
                 Some(self.serve(&next, server, came).unwrap_or(next))
@@ -97,6 +101,7 @@ impl<W: Rules> Group<W> {
         next.errands.under_way.remove(&parcel);
         next.record.lost += 1;
         let Parcel::Call { from, ticket, .. } = parcel else { return None };
+        next.record.comes_back(from, ticket);
         let server = usize::from(from.0);
         let came = ActorModelAction::Timeout(Id::from(server), node::Stimulus::NotPassed(ticket));
         Some(self.serve(&next, server, came).unwrap_or(next))

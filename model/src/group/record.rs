@@ -4,22 +4,25 @@
 //! service should be, and what a command's reply should be, is that history applied to an empty store.
 
 use super::probes::{Corner, Corners};
-use super::shelf::{Call, Sending, Shelf, call_of};
+use super::shelf::{Call, Sending, Served, Shelf, call_of};
 use crate::history::{Committed, History};
-use crate::node::{Event, Service};
+use crate::node::{Event, Node, Service};
 use protocol::clock::Stamp;
 use protocol::kv::{Bytes, Command, Op, Reply};
 use protocol::log::Entry;
-use protocol::rsm::{Outcome, StateMachine, Ticket};
+use protocol::rsm::{Outcome, Rules, StateMachine, Ticket};
 use protocol::{Index, LogId, NodeId, SnapshotId, Term};
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What does not hold.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Violation {
     /// A caller was told what is not so, or a caller who does not wait there.
     ToldFalsely,
+    /// A server has forgotten a caller whom it has not told.
+    Forgotten,
     /// A read was answered from a state older than what had been committed when it was asked.
     Stale,
     /// A server's service is not the history up to what it has applied.
@@ -43,14 +46,16 @@ pub struct Wait {
     pub hop: u8,
     /// Whether the caller lets the server pass it on.
     pub passes: bool,
-    /// Whether it was passed on, and has not come back.
-    pub sent: bool,
+    /// To whom it was passed on, if it has not come back.
+    pub sent: Option<NodeId>,
     /// Of a read, how much was committed when it was asked, and what it asks.
     pub read: Option<(Index, Bytes)>,
     /// Whether the server knew a leader when it came.
     pub at_leader: bool,
     /// Of a read that came to a leader, its term and its clock.
     pub until: Option<(Term, Stamp)>,
+    /// Of a read, whether its key was due by that clock, and there.
+    pub was_due: bool,
 }
 
 /// The store as one machine: what it does when calls come one by one.
@@ -102,6 +107,10 @@ pub(super) struct Step<'a> {
     pub deadline: bool,
     /// Whether callers had come before this step, and none in it.
     pub later: bool,
+    /// To whom the connection was lost.
+    pub lost: Option<NodeId>,
+    /// Another server's answer to what was passed on.
+    pub answered: Option<(Ticket, Outcome<Reply>)>,
 }
 
 /// The commands of a history, with their places in it.
@@ -182,15 +191,11 @@ impl Record {
                         corners.reach(Corner::ReadAskedAgain);
                     }
                 }
-                Event::Passed { ticket, .. } => {
-                    self.goes_on(step, history, *ticket, true);
+                Event::Passed { ticket, to } => {
+                    self.goes_on(step, history, *ticket, Some(*to));
                     corners.reach(Corner::PassedOn);
                 }
-                Event::Again { ticket } if self.was_sent(step, *ticket) => {
-                    corners.reach(Corner::PassedBack);
-                    self.goes_on(step, history, *ticket, false);
-                }
-                Event::Again { ticket } => self.goes_on(step, history, *ticket, false),
+                Event::Again { ticket } => self.goes_on(step, history, *ticket, None),
                 Event::CompactedLate { taken: true } => corners.reach(Corner::CompactedLate),
                 _ => {}
             }
@@ -262,8 +267,9 @@ impl Record {
                 *reply == service_at(&history.committed, step.applied).read(key)
             }
             (Outcome::Done(reply), None) => {
-                corners.reach(if wait.sent { Corner::ExecutedThere } else { Corner::Executed });
-                let place = place.filter(|index| wait.sent || *index <= step.applied);
+                let there = wait.sent.is_some();
+                corners.reach(if there { Corner::ExecutedThere } else { Corner::Executed });
+                let place = place.filter(|index| there || *index <= step.applied);
                 place.is_some_and(|index| *reply == reply_at(&history.committed, index))
             }
             (Outcome::NotExecuted { leader }, read) => {
@@ -283,9 +289,12 @@ impl Record {
                 }
                 place.is_none()
             }
-            (Outcome::Unknown, None) if wait.sent => {
-                corners.reach(Corner::LostOnTheWay);
-                true
+            (Outcome::Unknown, None) if wait.sent.is_some() => {
+                let lost = step.lost == wait.sent;
+                if lost {
+                    corners.reach(Corner::LostOnTheWay);
+                }
+                lost || step.deadline || step.answered == Some((ticket, Outcome::Unknown))
             }
             (Outcome::Unknown, None) => match (wait.entry, restored) {
                 (Some(entry), Some(id)) if !step.deadline => {
@@ -310,8 +319,22 @@ impl Record {
 }
 
 impl Record {
-    fn was_sent(&self, step: &Step<'_>, ticket: Ticket) -> bool {
-        self.waits.get(&(step.server, ticket)).is_some_and(|wait| wait.sent)
+    /// What was sent on has not left, or has come back refused: it waits at its server.
+    pub(super) fn comes_back(&mut self, server: NodeId, ticket: Ticket) {
+        if let Some(wait) = self.waits.get_mut(&(server, ticket)) {
+            wait.sent = None;
+        }
+    }
+
+    /// Who waits at a server by its own count is who was not told.
+    pub(super) fn note_waiting<W: Rules>(&mut self, servers: &[Arc<Node<Served<W>>>]) {
+        for (server, node) in servers.iter().enumerate().filter(|(_, node)| node.broken.is_none()) {
+            let here = |(at, _): &&(NodeId, Ticket)| usize::from(at.0) == server;
+            let known = self.waits.keys().filter(here).count();
+            if node.rsm.waiting() != known + usize::from(node.rsm.is_ticking()) {
+                self.violate(Violation::Forgotten);
+            }
+        }
     }
 
     /// A read was answered. PROP-DUE.
@@ -323,13 +346,19 @@ impl Record {
         if step.service.ends(key).is_some_and(|ends| ends <= until) {
             self.violate(Violation::ShownLate);
         }
-        if step.later && step.service.clock() >= until {
+        if wait.was_due {
             corners.reach(Corner::HeldForTick);
         }
     }
 
     /// A command goes on, or is submitted again: the sending before surely was not executed and never will be.
-    fn goes_on(&mut self, step: &Step<'_>, history: &History<Sending>, ticket: Ticket, sent: bool) {
+    fn goes_on(
+        &mut self,
+        step: &Step<'_>,
+        history: &History<Sending>,
+        ticket: Ticket,
+        sent: Option<NodeId>,
+    ) {
         let Some(wait) = self.waits.get_mut(&(step.server, ticket)) else {
             return self.violate(Violation::ToldFalsely);
         };

@@ -185,6 +185,8 @@ pub(super) const PASSES: Bounds = Bounds {
             max_term: 2,
             campaigners: N01,
             in_turn: true,
+            crashes: 1,
+            victims: N01,
             converge_every: 100,
             ..ServerBounds::plain(2)
         },
@@ -192,14 +194,15 @@ pub(super) const PASSES: Bounds = Bounds {
     )
 };
 
-/// Two servers whose clocks jump, and a key that has little to live.
+/// Two servers that lead in turn, whose clocks jump, and a key that has little to live.
 pub(super) const CLOCKS: Bounds = Bounds {
-    latest: 2,
+    latest: 1,
     ..bounds(
         ServerBounds {
-            max_term: 1,
-            campaigners: N0,
-            converge_every: 100,
+            max_term: 2,
+            campaigners: N01,
+            in_turn: true,
+            converge_every: 1000,
             ..ServerBounds::plain(2)
         },
         [SetsForGets, Nothing, Nothing],
@@ -246,7 +249,7 @@ pub const GROUPS: &[GroupRun] = &[
     },
     Run {
         name: "group-passes",
-        about: "commands are passed on to the leader, which changes; connections are lost and callers late",
+        about: "commands are passed on to the leader, which changes; servers crash, connections are lost, callers late",
         bounds: PASSES,
         reaches: &[PassedOn, PassedBack, ExecutedThere, LostOnTheWay],
     },

@@ -66,8 +66,8 @@ pub fn describe(action: &Action) -> String {
             Stimulus::Server(stimulus) => format!("n{}  {stimulus:?}", usize::from(*id)),
             Stimulus::Call(client, to) => format!("c{client} calls {to:?}"),
             Stimulus::Retry(client, to) => format!("c{client} calls again {to:?}"),
-            Stimulus::Arrive(parcel) => format!("arrives  {parcel:?}"),
-            Stimulus::Stay(parcel) => format!("has not left  {parcel:?}"),
+            Stimulus::Arrive(parcel) => format!("n{} gets  {parcel:?}", usize::from(*id)),
+            Stimulus::Stay(parcel) => format!("n{} can't send  {parcel:?}", usize::from(*id)),
             Stimulus::Lose(from, to) => format!("{from:?} loses its connection to {to:?}"),
             Stimulus::Hear(letter) => {
                 let ((client, seq), attempt) = call_of(letter.ticket);

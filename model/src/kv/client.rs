@@ -1,7 +1,8 @@
 //! A client: it runs its program, through the shared clerk and lock or past them.
 
 use super::direct::{Ask, Direct, Told};
-use super::party::{Event, Message, Person, SERVER, lock_key};
+use super::event::Event;
+use super::party::{Message, Person, SERVER, lock_key};
 use super::programs::{Do, Expect, Program};
 use protocol::Machine;
 use protocol::kv::clerk::{self, Answer, Clerk, Outcome};
@@ -173,6 +174,7 @@ impl<R: Rules> Client<R> {
             Do::Scan => self.direct.scan(out),
             Do::Acquire => self.lock(lock::Input::Acquire, out),
             Do::Release => self.lock(lock::Input::Release, out),
+            Do::AcquireFor | Do::Renew => panic!("a program with a time to live has a user"),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What is true: kept outside of the clients and the server, and compared with what the clients were told.
 
+use super::event::Event;
 use super::mirror::{Known, Mirror, Noticed};
-use super::party::Event;
 use super::probes::{Corner, Corners};
 use protocol::kv::clerk::Outcome;
 use protocol::kv::{Bytes, Op, Reply, Seq, SlotId, Version};
@@ -212,7 +212,15 @@ impl History {
                 }
                 self.fence = self.fence.max(*version);
             }
-            Event::SentAgain | Event::Unchanged { .. } | Event::Waits | Event::Released => {}
+            Event::GaveUp { seq } => {
+                self.maybe.insert((actor, *seq));
+            }
+            Event::Failed { seq } => self.refuse((actor, *seq)),
+            Event::SentAgain
+            | Event::Unchanged { .. }
+            | Event::Waits
+            | Event::Released
+            | Event::Reached(_) => {}
         }
     }
 
@@ -245,16 +253,21 @@ impl History {
         }
     }
 
+    /// It was not executed, says whoever told its caller.
+    fn refuse(&mut self, call: Call) {
+        if self.executed.contains(&call) {
+            self.violate(Violation::RefusedAndExecuted);
+        }
+        self.refused.insert(call);
+    }
+
     fn note_return(&mut self, call: Call, outcome: &Outcome) {
         let Outcome::Reply(reply) = outcome else {
             self.maybe.insert(call);
             return;
         };
         if reply.is_refusal() {
-            if self.executed.contains(&call) {
-                self.violate(Violation::RefusedAndExecuted);
-            }
-            self.refused.insert(call);
+            self.refuse(call);
         }
         if *reply == Reply::Acknowledged {
             // It was executed or not: its client has said itself that it knows which.

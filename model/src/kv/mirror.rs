@@ -208,7 +208,10 @@ impl Mirror {
                 *reply == old.map_or(Reply::Nil, |old| Reply::Bulk(old.value))
             }
             Op::String(StringOp::Set { value, when, deadline, .. }) => {
-                let goes_on = *when == When::Always || old.is_none();
+                let goes_on = match when {
+                    When::Equal(value) => old.is_some_and(|old| old.value == *value),
+                    when => *when == When::Always || old.is_none(),
+                };
                 if goes_on {
                     noticed.reach(self.expired.remove(key), Corner::WrittenAfterExpiry);
                     let ends = match deadline {

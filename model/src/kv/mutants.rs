@@ -1,16 +1,17 @@
 //! What could be wrong with the store, its clients and the lock, and what must notice it.
 
 use super::scenes::{
-    self, EXECS, EXPIRY, FLUSH, IDLE_CLIENTS, LEASE, RESTART, SCANS, TICKS, WATCHES,
+    self, AGAIN, DEATHS, EXECS, EXPIRY, FLUSH, GIVEN_UP, HOLDERS, IDLE_CLIENTS, LEASE, RESTART,
+    SCANS, TICKS, WATCHES,
 };
 use super::{
-    Bounds, CALLS_END, CLOCK, EXACTLY_ONCE, FENCE, FLOOR, IDLE, LINEARIZABLE, MAYBE, MIRROR,
-    MUTUAL_EXCLUSION, REFUSED, SCAN, Shop, TICK, VERSIONS, WATCH,
+    BELIEF, Bounds, CALLS_END, CLOCK, EXACTLY_ONCE, FENCE, FLOOR, IDLE, LINEARIZABLE, MAYBE,
+    MIRROR, MUTUAL_EXCLUSION, REFUSED, SCAN, Shop, TICK, VERSIONS, WATCH,
 };
 use crate::bounds::Net;
-use protocol::kv::clerk::Answer;
+use protocol::kv::clerk::{Answer, Outcome};
 use protocol::kv::{
-    AfterMaybe, Bytes, ClientId, Exact, Op, Reply, Rules, Seen, Seq, Stamp, Version,
+    AfterMaybe, Bytes, ClientId, Deadline, Exact, Op, Reply, Rules, Seen, Seq, Stamp, Version, When,
 };
 
 macro_rules! bugs {
@@ -72,6 +73,20 @@ bugs! {
     RecordsNotSaved "a snapshot is without the clients' records",
     NoFence "a resource lets in whoever believes to have the lock",
     ReleasesWhatItSees "a holder that was told Maybe frees the lock at whatever version it sees",
+    TakesAnything "a lock that was seen free is taken, whoever has it by then",
+    OneTokenAnAcquire "all takes of one acquire write the same token",
+    AnyTokenIsOwn "a token that a client wrote for an earlier hold is taken for the present one's",
+    OwnFence "the fencing version is a number of the holder's own",
+    MaybeIsFailed "an acquirer is told that it has failed when nobody knows",
+    RenewsAnything "a renewal is written over whatever is there",
+    MaybePutsOff "a renewal that nobody answered counts as one that was executed",
+    ReleasesAnything "a release is written over whatever is there",
+    BelievesUntilReleased "a holder goes on believing until its release is answered",
+    WaitsAtEnd "a holder whose time is over waits for the answer to its renewal",
+    TokenStays "a token has no deadline",
+    EmptyStays "a lock that was released has no deadline",
+    AnyOutcome "what became of a call that was given up is taken for the outcome of the present one",
+    ReckonsFromAnswer "a holder's time is reckoned from the answer to its call",
 }
 
 /// The rules with one thing wrong.
@@ -241,6 +256,67 @@ impl Rules for Wrong {
     fn released_version(&self, held: Version) -> Version {
         if self.is(Bug::ReleasesZero) { 0 } else { held }
     }
+
+    fn takes_when(&self, seen: When) -> When {
+        if self.is(Bug::TakesAnything) { When::Always } else { seen }
+    }
+
+    fn takes_anew(&self) -> bool {
+        !self.is(Bug::OneTokenAnAcquire)
+    }
+
+    fn is_own(&self, value: &Bytes, client: ClientId, take: u64) -> bool {
+        match self.0 {
+            Bug::AnyTokenIsOwn => value.as_ref().starts_with(&client.0.to_be_bytes()),
+            _ => Exact.is_own(value, client, take),
+        }
+    }
+
+    fn fence(&self, seen: Version, take: u64) -> Version {
+        if self.is(Bug::OwnFence) { take } else { Exact.fence(seen, take) }
+    }
+
+    fn refusal_of_take(&self, outcome: &Outcome) -> Option<Reply> {
+        match (self.0, outcome) {
+            (Bug::MaybeIsFailed, Outcome::Maybe) => Some(Reply::SessionExpired),
+            _ => Exact.refusal_of_take(outcome),
+        }
+    }
+
+    fn renews_when(&self, token: Bytes) -> When {
+        if self.is(Bug::RenewsAnything) { When::Always } else { Exact.renews_when(token) }
+    }
+
+    fn puts_off(&self, outcome: &Outcome) -> bool {
+        self.is(Bug::MaybePutsOff) && *outcome == Outcome::Maybe || Exact.puts_off(outcome)
+    }
+
+    fn releases_when(&self, token: Bytes) -> When {
+        if self.is(Bug::ReleasesAnything) { When::Always } else { Exact.releases_when(token) }
+    }
+
+    fn believes_until_released(&self) -> bool {
+        self.is(Bug::BelievesUntilReleased)
+    }
+
+    fn ends_while_calling(&self) -> bool {
+        !self.is(Bug::WaitsAtEnd)
+    }
+
+    fn lease_deadline(&self, ttl_ms: u64, value: &Bytes) -> Deadline {
+        match (self.0, value.as_ref().is_empty()) {
+            (Bug::TokenStays, false) | (Bug::EmptyStays, true) => Deadline::Never,
+            _ => Exact.lease_deadline(ttl_ms, value),
+        }
+    }
+
+    fn is_of_latest(&self, call: u64, latest: u64) -> bool {
+        self.is(Bug::AnyOutcome) || Exact.is_of_latest(call, latest)
+    }
+
+    fn reckons_from<T>(&self, asked: T, answered: T) -> T {
+        if self.is(Bug::ReckonsFromAnswer) { answered } else { asked }
+    }
 }
 
 /// How a mutant is hunted, and what must notice it.
@@ -330,4 +406,18 @@ pub const HUNTS: &[Hunt] = &[
     hunt("LK4", "LOCK-FENCE-1", Bug::NoFence, LEASE, FENCE),
     hunt("QK14", "LOCK-RELEASE-1", Bug::ReleasesWhatItSees, scenes::LOCK, MUTUAL_EXCLUSION),
     hunt("QK10", "LOCK-RELEASE-1", Bug::ReleasesZero, scenes::LOCK, CALLS_END),
+    hunt("QL1", "LEASE-TAKE-1", Bug::TakesAnything, HOLDERS, BELIEF),
+    hunt("QL2", "LEASE-TOKEN-1", Bug::OneTokenAnAcquire, AGAIN, BELIEF),
+    hunt("QL3", "LEASE-HOLD-1", Bug::AnyTokenIsOwn, AGAIN, MUTUAL_EXCLUSION),
+    hunt("QL4", "LEASE-FENCE-1", Bug::OwnFence, HOLDERS, MUTUAL_EXCLUSION),
+    hunt("QL5", "LEASE-FAIL-1", Bug::MaybeIsFailed, AGAIN, REFUSED),
+    hunt("QL6", "LEASE-RENEW-1", Bug::RenewsAnything, HOLDERS, BELIEF),
+    hunt("QL7", "LEASE-RENEW-2", Bug::MaybePutsOff, GIVEN_UP, BELIEF),
+    hunt("QL8", "LEASE-RELEASE-1", Bug::ReleasesAnything, HOLDERS, BELIEF),
+    hunt("QL9", "LEASE-RELEASE-1", Bug::BelievesUntilReleased, HOLDERS, BELIEF),
+    hunt("QL10", "LEASE-LEFT-1", Bug::TokenStays, DEATHS, CALLS_END),
+    hunt("QL11", "LEASE-LEFT-1", Bug::EmptyStays, HOLDERS, CALLS_END),
+    hunt("QL12", "LEASE-CALL-1", Bug::AnyOutcome, GIVEN_UP, BELIEF),
+    hunt("QL13", "LEASE-END-1", Bug::WaitsAtEnd, GIVEN_UP, BELIEF),
+    hunt("QL14", "LEASE-CLOCK-1", Bug::ReckonsFromAnswer, GIVEN_UP, BELIEF),
 ];

@@ -3,12 +3,14 @@
 use super::Bounds;
 use super::client::Client;
 use super::direct::{Ask, Told};
+use super::event::Event;
 use super::programs::Program;
-use super::server::{Applied, Server};
+use super::server::Server;
+use super::user::{User, Watch};
 use protocol::NodeId;
-use protocol::kv::clerk::{self, Answer, Outcome, Request};
+use protocol::kv::clerk::{self, Answer, Request};
 use protocol::kv::lock::{self, State as LockState};
-use protocol::kv::{Bytes, ClientId, Limits, Op, Reply, Rules, Seq, Stamp, Store, Version};
+use protocol::kv::{Bytes, ClientId, Limits, Rules, Seq, Stamp, Store, Version};
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Actor, Id, Out};
 use std::borrow::Cow;
@@ -57,92 +59,18 @@ pub enum Stimulus {
     Retry,
     /// The lock's timer fires: it looks again.
     Look,
+    /// A user of a lock with a time to live waits no longer for the answer to a write.
+    GiveUp,
+    /// Its time is over, by its own clock.
+    End,
+    /// It dies.
+    Die,
     /// At the server: the leader, or another one, takes it to be this late.
     Estimate(Stamp),
     /// At the server: the leader proposes a tick.
     Tick,
     /// The server begins anew from a snapshot of all that it has applied.
     Restart,
-}
-
-/// What was seen in one step. The history reads it; it is no part of a state.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Event {
-    /// A client has begun a call.
-    Called {
-        /// Which of its calls.
-        seq: Seq,
-        /// On which key.
-        key: Bytes,
-        /// To do what.
-        op: Op,
-    },
-    /// A client's call is over.
-    Returned {
-        /// Which.
-        seq: Seq,
-        /// With this.
-        outcome: Outcome,
-        /// Whether there would be a reason for Maybe: it writes, it was sent more than once, and it is not recorded
-        /// or its refusal is not.
-        may_be_maybe: bool,
-    },
-    /// A client sent a call once more.
-    SentAgain,
-    /// The server changed a key.
-    Executed {
-        /// For whom.
-        client: usize,
-        /// For which of their calls.
-        seq: Seq,
-        /// The keys, and the version that each has now; none if it is gone.
-        changes: Vec<(Bytes, Option<Version>)>,
-    },
-    /// The server applied something; only in a scene with a mirror.
-    Applied(Applied),
-    /// The server told how a key is that will be watched.
-    Watched {
-        /// Whom.
-        client: u8,
-        /// Which.
-        key: Bytes,
-    },
-    /// The server made a step of a scan.
-    Scanned {
-        /// For whom.
-        client: u8,
-        /// Whether it was the first.
-        begins: bool,
-        /// Whether it was the last.
-        ends: bool,
-        /// What it returned.
-        found: Vec<Bytes>,
-    },
-    /// A holder came to the resource.
-    Used {
-        /// Its fencing version.
-        version: Version,
-        /// Whether it was let in.
-        admitted: bool,
-    },
-    /// The server began anew from a snapshot.
-    Restarted,
-    /// The server answered a write that it did not execute in this step.
-    Unchanged {
-        /// The answer.
-        reply: Reply,
-    },
-    /// A client has the lock.
-    Acquired {
-        /// With this fencing version.
-        version: Version,
-        /// Only after it had looked whose Put it was that came through.
-        looked: bool,
-    },
-    /// A client saw that another has the lock.
-    Waits,
-    /// A client has freed the lock.
-    Released,
 }
 
 /// How an actor begins.
@@ -166,6 +94,17 @@ pub enum Person<R> {
         /// What it does.
         program: Program,
     },
+    /// A user of a lock with a time to live.
+    User {
+        /// The clerk's and the lock's rules.
+        rules: R,
+        /// The clerk's configuration.
+        config: clerk::Config,
+        /// What it does.
+        program: Program,
+        /// How its timers go.
+        watch: Watch,
+    },
 }
 
 /// An actor's state.
@@ -175,6 +114,8 @@ pub enum Party<R> {
     Server(Box<Server<R>>),
     /// A client.
     Client(Box<Client<R>>),
+    /// A user of a lock with a time to live.
+    User(Box<User<R>>),
 }
 
 /// The key of the lock.
@@ -191,6 +132,7 @@ impl<R: Rules> Party<R> {
         std::mem::take(match self {
             Self::Server(server) => &mut server.events,
             Self::Client(client) => &mut client.events,
+            Self::User(user) => &mut user.events,
         })
     }
 
@@ -199,21 +141,29 @@ impl<R: Rules> Party<R> {
         match self {
             Self::Server(server) => !server.events.is_empty(),
             Self::Client(client) => !client.events.is_empty(),
+            Self::User(user) => !user.events.is_empty(),
         }
     }
 
-    /// The fencing version, of a client that has the lock.
+    /// The fencing version, of a client that has a lock without a deadline.
     pub fn held(&self) -> Option<Version> {
         match self {
-            Self::Server(_) => None,
+            Self::Server(_) | Self::User(_) => None,
             Self::Client(client) => client.lock.held(),
         }
     }
 
-    /// What the leader's clock and the machine below it may do, within the bounds.
-    pub fn server_stimuli(&self, bounds: &Bounds, restarts: u8) -> Vec<Stimulus> {
+    /// What the leader's clock and the machine below it may do, within the bounds. Where users have timers, time goes
+    /// on step by step, and a leader's clock does not jump ahead of it.
+    pub fn server_stimuli(&self, bounds: &Bounds, restarts: u8, held_up: bool) -> Vec<Stimulus> {
         let Self::Server(server) = self else { return Vec::new() };
-        let others = (0..=bounds.latest).filter(|stamp| *stamp != server.estimate);
+        let most = match (bounds.ttl_ms, held_up) {
+            (0, _) => bounds.latest,
+            (_, true) => server.estimate,
+            (_, false) => bounds.latest.min(server.estimate + 1),
+        };
+        let least = if bounds.steady { server.estimate } else { 0 };
+        let others = (least..=most).filter(|stamp| *stamp != server.estimate);
         let mut stimuli: Vec<_> = others.map(Stimulus::Estimate).collect();
         if bounds.latest > 0 {
             stimuli.push(Stimulus::Tick);
@@ -224,17 +174,44 @@ impl<R: Rules> Party<R> {
         stimuli
     }
 
+    /// What the leader takes the time to be.
+    pub const fn estimate(&self) -> Option<Stamp> {
+        match self {
+            Self::Server(server) => Some(server.estimate),
+            Self::Client(_) | Self::User(_) => None,
+        }
+    }
+
     /// The store, of the server.
     pub const fn store(&self) -> Option<&Store<R>> {
         match self {
             Self::Server(server) => Some(&server.store),
-            Self::Client(_) => None,
+            Self::Client(_) | Self::User(_) => None,
+        }
+    }
+
+    /// The user of a lock with a time to live.
+    pub const fn user(&self) -> Option<&User<R>> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Server(_) | Self::Client(_) => None,
+        }
+    }
+
+    /// Time goes on by a step, where there is a timer.
+    pub fn grow_older(&mut self) {
+        if let Self::User(user) = self {
+            user.grow_older();
         }
     }
 
     /// Whether a program runs here that has not come to its end.
     pub fn is_under_way(&self) -> bool {
-        matches!(self, Self::Client(client) if !client.is_done())
+        match self {
+            Self::Server(_) => false,
+            Self::Client(client) => !client.is_done(),
+            Self::User(user) => !user.is_done(),
+        }
     }
 
     /// RED-ANSWER. Whether this message would change nothing here, now and for ever: an answer to a call that is over.
@@ -245,13 +222,19 @@ impl<R: Rules> Party<R> {
                 *seq < client.clerk.seq() || !client.clerk.is_busy()
             }
             (Self::Client(client), Message::Told { seq, .. }) => client.direct.ignores(*seq),
+            (Self::User(user), Message::Answer { seq, .. }) => user.ignores(*seq),
+            (Self::User(user), Message::Told { seq, .. }) => user.direct.ignores(*seq),
             _ => false,
         }
     }
 
     /// What may happen here besides messages, within the bounds.
     pub fn stimulus(&self, bounds: &Bounds) -> Option<Stimulus> {
-        let Self::Client(client) = self else { return None };
+        let client = match self {
+            Self::Server(_) => return None,
+            Self::User(user) => return user.stimulus(bounds),
+            Self::Client(client) => client,
+        };
         if client.clerk.is_busy() {
             (client.clerk.attempts() < bounds.attempts).then_some(Stimulus::Retry)
         } else if client.direct.is_busy() {
@@ -280,6 +263,9 @@ impl<R: Rules> Actor for Person<R> {
             Self::Client { rules, config, program } => {
                 Party::Client(Box::new(Client::new(*rules, *config, *program)))
             }
+            Self::User { rules, config, program, watch } => {
+                Party::User(Box::new(User::new(*rules, *config, *program, *watch)))
+            }
         }
     }
 
@@ -304,6 +290,10 @@ impl<R: Rules> Actor for Person<R> {
             (Party::Client(client), Message::Told { seq, told }) => client.told(seq, told),
             (Party::Client(client), Message::Answer { seq, attempt, answer }) => {
                 client.clerk(clerk::Input::Answer { seq, attempt, answer }, None, out);
+            }
+            (Party::User(user), Message::Told { seq, told }) => user.told(seq, told),
+            (Party::User(user), Message::Answer { seq, attempt, answer }) => {
+                user.answer(seq, attempt, answer, out);
             }
             _ => panic!("clients ask and the server answers"),
         }
@@ -340,6 +330,12 @@ impl<R: Rules> Actor for Person<R> {
                 client.looks = client.looks.saturating_add(1);
                 client.lock(lock::Input::Retry, out);
             }
+            (Party::User(user), Stimulus::Next) => user.next(out),
+            (Party::User(user), Stimulus::Retry) => user.send_again(out),
+            (Party::User(user), Stimulus::Look) => user.look(out),
+            (Party::User(user), Stimulus::GiveUp) => user.give_up(out),
+            (Party::User(user), Stimulus::End) => user.end(out),
+            (Party::User(user), Stimulus::Die) => user.die(),
             _ => panic!("the clock is the server's, and programs are the clients'"),
         }
     }
@@ -350,7 +346,7 @@ impl<R: Rules> Person<R> {
     pub fn client(&self) -> ClientId {
         match self {
             Self::Server { .. } => ClientId::default(),
-            Self::Client { config, .. } => config.client,
+            Self::Client { config, .. } | Self::User { config, .. } => config.client,
         }
     }
 
@@ -377,6 +373,9 @@ impl fmt::Debug for Stimulus {
             Self::Next => f.write_str("goes on"),
             Self::Retry => f.write_str("sends again"),
             Self::Look => f.write_str("looks again"),
+            Self::GiveUp => f.write_str("gives the call up"),
+            Self::End => f.write_str("has held the lock for as long as it may"),
+            Self::Die => f.write_str("dies"),
             Self::Estimate(stamp) => write!(f, "takes it to be {stamp}"),
             Self::Tick => f.write_str("proposes a tick"),
             Self::Restart => f.write_str("begins anew from its snapshot"),
@@ -402,6 +401,11 @@ impl<R: Rules> fmt::Debug for Party<R> {
                     LockState::Idle => Ok(()),
                     state => write!(f, " · lock {state:?}"),
                 }
+            }
+            Self::User(user) if user.has_died() => f.write_str("dead"),
+            Self::User(user) => {
+                let of = user.program.steps().len();
+                write!(f, "{:?} · step {} of {of} · lock {:?}", user.clerk, user.begun, user.lease)
             }
         }
     }

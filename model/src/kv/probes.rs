@@ -1,7 +1,7 @@
 //! What a scene has reached: the `sometimes` beside every `always`.
 
+use super::event::Event;
 use super::history::{Call, History};
-use super::party::Event;
 use protocol::kv::Reply;
 use protocol::kv::clerk::Outcome;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,6 +61,14 @@ corners! {
     ScannedAcrossChange "a scan ended that some keys had outlasted while others changed",
     LateHolder "a holder that was late was turned away by its version",
     Restarted "the server began anew from its snapshot",
+    Renewed "a holder put its end off",
+    RenewalUnknown "a holder was not told whether its end was put off",
+    Ended "a holder stopped because its time was over",
+    HolderDied "a holder died, or one that was about to be",
+    AcquiredTooLate "a client learned that it has the lock when its time was over",
+    ReleasedLate "a holder that released the lock learned that it was not its own any more",
+    CameLate "a renewal or a release came when another had the lock, and changed nothing",
+    OldOutcome "an answer came to a call that its client had given up",
 }
 
 /// What was reached, from all threads.
@@ -139,15 +147,22 @@ impl Corners {
             }
             Event::Waits => self.reach(Corner::Waited),
             Event::Released => self.reach(Corner::Released),
+            Event::Reached(corner) => self.reach(*corner),
+            Event::GaveUp { seq } => self.note_maybe((actor, *seq), history),
+            Event::Failed { .. } => {}
         }
     }
 
     fn note_return(&self, call: Call, outcome: &Outcome, history: &History) {
         if *outcome == Outcome::Maybe {
-            self.reach(match history.was_executed(call) {
-                true => Corner::MaybeExecuted,
-                false => Corner::MaybeNotExecuted,
-            });
+            self.note_maybe(call, history);
         }
+    }
+
+    fn note_maybe(&self, call: Call, history: &History) {
+        self.reach(match history.was_executed(call) {
+            true => Corner::MaybeExecuted,
+            false => Corner::MaybeNotExecuted,
+        });
     }
 }

@@ -62,6 +62,10 @@ pub enum Do {
     Acquire,
     /// Releases it.
     Release,
+    /// Acquires the lock with a time to live.
+    AcquireFor,
+    /// Puts its end off.
+    Renew,
 }
 
 macro_rules! programs {
@@ -80,6 +84,11 @@ macro_rules! programs {
                 match self { $(Self::$name => &[$($step),*],)* }
             }
 
+            /// Whether it is that of a user of a lock with a time to live.
+            pub fn has_ttl(self) -> bool {
+                self.steps().contains(&Do::AcquireFor)
+            }
+
             /// Whether it makes writes that expect a version, by itself or through the lock.
             pub fn is_conditional(self) -> bool {
                 let conditional = |step: &Do| {
@@ -88,7 +97,7 @@ macro_rules! programs {
                         Do::Put(..) | Do::Delete(..) | Do::Acquire | Do::Release | Do::Exec(_)
                     )
                 };
-                self.steps().iter().any(conditional)
+                !self.has_ttl() && self.steps().iter().any(conditional)
             }
 
             /// Whether it asks things past its clerk that must not come twice and are never recorded.
@@ -103,7 +112,12 @@ macro_rules! programs {
                 let of_redis = |step: &Do| {
                     matches!(
                         step,
-                        Do::SetFor(..) | Do::Lease(..) | Do::Incr(_) | Do::Exec(_) | Do::Flush
+                        Do::SetFor(..)
+                            | Do::Lease(..)
+                            | Do::Incr(_)
+                            | Do::Exec(_)
+                            | Do::Flush
+                            | Do::AcquireFor
                     )
                 };
                 !self.steps().iter().any(of_redis)
@@ -132,6 +146,15 @@ programs! {
     Locks "Acquires the lock and releases it." [Acquire, Release],
     LocksTwice "Acquires the lock and releases it, and does so again."
         [Acquire, Release, Acquire, Release],
+    Holds "Acquires the lock for a while and releases it." [AcquireFor, Release],
+    HoldsOn "Acquires the lock for a while, puts its end off, and releases it."
+        [AcquireFor, Renew, Release],
+    HoldsLong "Acquires the lock for a while, puts its end off twice, and releases it."
+        [AcquireFor, Renew, Renew, Release],
+    HoldsTwice "Acquires the lock for a while, puts its end off, and acquires it again."
+        [AcquireFor, Renew, Release, AcquireFor, Release],
+    HoldsAndUses "Acquires the lock for a while, uses the resource, and releases the lock."
+        [AcquireFor, Use, Release],
     SetsForGets "Writes x for a millisecond and reads it." [SetFor("{t}x", "a", 1), Get("{t}x")],
     LeasesX "Writes x for a millisecond if it is not there." [Lease("{t}x", "b", 1)],
     LeasesGets "Writes x for a millisecond if it is not there, and reads it."

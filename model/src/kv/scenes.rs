@@ -36,6 +36,11 @@ const fn bounds(programs: [Program; 3]) -> Bounds {
         idle_ms: LIMITS.idle_ms,
         tick_keys: LIMITS.tick_keys,
         restarts: 0,
+        ttl_ms: 0,
+        give_ups: 0,
+        deaths: 0,
+        late: false,
+        steady: false,
         mirror: false,
         linearizable: true,
         drop_void: true,
@@ -98,6 +103,28 @@ pub(super) const SCANS: Bounds = Bounds { latest: 1, ..mirrored([Scans, ShiftsKe
 /// The server begins anew from a snapshot, with keys, floors, records and deadlines in it.
 pub(super) const RESTART: Bounds =
     Bounds { latest: 1, restarts: 1, ..mirrored([IncrementsDeletes, LeasesGets, Nothing]) };
+
+/// Locks with a time to live of two steps. Each call is sent once; who waits does not look again.
+const fn leases(programs: [Program; 3]) -> Bounds {
+    Bounds {
+        latest: 2,
+        ttl_ms: 2,
+        steady: true,
+        attempts: 1,
+        looks: 0,
+        clients_kept: 16,
+        settle_every: 10,
+        ..mirrored(programs)
+    }
+}
+
+pub(super) const HOLDERS: Bounds =
+    Bounds { looks: 1, settle_every: 100, ..leases([HoldsOn, Holds, Nothing]) };
+/// Calls are given up, and what becomes of them is reported all the same.
+pub(super) const GIVEN_UP: Bounds =
+    Bounds { give_ups: 1, drop_void: false, ..leases([HoldsLong, Nothing, Nothing]) };
+pub(super) const AGAIN: Bounds = Bounds { give_ups: 1, ..leases([HoldsTwice, Nothing, Nothing]) };
+pub(super) const DEATHS: Bounds = Bounds { deaths: 1, ..leases([Holds, Holds, Nothing]) };
 
 const fn three(bounds: Bounds, programs: [Program; 3]) -> Bounds {
     Bounds { programs, ..bounds }
@@ -274,6 +301,87 @@ pub const SCENES: &[Scene] = &[
             Corner::Mismatch,
             Corner::MissingKey,
         ],
+    },
+    Run {
+        name: "kv-lease-held",
+        about: "two users of a lock with a time to live: held, put off, given back, or over and taken by the other",
+        bounds: HOLDERS,
+        reaches: &[
+            Corner::Acquired,
+            Corner::Renewed,
+            Corner::Waited,
+            Corner::Released,
+            Corner::Ended,
+            Corner::WrittenAfterExpiry,
+            Corner::CameLate,
+            Corner::ReleasedLate,
+        ],
+    },
+    Run {
+        name: "kv-lease-taken",
+        about: "two users, and a call that is given up: it is executed before, later, or never",
+        bounds: Bounds { give_ups: 1, settle_every: 100, ..leases([Holds, Holds, Nothing]) },
+        reaches: &[
+            Corner::MaybeExecuted,
+            Corner::MaybeNotExecuted,
+            Corner::ExecutedAfterMaybe,
+            Corner::AcquiredTooLate,
+            Corner::CameLate,
+        ],
+    },
+    Run {
+        name: "kv-lease-given-up",
+        about: "one user gives up a call, and hears of it when it waits for another",
+        bounds: GIVEN_UP,
+        reaches: &[Corner::Renewed, Corner::RenewalUnknown, Corner::OldOutcome],
+    },
+    Run {
+        name: "kv-lease-again",
+        about: "one user acquires the lock twice: its time is over while it waits for an answer, which comes all the same",
+        bounds: Bounds { give_ups: 0, drop_void: false, ..AGAIN },
+        reaches: &[
+            Corner::Waited,
+            Corner::Ended,
+            Corner::ReleasedLate,
+            Corner::AcquiredTooLate,
+            Corner::OldOutcome,
+        ],
+    },
+    Run {
+        name: "kv-lease-dies",
+        about: "a holder dies, and its lock comes free",
+        bounds: DEATHS,
+        reaches: &[Corner::HolderDied, Corner::Acquired, Corner::WrittenAfterExpiry],
+    },
+    Run {
+        name: "kv-lease-late",
+        about: "holders that are late believe what is not so; the resource turns them away",
+        bounds: Bounds { late: true, ..leases([HoldsAndUses, HoldsAndUses, Nothing]) },
+        reaches: &[Corner::LateHolder, Corner::WrittenAfterExpiry, Corner::ReleasedLate],
+    },
+    Run {
+        name: "kv-lease-both",
+        about: "a lock's user with a time to live and one without; leaders' clocks fall back",
+        bounds: Bounds { steady: false, ..leases([Holds, Locks, Nothing]) },
+        reaches: &[Corner::Acquired, Corner::Waited, Corner::Released, Corner::StampBehind],
+    },
+    Run {
+        name: "kv-lease-lost",
+        about: "two messages are lost for good: every call ends all the same, or its lock is over",
+        bounds: Bounds { losses: 2, attempts: 2, latest: 1, ..leases([Holds, Nothing, Nothing]) },
+        reaches: &[Corner::MessageLost, Corner::SentAgain, Corner::FromRecord, Corner::Ended],
+    },
+    Run {
+        name: "kv-lease-doubled",
+        about: "two users, and every message may come twice",
+        bounds: Bounds {
+            net: Net::Duplicate,
+            latest: 1,
+            ttl_ms: 1,
+            settle_every: 500,
+            ..leases([Holds, Holds, Nothing])
+        },
+        reaches: &[Corner::Acquired, Corner::FromRecord, Corner::CameLate],
     },
     Run {
         name: "kv-idle",

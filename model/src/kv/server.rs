@@ -4,12 +4,13 @@
 //! forwards and back within a scene's bounds; the store takes the largest stamp that it has seen.
 
 use super::direct::{Ask, Told};
-use super::party::Event;
+use super::event::Event;
+use super::probes::Corner;
 use protocol::kv::clerk::Request;
 use protocol::kv::lock::Fence;
 use protocol::kv::{
-    Bytes, ClientId, Command, KeyOp, Limits, Op, Reply, Rules, Seq, Stamp, Store, Transaction,
-    Version, Work,
+    Bytes, ClientId, Command, KeyOp, Limits, Op, Reply, Rules, Seq, Stamp, Store, StringOp,
+    Transaction, Version, When, Work,
 };
 
 /// The server's state.
@@ -80,9 +81,22 @@ impl<R: Rules> Server<R> {
     pub fn request(&mut self, client: usize, request: Request) -> Reply {
         let Request { seq, command, .. } = request;
         let writes = command.op.writes();
+        let key = command.key.clone();
+        let token = match &command.op {
+            Op::String(StringOp::Set { when: When::Equal(token), .. }) => token.clone(),
+            _ => Bytes::default(),
+        };
         let (reply, changed) = self.work(client, seq, Work::Command(command));
         if !changed && writes {
             self.events.push(Event::Unchanged { reply: reply.clone() });
+            // A SET that is executed gives its key another version.
+            if reply == Reply::Ok {
+                self.events.push(Event::Reached(Corner::FromRecord));
+            }
+            let held = self.store.get(&key).is_some_and(|(value, _)| *value != Bytes::default());
+            if held && reply == Reply::Nil && token != Bytes::default() {
+                self.events.push(Event::Reached(Corner::CameLate));
+            }
         }
         reply
     }

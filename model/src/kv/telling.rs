@@ -1,6 +1,6 @@
 //! A path in words and as a picture.
 
-use super::programs::Do;
+use super::programs::{Do, Program};
 use super::{Action, Party, Shop, State};
 use crate::bounds::Net;
 use protocol::kv::Rules;
@@ -28,10 +28,21 @@ pub fn bounds_text(bounds: &super::Bounds) -> String {
         text.push(' ');
         text.push_str(word);
     }
-    let locks = bounds.programs.iter().any(|program| program.steps().contains(&Do::Acquire));
-    if locks && bounds.looks > 0 {
+    let locks = |program: &Program| program.has_ttl() || program.steps().contains(&Do::Acquire);
+    if bounds.programs.iter().any(locks) && bounds.looks > 0 {
         text += &format!(" looks={}", bounds.looks);
     }
+    if bounds.ttl_ms > 0 {
+        text += &format!(" ttl={}", bounds.ttl_ms);
+    }
+    if bounds.give_ups > 0 {
+        text += &format!(" {}given-up", bounds.give_ups);
+    }
+    if bounds.deaths > 0 {
+        text += &format!(" {}dies", bounds.deaths);
+    }
+    let clocks = [(bounds.late, " late"), (bounds.steady, " steady")];
+    clocks.iter().filter(|(on, _)| *on).for_each(|(_, word)| text += word);
     if bounds.mirror {
         text += " mirror";
     }

@@ -15,6 +15,7 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         self.submit_commands();
         self.submit_reads();
         self.look_after_log();
+        self.keep_clock();
         self.arm_clock();
         if self.state.waiting.len() > 0 {
             let now = self.now_us();
@@ -77,10 +78,16 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
 
     /// Tells the machine where the group's clock is, by this server's clocks.
     pub(super) fn look_at_clock(&mut self) {
+        let now_ms = self.keep_clock();
+        self.step(Input::Clock { now: self.state.estimate.now(now_ms) });
+    }
+
+    /// At a round's end, so that a stamp that was applied in it is known to be of now.
+    fn keep_clock(&mut self) -> u64 {
         let (leads, clock) = (self.rsm.replica().raft().leads(), self.rsm.service().clock);
         let now_ms = self.now_us() / 1000;
         self.state.estimate.keep(leads, clock, wall_ms(), now_ms);
-        self.step(Input::Clock { now: self.state.estimate.now(now_ms) });
+        now_ms
     }
 
     /// Sets the timer for when the machine wants to be told.

@@ -1,6 +1,7 @@
 //! The decisions on which the store, its clients and the lock rest, each with its id in SPEC.md.
 
-use super::clerk::Answer;
+use super::clerk::{Answer, Outcome};
+use super::op::{Deadline, When};
 use super::records::ClientId;
 use super::{Bytes, Op, Reply, Seen, Seq, Stamp, Version};
 use alloc::vec::Vec;
@@ -177,6 +178,76 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
     /// LOCK-RELEASE-1. The version over which a holder puts the empty value: the one that it holds by.
     fn released_version(&self, held: Version) -> Version {
         held
+    }
+
+    /// LEASE-TAKE-1. On what the write depends that takes a lock: that it is as it was seen, free.
+    fn takes_when(&self, seen: When) -> When {
+        seen
+    }
+
+    /// LEASE-TOKEN-1. Whether a take writes a token of its own though its acquire has written one before. A token that
+    /// two calls may have written does not tell from when its deadline counts.
+    fn takes_anew(&self) -> bool {
+        true
+    }
+
+    /// LEASE-HOLD-1. Whether a value is the token of this take.
+    fn is_own(&self, value: &Bytes, client: ClientId, take: u64) -> bool {
+        *value == self.token(client, take)
+    }
+
+    /// LEASE-FENCE-1. The fencing version of a holder that sees its token at this version.
+    fn fence(&self, seen: Version, _take: u64) -> Version {
+        seen
+    }
+
+    /// LEASE-FAIL-1. The refusal by which an acquirer knows that its take was not executed and never will be.
+    fn refusal_of_take(&self, outcome: &Outcome) -> Option<Reply> {
+        match outcome {
+            Outcome::Reply(reply) if reply.is_refusal() => Some(reply.clone()),
+            _ => None,
+        }
+    }
+
+    /// LEASE-RENEW-1. On what a renewal depends: that the holder's own token is there.
+    fn renews_when(&self, token: Bytes) -> When {
+        When::Equal(token)
+    }
+
+    /// LEASE-RENEW-2. Whether a renewal with this outcome has put the end off.
+    fn puts_off(&self, outcome: &Outcome) -> bool {
+        *outcome == Outcome::Reply(Reply::Ok)
+    }
+
+    /// LEASE-RELEASE-1. On what a release depends: that the holder's own token is there.
+    fn releases_when(&self, token: Bytes) -> When {
+        When::Equal(token)
+    }
+
+    /// LEASE-RELEASE-1. Whether a holder goes on believing until its release is answered.
+    fn believes_until_released(&self) -> bool {
+        false
+    }
+
+    /// LEASE-END-1. Whether a holder stops at its end though it waits for an answer.
+    fn ends_while_calling(&self) -> bool {
+        true
+    }
+
+    /// LEASE-LEFT-1. The deadline of what is written into the lock, a token or the empty value.
+    fn lease_deadline(&self, ttl_ms: u64, _value: &Bytes) -> Deadline {
+        Deadline::In(ttl_ms)
+    }
+
+    /// LEASE-CALL-1. Whether an outcome is that of the call that is under way.
+    fn is_of_latest(&self, call: u64, latest: u64) -> bool {
+        call == latest
+    }
+
+    /// LEASE-CLOCK-1, for the driver. From when the time to live of what a call wrote is reckoned, of when the call was
+    /// asked for and when its answer came: the store reckons from somewhere between.
+    fn reckons_from<T>(&self, asked: T, _answered: T) -> T {
+        asked
     }
 }
 

@@ -45,7 +45,7 @@ pub trait StateMachine: Clone {
 #[derive(Debug)]
 pub enum Input<'a, S: StateMachine> {
     /// What happens to the replica. An InstallSnapshot in this form comes without its state; it is dropped if that is
-    /// needed ([`Rsm::needs_state`]). Commands and reads have forms of their own.
+    /// needed ([`needs_state`](super::Rsm::needs_state)). Commands and reads have forms of their own.
     Replica(replica::Input<'a, S::Command>),
     /// A snapshot arrived, whole; its file is durable.
     Install {

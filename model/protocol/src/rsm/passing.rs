@@ -142,7 +142,8 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
 
     /// Those that wait here have waited long enough. Nothing was done with their commands.
     pub(super) fn give_up_here(&mut self, below: Ticket, out: &mut Vec<Effect<S::Reply>>) {
-        let leader = self.leader();
+        // Who leads itself has nobody to name.
+        let leader = self.leader().filter(|&leader| leader != self.replica.raft().me());
         let on = self.passing.here.split_off(&below);
         let late = core::mem::replace(&mut self.passing.here, on);
         for ticket in late {

@@ -14,13 +14,7 @@ pub(super) struct Batch<Q> {
     pub id: ReadId,
     /// From which applied index on they are good; none while nobody has confirmed.
     pub index: Option<Index>,
-    pub reads: Vec<(Ticket, Q)>,
-}
-
-/// Reads that wait for a tick.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Held<Q> {
-    /// The leader's estimate of the group's clock when they came.
+    /// Where the group's clock was by this server when they came.
     pub until: Stamp,
     pub reads: Vec<(Ticket, Q)>,
 }
@@ -31,15 +25,6 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
         if reads.is_empty() {
             return;
         }
-        let until = self.time();
-        if self.is_due(until) {
-            return self.held.push(Held { until, reads });
-        }
-        self.ask(reads, out);
-    }
-
-    /// Asks the leader from where on they are good.
-    fn ask(&mut self, reads: Vec<(Ticket, S::Query)>, out: &mut Vec<Effect<S::Reply>>) {
         if self.rules.answers_at_once(self.replica.raft().leads()) {
             return self.answer(reads, out);
         }
@@ -48,24 +33,16 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
         }
         let id = ReadId(self.next_read);
         self.next_read += 1;
-        self.batches.push(Batch { id, index: None, reads });
+        self.batches.push(Batch { id, index: None, until: self.time(), reads });
         self.step_replica(replica::Input::Raft(raft::Input::Read { id }), None, out);
     }
 
-    /// RSM-DUE-1. By a leader's clock something is due by then of which the service does not know.
+    /// RSM-DUE-1. By a leader's clock something was due when a read came, of which the service does not know. It may
+    /// have come to know of the thing itself only since then, so this is asked before the answer and not when the read
+    /// comes.
     fn is_due(&self, until: Stamp) -> bool {
         let (clock, due) = (self.service.clock(), self.service.deadline());
         self.rules.must_wait(self.replica.raft().leads(), clock, due, until)
-    }
-
-    /// Those who waited for a tick go on when it was applied, or when somebody else leads.
-    pub(super) fn release(&mut self, out: &mut Vec<Effect<S::Reply>>) {
-        while let Some(held) = self.held.first()
-            && !self.is_due(held.until)
-        {
-            let Held { reads, .. } = self.held.remove(0);
-            self.ask(reads, out);
-        }
     }
 
     pub(super) fn confirmed(&mut self, id: ReadId, index: Index, out: &mut Vec<Effect<S::Reply>>) {
@@ -79,12 +56,14 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
         position.map(|position| self.batches.remove(position).reads).unwrap_or_default()
     }
 
+    fn is_ready(&self, batch: &Batch<S::Query>) -> bool {
+        let there = |index| self.rules.may_answer(self.applied, index);
+        batch.index.is_some_and(there) && !self.is_due(batch.until)
+    }
+
+    /// Answers whatever may be answered now.
     pub(super) fn answer_reads(&mut self, out: &mut Vec<Effect<S::Reply>>) {
-        let (rules, applied) = (self.rules, self.applied);
-        let may = |batch: &Batch<S::Query>| {
-            batch.index.is_some_and(|index| rules.may_answer(applied, index))
-        };
-        while let Some(position) = self.batches.iter().position(may) {
+        while let Some(position) = self.batches.iter().position(|batch| self.is_ready(batch)) {
             let Batch { reads, .. } = self.batches.remove(position);
             self.answer(reads, out);
         }
@@ -110,10 +89,6 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
         for batch in &mut self.batches {
             batch.reads.retain(|(ticket, _)| stays(*ticket));
         }
-        for held in &mut self.held {
-            held.reads.retain(|(ticket, _)| stays(*ticket));
-        }
         self.batches.retain(|batch| !batch.reads.is_empty());
-        self.held.retain(|held| !held.reads.is_empty());
     }
 }

@@ -59,10 +59,11 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         true
     }
 
-    /// RSM-DUE-1. Whether a read waits: by the leader's estimate, `until`, a key was due when it came, of which the
-    /// service, whose clock is behind that, does not know.
+    /// RSM-DUE-1. Whether the answer to a read waits: by the leader's estimate when it came, `until`, something was
+    /// due, and the service's clock is not there yet. That the nearest deadline is over by that clock is no excuse: a
+    /// tick may leave some behind, and others come due behind those.
     fn must_wait(&self, leads: bool, clock: Stamp, due: Option<Stamp>, until: Stamp) -> bool {
-        leads && due.is_some_and(|due| clock < due && due <= until)
+        leads && clock < until && due.is_some_and(|due| due <= until)
     }
 
     /// RSM-TICK-1. Whether a tick is proposed: something is due by the leader's estimate.

@@ -24,6 +24,11 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
         self.service.deadline().filter(|_| waits)
     }
 
+    /// Whether this server waits for a tick of its own.
+    pub const fn is_ticking(&self) -> bool {
+        self.ticking
+    }
+
     /// RSM-TICK-1. One tick at a time, and only when it has something to do.
     pub(super) fn keep_time(&mut self, now: Stamp, out: &mut Vec<Effect<S::Reply>>) {
         self.now = now;
