@@ -180,7 +180,8 @@ fn a_step_that_changes_nothing_has_no_consequences() {
     let campaign = walk.actions[0].clone();
     assert_eq!(step(&walk.cluster, &walk.state, &campaign), None, "it leads already");
     let lines = step(&walk.cluster, &walk.start, &campaign).expect("a campaign begins");
-    assert_eq!(lines[0], "n0 follower in t0 → candidate in t1");
+    // Alone, it had begun one at its start.
+    assert_eq!(lines[0], "n0 candidate in t1 → candidate in t2");
 }
 
 #[test]
