@@ -147,8 +147,10 @@ impl Env {
 
     /// Breaks a property, once.
     pub fn violate(&mut self, property: &'static str, text: String) {
-        self.tell(|| format!("!! {property}: {text}"));
-        self.judge.violate(self.now, property, text);
+        if self.judge.violation().is_none() {
+            self.tell(|| format!("!! {property}: {text}"));
+            self.judge.violate(self.now, property, text);
+        }
     }
 
     /// Asks the judge, who may find that a property is broken.
