@@ -24,7 +24,7 @@ pub mod stage;
 pub mod tally;
 
 use chapter::{Chapter, Script, is_over};
-use faults::{Bag, World};
+use faults::Bag;
 use judge::{Final, Judgement};
 use linear::kv::{Bytes, file};
 use linear::{Budget, Told};
@@ -197,7 +197,7 @@ impl Run {
                 parent: args.inside,
             };
             let tally = &self.tally;
-            let mut tell = |_: &World, faults: &str| {
+            let mut tell = |faults: &str| {
                 if told.elapsed() >= TELL {
                     told = Instant::now();
                     eprintln!("{}", report::progress(tally, faults));
@@ -219,12 +219,14 @@ impl Run {
                 chapter::delete(&addresses, &set.world.password, &keys)?;
             }
         }
-        while !self.report.interrupted && !self.settled.is_empty() {
+        // What has failed has said so; its nodes may not even answer.
+        if self.report.interrupted || !self.report.problems.is_empty() {
+            return Ok(());
+        }
+        while !self.settled.is_empty() {
             self.read_again(set)?;
         }
-        if !self.report.interrupted {
-            self.report.problems.extend(set.world.sizes_differ());
-        }
+        self.report.problems.extend(set.world.sizes_differ());
         Ok(())
     }
 

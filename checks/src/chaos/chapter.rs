@@ -74,7 +74,7 @@ pub fn play(
     script: &Script,
     world: &mut World,
     tally: &Tally,
-    tell: &mut dyn FnMut(&World, &str),
+    tell: &mut dyn FnMut(&str),
 ) -> Chapter {
     let (recorder, stop) = (Recorder::new(), AtomicBool::new(false));
     // What a full disk has done shows itself long before all keys are read.
@@ -170,7 +170,7 @@ fn conduct(
     world: &mut World,
     tally: &Tally,
     records: &mut Vec<Record>,
-    tell: &mut dyn FnMut(&World, &str),
+    tell: &mut dyn FnMut(&str),
 ) -> Result<(), String> {
     warm_up(script, world, tally)?;
     let begun = Instant::now();
@@ -200,7 +200,7 @@ fn conduct(
             .iter()
             .map(|one| format!("{} ({})", one.record.kind.name(), one.record.what))
             .collect();
-        tell(world, &names.join(", "));
+        tell(&names.join(", "));
     }
     // The latest first: a node that was killed while it was cut off is started when it can be reached.
     while let Some(one) = active.pop() {
