@@ -8,14 +8,22 @@ as a network does that fails at the wrong moment. The server has executed the wr
 With --once the write is sent through ONCE, which a Redis does not know, with a client id and a number.
 """
 
+import secrets
 import socket
 import sys
 import threading
 import time
+import uuid
 
 import redis
 
 KEY = "orders"
+
+
+def uuid7():
+    """A UUID of version 7: the time in milliseconds, then random bits. From Python 3.14 on, uuid.uuid7()."""
+    number = int(time.time() * 1000) << 80 | secrets.randbits(80)
+    return str(uuid.UUID(int=number & ~(0xF << 76) & ~(3 << 62) | 7 << 76 | 2 << 62))
 
 
 def proxy(server_port):
@@ -48,7 +56,7 @@ def main():
     redis.Redis(port=port).delete(KEY)
     client = redis.Redis(port=proxy(port), decode_responses=True)
     if once:
-        client_id = int(time.time() * 1000) << 16
+        client_id = uuid7()
         print(f">>> ONCE {KEY} {client_id} 1 APPEND {KEY} 'one book;'")
         length = client.execute_command("ONCE", KEY, client_id, 1, "APPEND", KEY, "one book;")
     else:

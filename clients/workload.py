@@ -11,6 +11,7 @@ import time
 import redis
 from redis.cluster import ClusterNode, RedisCluster
 
+from lost_reply import uuid7
 from nodes import wait_for
 
 # Which writer's connections have broken, and how often: told by the library itself.
@@ -101,7 +102,6 @@ class Writer:
 def writers(nodes, victim, round_name):
     """One of each kind. Plain ones sit on nodes that survive; cluster ones know all nodes."""
     made = []
-    client_id = int(time.time() * 1000) << 16
     survivors = [node for node in range(len(nodes.ports)) if node != victim]
     for protocol in (2, 3):
         for once in (False, True):
@@ -115,8 +115,7 @@ def writers(nodes, victim, round_name):
                 return RedisCluster(startup_nodes=known, protocol=protocol)
 
             for kind, connect in (("plain", plain), ("cluster", clustered)):
-                client_id += 1
                 how = "once" if once else "bare"
                 name = f"{round_name}:redis-py:{kind}:resp{protocol}:{how}"
-                made.append(Writer(name, connect, once and client_id))
+                made.append(Writer(name, connect, once and uuid7()))
     return made

@@ -23,7 +23,7 @@ fn set(number: u64) -> Op {
 }
 
 fn command(number: u64, op: Op, once: bool) -> Command {
-    let client = ClientId((STAMP << 16) | (number % 64));
+    let client = ClientId::new(STAMP, 7 << 76 | 2 << 62 | u128::from(number % 64));
     let seq = number / 64 + 1;
     let once = once.then_some(Once { client, seq, acknowledged: seq - 1 });
     Command { key: key(number), op, once }

@@ -17,6 +17,7 @@ mod address;
 mod clerk;
 mod connection;
 mod error;
+pub mod id;
 mod links;
 mod lock;
 pub mod status;

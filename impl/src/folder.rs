@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 const NAME: &str = "identity.toml";
 /// The format of the folder that this build writes and reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

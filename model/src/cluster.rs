@@ -11,6 +11,7 @@ use crate::node::{
     CommandOf, DiskFault, Event, Node, PacketOf, Recipe, ReplyOf, Server, Stimulus, StimulusOf,
 };
 use crate::probes::{Probe, Probes};
+use crate::search::fingerprint;
 use protocol::NodeId;
 use protocol::quorum::NodeSet;
 use protocol::raft::{self, Body, Config, Paper, Timer};
@@ -19,7 +20,6 @@ use stateright::actor::{
 };
 use stateright::{Model, Path, Property};
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -84,11 +84,7 @@ impl<R: Recipe> Cluster<R> {
             0 => false,
             _ if state.history.violated() || broken() => false,
             1 => true,
-            every => {
-                let mut hasher = DefaultHasher::new();
-                state.hash(&mut hasher);
-                hasher.finish().is_multiple_of(every)
-            }
+            every => fingerprint(state).is_multiple_of(every),
         }
     }
 

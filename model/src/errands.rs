@@ -74,11 +74,6 @@ impl<R: Recipe> Errands<R> {
         self.kept.insert((server, ticket), command);
     }
 
-    /// The command of a caller as it was submitted or sent last.
-    pub fn kept(&self, server: NodeId, ticket: Ticket) -> Option<&CommandOf<R>> {
-        self.kept.get(&(server, ticket))
-    }
-
     /// The command as it is submitted again.
     ///
     /// # Panics

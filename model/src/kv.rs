@@ -241,9 +241,9 @@ impl<R: Rules> Shop<R> {
         let busy = |program: &&Program| **program != Program::Nothing;
         let clients = bounds.programs.iter().filter(busy).enumerate().map(|(number, &program)| {
             let first = number == 0;
-            let low = if bounds.one_id { 1 } else { number as u64 + 1 };
+            let rest = if bounds.one_id { 1 } else { number as u128 + 1 };
             let made_ms = if first && bounds.first_from_future { LIMITS.ahead_ms + 1 } else { 0 };
-            let client = ClientId(made_ms << 16 | low);
+            let client = ClientId::new(made_ms, rest);
             let config = clerk::Config { client, servers: 1, record_puts: bounds.record_puts };
             let watch = Watch { ttl_ms: bounds.ttl_ms, late: bounds.late };
             match program.has_ttl() {

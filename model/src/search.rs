@@ -5,9 +5,10 @@
 //! reports is not the shortest. This one is single-threaded and strict, and keeps two words per state for
 //! the path. It is no second opinion on what is exhausted: that is stateright's job.
 
+use foldhash::quality::FixedState;
 use stateright::Model;
 use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 
 /// What a search came to.
 pub enum Outcome<M: Model> {
@@ -51,11 +52,9 @@ impl Hasher for Identity {
     }
 }
 
-/// A 64-bit fingerprint of a state.
+/// A 64-bit fingerprint of a state. It is taken of every state, so the hash is a fast one.
 pub fn fingerprint(state: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    state.hash(&mut hasher);
-    hasher.finish()
+    FixedState::with_seed(0).hash_one(state)
 }
 
 /// The first property that does not hold in a state.

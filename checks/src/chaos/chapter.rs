@@ -133,7 +133,10 @@ fn client(stage: &Stage<'_>, number: usize, pen: Pen) {
             Ok(clerk) => Box::new(clerk),
             Err(error) => return stage.tally.odd(format!("there is no Clerk: {error}")),
         },
-        Kind::Once => Box::new(once::Once::new(stage, nth)),
+        Kind::Once => match once::Once::new(stage, nth) {
+            Ok(once) => Box::new(once),
+            Err(error) => return stage.tally.odd(format!("there is no client for ONCE: {error}")),
+        },
         Kind::Stock => Box::new(stock::Stock::new(stage, nth)),
     };
     act(stage, number, pen, caller.as_mut());

@@ -87,7 +87,7 @@ impl<R: Rules> Client<R> {
         self.name = env.tag();
         self.since = env.copy();
         let made_ms = BEGINNING_MS + env.now / 1000;
-        let client = ClientId((made_ms << 16) | (self.name & 0xffff));
+        let client = ClientId::new(made_ms, self.name.into());
         let (servers, record_puts) = (env.habits.nodes, self.record_puts);
         let config = Config { client, servers, record_puts };
         self.clerk = is_clerk.then(|| Clerk::new(self.rules, config));

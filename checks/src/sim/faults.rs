@@ -83,7 +83,6 @@ named! {
     Expired "sessions expired" "a client's records were dropped before its call came",
     Ticked "ticks applied" "what was due was taken out by a tick",
     Held "reads at a leader with something due" "a read came when a key was due by the leader's clock",
-    BornDue "reads that show what was due before it was applied" "a value came behind a read, due by the clock at which that came",
     ReadElsewhere "reads answered by followers" "a read was answered by a server that did not lead",
 }
 

@@ -81,7 +81,7 @@ pub struct Judge {
     copies: Vec<Copy>,
     calls: Vec<Call>,
     versions: BTreeMap<Bytes, Version>,
-    ends: BTreeMap<(Bytes, Version), (Stamp, u64)>,
+    ends: BTreeMap<(Bytes, Version), Stamp>,
     history: History,
 }
 
@@ -227,7 +227,7 @@ impl Judge {
                 return Err((VERSIONS, text));
             }
             *greatest = *version;
-            ends.map(|ends| self.ends.insert((key.clone(), *version), (ends, applied.count)));
+            ends.map(|ends| self.ends.insert((key.clone(), *version), ends));
         }
         Ok(None)
     }
@@ -269,8 +269,8 @@ impl Judge {
         (known.executed != changed).then_some((TOLD, text))
     }
 
-    /// When the value that a key had at a version goes, and the number of the command that wrote it.
-    pub fn ends_at(&self, key: &Bytes, version: Version) -> Option<(Stamp, u64)> {
+    /// When the value that a key had at a version goes.
+    pub fn ends_at(&self, key: &Bytes, version: Version) -> Option<Stamp> {
         self.ends.get(&(key.clone(), version)).copied()
     }
 

@@ -80,8 +80,7 @@ impl<T: Kit> Server<T> {
     fn submit_reads(&mut self, sendings: Vec<Sending>, env: &mut Env) -> Flow {
         let life = self.alive()?;
         let (raft, until) = (life.rsm.replica().raft(), life.rsm.time());
-        let (count, _) = life.rsm.service().history();
-        let asked = Asked { role: raft.role(), term: raft.term(), until, count };
+        let asked = Asked { role: raft.role(), term: raft.term(), until };
         let due = life.rsm.service().store().nearest_deadline();
         if raft.leads() && due.is_some_and(|due| due <= until) {
             env.corner(Corner::Held);
@@ -247,18 +246,15 @@ impl<T: Kit> Server<T> {
         if !leads {
             env.corner(Corner::ReadElsewhere);
         }
-        let Some(Asked { role: RoleName::Leader, term, until, count }) = read else { return };
+        let Some(Asked { role: RoleName::Leader, term, until }) = read else { return };
         let now = self.life.as_ref().map(|life| life.rsm.replica().raft().term());
         let (Op::Get, Reply::Value { version, .. }) = (&sending.request.command.op, reply) else {
             return;
         };
         let key = &sending.request.command.key;
-        let Some((ends, written)) = env.judge.ends_at(key, *version) else { return };
+        let Some(ends) = env.judge.ends_at(key, *version) else { return };
         if !leads || now != Some(term) || ends > until {
             return;
-        }
-        if written > count {
-            return env.corner(Corner::BornDue);
         }
         let text = format!("{:?} shows {key:?}, due at {ends}, at {until}", self.me);
         env.violate(DUE, text);

@@ -42,8 +42,6 @@ pub struct Asked {
     pub term: Term,
     /// The estimate.
     pub until: Stamp,
-    /// How many commands its server had applied.
-    pub count: u64,
 }
 
 /// One who waits.

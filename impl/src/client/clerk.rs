@@ -11,11 +11,11 @@
 
 use super::links::{Exchange, Links, SERVERS};
 use super::wire::{self, Said};
-use super::{Address, Broken, Error, Options};
+use super::{Address, Broken, Error, Options, id};
 use protocol::kv::clerk::{Answer, Clerk as Machine, Config, Effect, Input, Outcome, Request};
-use protocol::kv::{Bytes, ClientId, Deadline, Exact, KeyOp, Op, Reply, StringOp, Version, When};
+use protocol::kv::{Bytes, Deadline, Exact, KeyOp, Op, Reply, StringOp, Version, When};
 use protocol::{Machine as _, NodeId};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// A key's value, and its version.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,13 +59,6 @@ const LAST_PAUSE: Duration = Duration::from_millis(250);
 const REDIRECTIONS: u32 = 3;
 /// How often a call is made anew for a client that the server has forgotten.
 const ANEW: u32 = 3;
-
-pub(super) fn client_id() -> Result<ClientId, Error> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX) & (u64::MAX >> 17);
-    let random = getrandom::u32().map_err(|error| Error::Random(error.to_string()))?;
-    Ok(ClientId((ms << 16) | u64::from(random & 0xffff)))
-}
 
 /// A call that is under way.
 #[derive(Debug)]
@@ -124,7 +117,7 @@ impl Clerk {
 
     fn machine(links: &Links) -> Result<Machine<Exact>, Error> {
         let record_puts = links.options().record_puts;
-        let config = Config { client: client_id()?, servers: SERVERS, record_puts };
+        let config = Config { client: id::fresh()?, servers: SERVERS, record_puts };
         Ok(Machine::new(Exact, config))
     }
 
@@ -322,7 +315,11 @@ impl Clerk {
                 | Reply::SeqReused
                 | Reply::Acknowledged
                 | Reply::TooManyUnacknowledged),
-            ) => Err(Error::Refused(turned_away(&reply))),
+            ) => {
+                let text = turned_away(&reply, &self.machine);
+                self.machine = Self::machine(&self.links)?;
+                Err(Error::Refused(text))
+            }
             outcome => Ok(outcome),
         }
     }
@@ -457,7 +454,7 @@ fn text_of(fault: protocol::kv::Fault) -> String {
     }
 }
 
-fn turned_away(reply: &Reply) -> String {
+fn turned_away(reply: &Reply, machine: &Machine<Exact>) -> String {
     match reply {
         Reply::ClientAhead => {
             "this machine's clock is far ahead of the servers': set it right, and try again".into()
@@ -465,6 +462,8 @@ fn turned_away(reply: &Reply) -> String {
         Reply::SessionExpired => {
             "the servers drop what they know of this client as soon as they learn it: they have too many clients".into()
         }
-        other => format!("{other:?}: not executed; another client seems to use the same id"),
+        other => {
+            format!("{other:?}: not executed; another client seems to have the same id ({machine:?})")
+        }
     }
 }

@@ -123,7 +123,7 @@ impl Lock {
     /// # Errors
     /// If the system has no random numbers.
     pub fn new(clerk: Clerk, name: impl AsRef<[u8]>) -> Result<Self, LockError> {
-        let machine = Plain::new(Exact, super::clerk::client_id()?);
+        let machine = Plain::new(Exact, super::id::fresh()?);
         Ok(Self::with(clerk, name.as_ref(), Holder::Plain(machine)))
     }
 
@@ -140,7 +140,7 @@ impl Lock {
             return Err(LockError::TooShort);
         }
         let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-        let machine = Lease::new(Exact, super::clerk::client_id()?, ttl_ms);
+        let machine = Lease::new(Exact, super::id::fresh()?, ttl_ms);
         Ok(Self::with(clerk, name.as_ref(), Holder::Lease { machine, ttl }))
     }
 

@@ -4,7 +4,7 @@
 //! and never will be, with one exception: to a *recorded* command a server says TRYAGAIN also when it does not know,
 //! because sending it again is harmless. So of a recorded command they tell nothing but "again".
 
-use super::Address;
+use super::{Address, id};
 use crate::resp::Frame;
 use protocol::kv::{
     Bytes, Command, Deadline, Fault, KeyOp, Once, Op, Reply, StringOp, Version, When,
@@ -46,7 +46,14 @@ pub fn words(command: &Command) -> Option<Words> {
         None => Vec::new(),
         Some(Once { client, seq, acknowledged }) => {
             let ack = word("ACK");
-            vec![word("ONCE"), raw(key), word(client.0), word(seq), ack, word(acknowledged)]
+            vec![
+                word("ONCE"),
+                raw(key),
+                word(id::text(*client)),
+                word(seq),
+                ack,
+                word(acknowledged),
+            ]
         }
     };
     let key = raw(key);
@@ -194,7 +201,8 @@ mod tests {
     }
 
     fn command(op: Op, seq: Option<u64>) -> Command {
-        let once = |seq| Once { client: ClientId(70_000), seq, acknowledged: seq - 1 };
+        let client = ClientId(0x019a_b7c5_2d00_7000_8000_0000_0000_0007);
+        let once = |seq| Once { client, seq, acknowledged: seq - 1 };
         Command { key: "k".into(), op, once: seq.map(once) }
     }
 
@@ -203,7 +211,10 @@ mod tests {
         let put = Op::Put { value: "v".into(), expected: 7 };
         assert_eq!(text(&command(Op::Get, None)), "KV.GET k");
         assert_eq!(text(&command(put.clone(), None)), "KV.PUT k v 7 WITHVERSION");
-        assert_eq!(text(&command(put, Some(3))), "ONCE k 70000 3 ACK 2 KV.PUT k v 7 WITHVERSION");
+        assert_eq!(
+            text(&command(put, Some(3))),
+            "ONCE k 019ab7c5-2d00-7000-8000-000000000007 3 ACK 2 KV.PUT k v 7 WITHVERSION"
+        );
         let lease = StringOp::Set {
             value: "t".into(),
             when: When::Equal("s".into()),
@@ -212,7 +223,7 @@ mod tests {
         };
         assert_eq!(
             text(&command(Op::String(lease), Some(1))),
-            "ONCE k 70000 1 ACK 0 SET k t IFEQ s PX 500"
+            "ONCE k 019ab7c5-2d00-7000-8000-000000000007 1 ACK 0 SET k t IFEQ s PX 500"
         );
         assert_eq!(words(&command(Op::Delete { expected: 1 }, None)), None);
     }

@@ -2,9 +2,13 @@
 
 use super::plan::{self, Args, Plan};
 use super::text::Text;
+use crate::client::id;
 use crate::commands::{Command, Id, Tail, once_inner, resolve};
+use protocol::kv::Once;
 use protocol::kv::number::parse_i64;
-use protocol::kv::{ClientId, Once};
+
+const NOT_AN_ID: &str = "ERR client id is neither a UUID of version 7 nor an integer above 0 \
+    whose first 48 bits are Unix milliseconds";
 
 /// A command that is made exactly once.
 pub(super) struct Recorded {
@@ -23,9 +27,7 @@ pub(super) fn read(args: Args<'_>, random: u64) -> Result<Recorded, Text> {
         let number = parse_i64(args.argument(place)).filter(|&number| number > 0);
         number.map(i64::cast_unsigned)
     };
-    let client = number(2).ok_or(Text::from(
-        "ERR client id is not an integer or out of range: it begins with 48 bits of Unix milliseconds",
-    ))?;
+    let client = id::read(args.argument(2)).ok_or(Text::from(NOT_AN_ID))?;
     let seq = number(3)
         .ok_or(Text::from("ERR seq is not an integer or out of range: it begins with 1"))?;
     let inner = once_inner(args).ok_or(Text::from("ERR ONCE without a command"))?;
@@ -42,6 +44,6 @@ pub(super) fn read(args: Args<'_>, random: u64) -> Result<Recorded, Text> {
         return Err(refused());
     }
     let plan = plan::plan(row, &tail, random)?.ok_or_else(refused)?;
-    let once = Once { client: ClientId(client), seq, acknowledged };
+    let once = Once { client, seq, acknowledged };
     Ok(Recorded { row, plan, once })
 }

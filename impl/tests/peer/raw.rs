@@ -34,7 +34,7 @@ pub struct Hello {
 
 impl Hello {
     pub const fn new(from: u8, to: u8, purpose: u8) -> Self {
-        Self { version: 1, purpose, has_secret: 1, cluster: CLUSTER, from, to }
+        Self { version: 2, purpose, has_secret: 1, cluster: CLUSTER, from, to }
     }
 
     pub fn bytes(self) -> Vec<u8> {
@@ -69,7 +69,7 @@ pub fn greeted(at: SocketAddr, hello: Hello) -> TcpStream {
     stream.write_all(&hello).unwrap();
     let mut reply = [0; 42];
     stream.read_exact(&mut reply).unwrap();
-    assert_eq!(reply[..10], *b"quorate\0\x01\0");
+    assert_eq!(reply[..10], *b"quorate\0\x02\0");
     let nonce = &reply[10..];
     stream.write_all(&proof(b"quorate peer: dialer", &hello, nonce, KEY)).unwrap();
     let mut verdict = [0; 33];
@@ -85,7 +85,7 @@ pub fn welcome(stream: &mut TcpStream) {
     let mut hello = [0; 61];
     stream.read_exact(&mut hello).unwrap();
     let nonce = [0xa5; 32];
-    stream.write_all(&[&b"quorate\0\x01\0"[..], &nonce].concat()).unwrap();
+    stream.write_all(&[&b"quorate\0\x02\0"[..], &nonce].concat()).unwrap();
     let mut theirs = [0; 32];
     stream.read_exact(&mut theirs).unwrap();
     assert_eq!(theirs[..], proof(b"quorate peer: dialer", &hello, &nonce, KEY));

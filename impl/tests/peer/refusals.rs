@@ -84,13 +84,13 @@ fn another_version_is_refused_by_both_sides() {
     let mut stream = raw::connect(a.peers.address());
     // All that is common to all versions, and something else behind it.
     stream
-        .write_all(b"quorate\0\x02and something quite different, longer than a hello is now")
+        .write_all(b"quorate\0\x09and something quite different, longer than a hello is now")
         .unwrap();
     let mut reply = Vec::new();
     stream.read_to_end(&mut reply).unwrap();
-    assert_eq!(reply, b"quorate\0\x01\x01");
+    assert_eq!(reply, b"quorate\0\x02\x01");
     let seen = a.until("the reason", |stats| stats.last_refused.clone());
-    assert!(seen.contains("its version 2, this one's 1"), "{seen}");
+    assert!(seen.contains("its version 9, this one's 2"), "{seen}");
     // As the one who dials: a refusal, and an acceptance that is not one.
     for code in [1, 0, 200] {
         let fake = listener();
@@ -98,9 +98,9 @@ fn another_version_is_refused_by_both_sides() {
         let (mut stream, _) = fake.accept().unwrap();
         let mut hello = [0; 61];
         stream.read_exact(&mut hello).unwrap();
-        stream.write_all(&[b"quorate\0\x02", &[code][..]].concat()).unwrap();
+        stream.write_all(&[b"quorate\0\x09", &[code][..]].concat()).unwrap();
         let told = server.until("the reason", |stats| stats.peers[0].trouble.clone());
-        assert!(told.contains('2') && told.contains("version"), "{told}");
+        assert!(told.contains('9') && told.contains("version"), "{told}");
         assert!(code == 200 || told.contains("another version"), "{told}");
     }
 }
@@ -113,7 +113,7 @@ fn an_impostor_at_a_peers_address_is_found_out() {
     let (mut stream, _) = fake.accept().unwrap();
     let mut hello = [0; 61];
     stream.read_exact(&mut hello).unwrap();
-    stream.write_all(&[&b"quorate\0\x01\0"[..], &[1; 32]].concat()).unwrap();
+    stream.write_all(&[&b"quorate\0\x02\0"[..], &[1; 32]].concat()).unwrap();
     let mut theirs = [0; 32];
     stream.read_exact(&mut theirs).unwrap();
     // The dialer's own proof is not the listener's.

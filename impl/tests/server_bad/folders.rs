@@ -82,12 +82,12 @@ fn an_identity_that_is_none_is_refused() {
     let folder = used("67108864");
     let path = dir(&folder).join("identity.toml");
     let right = std::fs::read_to_string(&path).unwrap();
-    for text in ["", "format = 1\n", "\0\0\0", &right.replace("node =", "knot ="), &right[..20]] {
+    for text in ["", "format = 2\n", "\0\0\0", &right.replace("node =", "knot ="), &right[..20]] {
         std::fs::write(&path, text).unwrap();
         is_refused(&folder, &["identity.toml: ", "Restore the file from a copy"]);
     }
-    std::fs::write(&path, right.replace("format = 1", "format = 2")).unwrap();
-    is_refused(&folder, &["has format 2, and this program reads format 1. Start the release that"]);
+    std::fs::write(&path, right.replace("format = 2", "format = 3")).unwrap();
+    is_refused(&folder, &["has format 3, and this program reads format 2. Start the release that"]);
     // The number of another cluster: the log knows better.
     let number = right.lines().find(|line| line.starts_with("cluster")).unwrap();
     std::fs::write(&path, right.replace(number, "cluster = \"0123\"")).unwrap();

@@ -114,12 +114,13 @@ fn a_client_that_was_away_too_long() {
 #[test]
 fn arguments_that_mean_nothing() {
     let mut b = Bench::new();
-    let client_id = "-ERR client id is not an integer or out of range: it begins with 48 bits of Unix milliseconds";
+    let client_id = "-ERR client id is neither a UUID of version 7 nor an integer above 0 whose first 48 bits are Unix milliseconds";
     let seq = "-ERR seq is not an integer or out of range: it begins with 1";
     b.told(&[
         ("ONCE k x 1 SET k v", client_id),
         ("ONCE k 0 1 SET k v", client_id),
         ("ONCE k -1 1 SET k v", client_id),
+        ("ONCE k 019ab7c5-2d00-4abc-8def-0123456789ab 1 SET k v", client_id),
         ("ONCE k 1 0 SET k v", seq),
         ("ONCE k 1 a SET k v", seq),
         ("ONCE k 1 2 ACK 2 SET k v", "-ERR ACK is not an integer below seq"),

@@ -14,7 +14,7 @@ fn store() -> Store {
 }
 
 fn lease(client: u64) -> Lease {
-    Lease::new(Exact, ClientId(client), TTL)
+    Lease::new(Exact, ClientId(client.into()), TTL)
 }
 
 fn execute(store: &mut Store, stamp: Stamp, op: Op) -> Outcome {

@@ -89,7 +89,7 @@ pub(super) struct Moves {
 
 impl Client {
     pub(super) fn new(number: u8, program: Program, servers: usize, record_puts: bool) -> Self {
-        let client = ClientId(u64::from(number) + 1);
+        let client = ClientId(u128::from(number) + 1);
         let config = clerk::Config { client, servers: servers as u8, record_puts };
         Self { number, clerk: Clerk::new(Exact, config), program, begun: 0, seen: 0 }
     }

@@ -59,7 +59,7 @@ pub struct User<R> {
 }
 
 /// Clerks of one user have ids that are so far apart.
-const APART: u64 = 16;
+const APART: u128 = 16;
 
 impl<R: Rules> User<R> {
     /// A user that has done nothing yet.
@@ -256,7 +256,7 @@ impl<R: Rules> User<R> {
         }
         self.before = seq;
         self.clerks += 1;
-        let client = ClientId(self.config.client.0 + APART * self.clerks);
+        let client = ClientId(self.config.client.0 + APART * u128::from(self.clerks));
         self.clerk = Clerk::new(self.rules, clerk::Config { client, ..self.config });
     }
 

@@ -6,6 +6,7 @@ use super::{Answer, Caller, Stage};
 use crate::chaos::tally::{Kind, Tally};
 use linear::history::Told;
 use linear::kv::{Op, Ret};
+use quorate::client::id;
 use redis::{Cmd, RedisError, RedisResult, Value, cmd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -20,18 +21,23 @@ const ANSWER: Duration = Duration::from_secs(2);
 pub struct Once<'a> {
     line: Line<'a>,
     tally: &'a Tally,
-    id: u64,
+    id: String,
     seq: u64,
+    /// Whether its ids are numbers.
+    counted: bool,
     /// Whether it shows values and versions of the store's own commands, or the lengths that Redis shows.
     own: bool,
 }
 
-/// A client id: 48 bits of Unix milliseconds, and a number that no other client of this process has.
-fn fresh_id() -> u64 {
+/// A client id: a UUID, or 48 bits of Unix milliseconds and a number that no other client of this process has.
+fn fresh_id(as_number: bool) -> Result<String, String> {
+    if !as_number {
+        return id::fresh().map(id::text).map_err(|error| error.to_string());
+    }
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX) & (u64::MAX >> 17);
-    ms << 16 | NEXT.fetch_add(1, Ordering::Relaxed) & 0xffff
+    Ok((ms << 16 | NEXT.fetch_add(1, Ordering::Relaxed) & 0xffff).to_string())
 }
 
 /// What one copy of a call came to.
@@ -48,14 +54,22 @@ enum Copy {
 
 impl<'a> Once<'a> {
     /// A new one.
-    pub fn new(stage: &Stage<'a>, number: usize) -> Self {
+    ///
+    /// # Errors
+    /// If the system has no random numbers.
+    pub fn new(stage: &Stage<'a>, number: usize) -> Result<Self, String> {
         let line = Line::new(stage, number, ANSWER);
-        Self { line, tally: stage.tally, id: fresh_id(), seq: 0, own: number.is_multiple_of(2) }
+        let (own, counted) = (number.is_multiple_of(2), number.is_multiple_of(3));
+        let id = fresh_id(counted)?;
+        Ok(Self { line, tally: stage.tally, id, seq: 0, counted, own })
     }
 
     fn begin(&mut self) {
-        self.id = fresh_id();
-        self.seq = 0;
+        match fresh_id(self.counted) {
+            Ok(id) => (self.id, self.seq) = (id, 0),
+            // Its old id is still its own: what is turned away is odd, and will be said.
+            Err(error) => self.tally.odd(error),
+        }
     }
 
     fn command(&self, op: &Op) -> Option<Cmd> {
@@ -65,7 +79,7 @@ impl<'a> Once<'a> {
             return Some(get);
         }
         let mut once = cmd("ONCE");
-        once.arg(&**op.key()?).arg(self.id).arg(self.seq).arg("ACK").arg(self.seq - 1);
+        once.arg(&**op.key()?).arg(&self.id).arg(self.seq).arg("ACK").arg(self.seq - 1);
         match op {
             Op::Set { key, value } if self.own => {
                 once.arg("KV.SET").arg(&**key).arg(&**value).arg("WITHVERSION")

@@ -5,10 +5,10 @@
 //! what every answer must be.
 
 use super::{Failed, Tally, Workload};
-use quorate::client::Connection;
+use quorate::client::{Connection, id};
 use quorate::resp::Frame;
 use std::collections::VecDeque;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// What all clients of a run share.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub struct Client {
     /// What the client has appended to each of its keys, in bytes.
     lengths: Vec<usize>,
     count: i64,
-    client_id: u64,
+    client_id: String,
     expected: VecDeque<Expected>,
 }
 
@@ -158,10 +158,6 @@ impl Run {
 
     /// A client of the run.
     pub fn client(&self, number: u64, connection: Connection) -> Result<Client, Failed> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let ms = u64::try_from(now.as_millis())? & (u64::MAX >> 17);
-        // The clients of one run differ, and those of another begin elsewhere.
-        let low = (self.seed ^ number) & 0xffff;
         Ok(Client {
             run: self.clone(),
             connection,
@@ -169,7 +165,7 @@ impl Run {
             random: mixed(self.seed ^ mixed(number)),
             lengths: vec![0; APPENDED as usize],
             count: 0,
-            client_id: (ms << 16) | low,
+            client_id: id::text(id::fresh()?),
             expected: VecDeque::new(),
         })
     }
@@ -247,9 +243,9 @@ impl Client {
     fn once(&mut self, acknowledged: i64) -> Expected {
         self.count += 1;
         let key = self.run.own_key(self.number, 0);
-        let (id, seq) = (self.client_id.to_string(), self.count.to_string());
-        let acknowledged = acknowledged.to_string();
-        self.connection.push(&["ONCE", &key, &id, &seq, "ACK", &acknowledged, "INCR", &key]);
+        let (seq, acknowledged) = (self.count.to_string(), acknowledged.to_string());
+        let id = self.client_id.as_str();
+        self.connection.push(&["ONCE", &key, id, &seq, "ACK", &acknowledged, "INCR", &key]);
         Expected::Number(self.count)
     }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 /// The first byte of a store. A change of the layout takes the next number.
-pub(super) const FORMAT: u8 = 1;
+pub(super) const FORMAT: u8 = 2;
 /// Replies inside replies: the parts of LCS's inside a transaction's are the deepest.
 const MAX_DEPTH: u8 = 8;
 

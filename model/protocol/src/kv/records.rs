@@ -16,10 +16,10 @@ use alloc::vec::Vec;
 use core::fmt;
 
 /// A client. The upper 48 bits are the time at which it was made, in milliseconds since 1970; the others
-/// tell clients of one millisecond apart. Nobody uses another's.
+/// tell clients of one millisecond apart (DEP-CLIENT-ID). A UUID of version 7 (RFC 9562) is one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct ClientId(pub u64);
+pub struct ClientId(pub u128);
 
 /// A client's number for a call: each has a greater one than the last, from 1 on.
 pub type Seq = u64;
@@ -70,9 +70,28 @@ pub(super) enum Found {
 }
 
 impl ClientId {
+    /// Below the time.
+    const REST_BITS: u32 = 80;
+
+    /// A client that was made so many milliseconds after 1970 (48 bits), told apart by the rest (80 bits).
+    pub const fn new(made_ms: u64, rest: u128) -> Self {
+        Self((made_ms as u128) << Self::REST_BITS | rest & (u128::MAX >> 48))
+    }
+
     /// When the client was made, in milliseconds since 1970.
     pub const fn made_ms(self) -> u64 {
-        self.0 >> 16
+        (self.0 >> Self::REST_BITS) as u64
+    }
+
+    /// Appends it: the upper half, then the lower.
+    fn encode(self, out: &mut Vec<u8>) {
+        put_number(out, (self.0 >> 64) as u64);
+        put_number(out, self.0 as u64);
+    }
+
+    fn decode(from: &mut Reader<'_>) -> Decoded<Self> {
+        let upper = u128::from(from.number()?);
+        Ok(Self(upper << 64 | u128::from(from.number()?)))
     }
 }
 
@@ -187,13 +206,13 @@ impl Records {
 
     /// Appends what comes in front of the sessions.
     pub(super) fn encode_head(&self, out: &mut Vec<u8>) {
-        put_number(out, self.floor.0);
+        self.floor.encode(out);
         put_number(out, self.sessions.len() as u64);
     }
 
     /// Reads the same: no sessions yet, and how many follow.
     pub(super) fn decode_head(from: &mut Reader<'_>) -> Decoded<(Self, u64)> {
-        let floor = ClientId(from.number()?);
+        let floor = ClientId::decode(from)?;
         Ok((Self { floor, ..Self::default() }, from.number()?))
     }
 
@@ -204,7 +223,7 @@ impl Records {
         clock: Stamp,
         totals: &mut Totals,
     ) -> Decoded<()> {
-        let client = ClientId(from.number()?);
+        let client = ClientId::decode(from)?;
         let in_order = self.sessions.last().is_none_or(|(last, _)| *last < client);
         let (used, acknowledged) = (from.number()?, from.number()?);
         if !in_order || used > clock {
@@ -247,7 +266,7 @@ impl Session {
     /// Appends a client's session.
     pub(super) fn encode(&self, client: ClientId, out: &mut Vec<u8>) {
         let Self { used, acknowledged, records } = self;
-        put_number(out, client.0);
+        client.encode(out);
         put_number(out, *used);
         put_number(out, *acknowledged);
         put_number(out, records.len() as u64);
@@ -261,9 +280,10 @@ impl Session {
 
 impl fmt::Debug for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.made_ms(), self.0 & 0xffff) {
-            (0, low) => write!(f, "c{low}"),
-            (made_ms, low) => write!(f, "c{made_ms}.{low}"),
+        let made_ms = self.made_ms();
+        match self.0 ^ Self::new(made_ms, 0).0 {
+            rest if made_ms == 0 => write!(f, "c{rest}"),
+            rest => write!(f, "c{made_ms}.{rest:x}"),
         }
     }
 }

@@ -4,7 +4,6 @@ use super::clerk::{Answer, Outcome};
 use super::op::{Deadline, When};
 use super::records::ClientId;
 use super::{Bytes, Op, Reply, Seen, Seq, Stamp, Version};
-use alloc::vec::Vec;
 use core::fmt;
 use core::hash::Hash;
 
@@ -151,8 +150,7 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
 
     /// LOCK-TOKEN-1. What a holder writes into the lock: no two acquires write the same.
     fn token(&self, client: ClientId, acquires: u64) -> Bytes {
-        let parts = [client.0.to_be_bytes(), acquires.to_be_bytes()];
-        Bytes::from(parts.concat() as Vec<u8>)
+        Bytes::from([&client.0.to_be_bytes()[..], &acquires.to_be_bytes()].concat())
     }
 
     /// LOCK-MAYBE-1. What is made of a Put that may or may not have taken the lock.

@@ -50,11 +50,6 @@ impl Passing {
 }
 
 impl<S: StateMachine, R: raft::Rules, W: Rules> Rsm<S, R, W> {
-    /// Whether a command waits for the `Retry` timer.
-    pub fn tries_again(&self) -> bool {
-        !self.passing.here.is_empty()
-    }
-
     /// The commands that were sent to other servers, and to which.
     pub fn sent_on(&self) -> impl Iterator<Item = (Ticket, NodeId)> {
         self.passing.sent.iter().map(|(&ticket, &node)| (ticket, node))

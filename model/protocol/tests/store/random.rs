@@ -116,7 +116,7 @@ fn works(most: usize) -> impl Strategy<Value = Vec<(Stamp, Work)>> {
 
 /// The same with watches, records, and other slots: for what needs no twin.
 pub fn wild(most: usize) -> impl Strategy<Value = Vec<(Stamp, Work)>> {
-    let once = (0u64..3, 1u64..6, 0u64..6).prop_map(|(client, seq, acknowledged)| Once {
+    let once = (0u128..3, 1u64..6, 0u64..6).prop_map(|(client, seq, acknowledged)| Once {
         client: ClientId(client + 1),
         seq,
         acknowledged,

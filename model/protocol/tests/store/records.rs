@@ -6,7 +6,7 @@ use protocol::kv::{
 };
 
 fn incr(client: u64, seq: u64, key: &str) -> Command {
-    let once = Some(Once { client: ClientId(client), seq, acknowledged: seq - 1 });
+    let once = Some(Once { client: ClientId(client.into()), seq, acknowledged: seq - 1 });
     Command { key: key.into(), op: Op::String(StringOp::IncrBy { by: 1 }), once }
 }
 

@@ -145,7 +145,8 @@ fn emptied_pages_are_joined() {
 fn put(store: &mut Store, key: &str, client: u64, deadline: Deadline) {
     let value: Bytes = "v".into();
     let set = StringOp::Set { value, when: When::Always, deadline, get: false };
-    let once = Some(Once { client: ClientId(client), seq: 1 + store.clock(), acknowledged: 0 });
+    let once =
+        Some(Once { client: ClientId(client.into()), seq: 1 + store.clock(), acknowledged: 0 });
     let command = Command { key: key.into(), op: Op::String(set), once };
     store.apply(store.clock() + 1, &command);
 }
