@@ -15,10 +15,15 @@
 pub mod bed;
 pub mod catalog;
 pub mod checker;
+pub mod clerk;
 pub mod command;
 pub mod lab;
+mod one;
 pub mod raft;
 pub mod report;
+pub mod requests;
 pub mod round;
+pub mod rsm;
 pub mod simulated;
+pub mod store;
 pub mod wire;

@@ -4,6 +4,8 @@
 //! carries out what happens meanwhile, on threads it is a sleep. Whoever waits for something sleeps a little and looks
 //! again, as the labs' own testers do.
 
+use protocol::kv::clerk::Request;
+use protocol::kv::{ClientId, Reply};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +54,22 @@ pub enum Delivery {
     },
 }
 
+/// Names a request that was sent to a server from outside.
+pub type Ticket = usize;
+
+/// What became of a request that was sent to a server from outside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answered {
+    /// It was executed.
+    Reply(Reply),
+    /// It was not executed and never will be (the labs' ErrWrongLeader); perhaps this server leads.
+    NotExecuted(Option<usize>),
+    /// The server does not know what became of it.
+    Unknown,
+    /// There is no answer, and nobody knows whether the request has arrived (the labs' Call returned false).
+    Failed,
+}
+
 /// Some servers, their network and their time. Servers have numbers from 0 on.
 pub trait Bed {
     /// How many servers there are.
@@ -93,8 +111,26 @@ pub trait Bed {
     /// How many requests were sent in all, those that went nowhere included.
     fn requests(&self) -> u64;
 
+    /// How many commands were applied somewhere.
+    fn commands(&self) -> u64;
+
+    /// How often a server took another's snapshot over.
+    fn snapshots(&self) -> u64;
+
     /// How many bytes were sent: of requests when they leave, of replies when they arrive.
     fn bytes(&self) -> u64;
+
+    /// Somebody outside who calls servers.
+    fn new_client(&mut self) -> ClientId;
+
+    /// Sends a request to a server from outside, on the same network. Requests with the same `call` are copies of one.
+    fn send(&mut self, server: usize, call: u64, request: Request) -> Ticket;
+
+    /// What became of a request, once that is known. It is told once.
+    fn answer(&mut self, ticket: Ticket) -> Option<Answered>;
+
+    /// The number that the service of a server has at a key, by itself and without asking others.
+    fn number_at(&self, server: usize, key: &str) -> Option<i64>;
 
     /// How long the log is that a server's disk has, in bytes, without its snapshot.
     fn log_bytes(&self, server: usize) -> u64;

@@ -1,7 +1,10 @@
 //! The scenarios by name, in the labs' order.
 
+mod raft;
+mod store;
+
 use super::lab::{Lab, Outcome};
-use super::raft::{agreement, elections, persistence, snapshots, unreliable};
+use super::store::Storm;
 
 /// A scenario.
 #[derive(Clone, Copy, Debug)]
@@ -16,10 +19,34 @@ pub struct Scenario {
     pub servers: u8,
     /// Whether the network is reliable, at least at first.
     pub reliable: bool,
-    /// A snapshot is taken as often as so many commands were applied; 0: never.
-    pub snapshot_every: u64,
+    /// What the servers are servers of.
+    pub serves: Service,
     /// What happens.
-    pub run: fn(&mut Lab) -> Outcome,
+    pub run: Run,
+}
+
+/// What happens in a scenario.
+#[derive(Clone, Copy, Debug)]
+pub enum Run {
+    /// This.
+    Told(fn(&mut Lab) -> Outcome),
+    /// Rounds of clients of the store.
+    Storm(Storm),
+}
+
+/// What servers are servers of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Service {
+    /// A log of commands, which come out of every server.
+    Log {
+        /// A snapshot is taken as often as so many were applied; 0: never.
+        snapshot_every: u64,
+    },
+    /// The store, with clients.
+    Store {
+        /// A snapshot is taken when the log is longer than this, in bytes (the labs' maxraftstate).
+        snapshot_bytes: Option<u64>,
+    },
 }
 
 /// The labs' interval between snapshots, in commands.
@@ -32,7 +59,8 @@ const fn scenario(
     servers: u8,
     run: fn(&mut Lab) -> Outcome,
 ) -> Scenario {
-    Scenario { name, lab, about, servers, reliable: true, snapshot_every: 0, run }
+    let (serves, run) = (Service::Log { snapshot_every: 0 }, Run::Told(run));
+    Scenario { name, lab, about, servers, reliable: true, serves, run }
 }
 
 impl Scenario {
@@ -41,7 +69,27 @@ impl Scenario {
     }
 
     const fn snapshots(self) -> Self {
-        Self { snapshot_every: SNAPSHOT_EVERY, ..self }
+        Self { serves: Service::Log { snapshot_every: SNAPSHOT_EVERY }, ..self }
+    }
+
+    const fn store(self) -> Self {
+        Self { serves: Service::Store { snapshot_bytes: None }, ..self }
+    }
+
+    const fn compacting(self, bytes: u64) -> Self {
+        Self { serves: Service::Store { snapshot_bytes: Some(bytes) }, ..self }
+    }
+
+    /// Plays it.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn play(&self, lab: &mut Lab) -> Outcome {
+        match self.run {
+            Run::Told(run) => run(lab)?,
+            Run::Storm(storm) => storm.play(lab)?,
+        }
+        lab.finish()
     }
 
     /// The network in one letter, as the labs have it.
@@ -52,90 +100,9 @@ impl Scenario {
 
 /// All scenarios. Where the labs' years differ, the later year's network: SnapshotAllCrash and SnapshotInit are
 /// unreliable since 2025.
-pub const SCENARIOS: &[Scenario] = &[
-    scenario("InitialElection", "3A", "initial election", 3, elections::initial_election),
-    scenario("ReElection", "3A", "election after network failure", 3, elections::re_election),
-    scenario("ManyElections", "3A", "multiple elections", 7, elections::many_elections),
-    scenario("BasicAgree", "3B", "basic agreement", 3, agreement::basic_agree),
-    scenario("RPCBytes", "3B", "RPC byte count", 3, agreement::rpc_bytes),
-    scenario(
-        "FollowerFailure",
-        "3B",
-        "progressive failure of followers",
-        3,
-        agreement::follower_failure,
-    ),
-    scenario("LeaderFailure", "3B", "failure of leaders", 3, agreement::leader_failure),
-    scenario("FailAgree", "3B", "agreement after follower reconnects", 3, agreement::fail_agree),
-    scenario(
-        "FailNoAgree",
-        "3B",
-        "no agreement if too many followers disconnect",
-        5,
-        agreement::fail_no_agree,
-    ),
-    scenario("ConcurrentStarts", "3B", "concurrent Start()s", 3, agreement::concurrent_starts),
-    scenario("Rejoin", "3B", "rejoin of partitioned leader", 3, agreement::rejoin),
-    scenario(
-        "Backup",
-        "3B",
-        "leader backs up quickly over incorrect follower logs",
-        5,
-        agreement::backup,
-    ),
-    scenario("Count", "3B", "RPC counts aren't too high", 3, agreement::count),
-    scenario("Persist1", "3C", "basic persistence", 3, persistence::persist1),
-    scenario("Persist2", "3C", "more persistence", 5, persistence::persist2),
-    scenario(
-        "Persist3",
-        "3C",
-        "partitioned leader and one follower crash, leader restarts",
-        3,
-        persistence::persist3,
-    ),
-    scenario("Figure8", "3C", "Figure 8", 5, persistence::figure8),
-    scenario("UnreliableAgree", "3C", "unreliable agreement", 5, unreliable::unreliable_agree)
-        .unreliable(),
-    scenario("Figure8Unreliable", "3C", "Figure 8 (unreliable)", 5, unreliable::figure8_unreliable)
-        .unreliable(),
-    scenario("ReliableChurn", "3C", "churn", 5, unreliable::churn),
-    scenario("UnreliableChurn", "3C", "unreliable churn", 5, unreliable::churn).unreliable(),
-    scenario("SnapshotBasic", "3D", "snapshots basic", 3, snapshots::basic).snapshots(),
-    scenario("SnapshotInstall", "3D", "install snapshots (disconnect)", 3, snapshots::install)
-        .snapshots(),
-    scenario(
-        "SnapshotInstallUnreliable",
-        "3D",
-        "install snapshots (disconnect+unreliable)",
-        3,
-        snapshots::install,
-    )
-    .unreliable()
-    .snapshots(),
-    scenario(
-        "SnapshotInstallCrash",
-        "3D",
-        "install snapshots (crash)",
-        3,
-        snapshots::install_crash,
-    )
-    .snapshots(),
-    scenario(
-        "SnapshotInstallUnCrash",
-        "3D",
-        "install snapshots (unreliable+crash)",
-        3,
-        snapshots::install_crash,
-    )
-    .unreliable()
-    .snapshots(),
-    scenario("SnapshotAllCrash", "3D", "crash and restart all servers", 3, snapshots::all_crash)
-        .unreliable()
-        .snapshots(),
-    scenario("SnapshotInit", "3D", "snapshot initialization after crash", 3, snapshots::init)
-        .unreliable()
-        .snapshots(),
-];
+pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
+    raft::ALL.iter().chain(store::RSM).chain(store::LATER).chain(store::EARLIER)
+}
 
 /// The scenarios whose name or lab has this in it, whatever the case.
 ///
@@ -145,9 +112,9 @@ pub fn filtered(filter: Option<&str>) -> Result<Vec<&'static Scenario>, String> 
     let wanted = filter.unwrap_or_default().to_lowercase();
     let fits = |text: &str| text.to_lowercase().contains(&wanted);
     let found: Vec<_> =
-        SCENARIOS.iter().filter(|scenario| fits(scenario.name) || fits(scenario.lab)).collect();
+        scenarios().filter(|scenario| fits(scenario.name) || fits(scenario.lab)).collect();
     if found.is_empty() {
-        let names: Vec<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        let names: Vec<_> = scenarios().map(|scenario| scenario.name).collect();
         return Err(format!(
             "no scenario or lab is like `{wanted}`; there are {}",
             names.join(", ")
@@ -158,5 +125,5 @@ pub fn filtered(filter: Option<&str>) -> Result<Vec<&'static Scenario>, String> 
 
 /// The scenario of this very name.
 pub fn named(name: &str) -> Option<&'static Scenario> {
-    SCENARIOS.iter().find(|scenario| scenario.name == name)
+    scenarios().find(|scenario| scenario.name == name)
 }

@@ -5,8 +5,10 @@
 //! virtual time, and could not use them there.
 
 use super::bed::{Bed, Command, Number, Proposed, State};
-use super::checker::{Checker, short};
+use super::checker::Checker;
+use super::one::One;
 use crate::sim::random::Random;
+use linear::kv::History;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -19,11 +21,6 @@ pub const fn ms(count: u64) -> Duration {
 pub const ELECTION: Duration = ms(1000);
 /// No scenario of the labs takes longer.
 pub const LONGEST: Duration = ms(120_000);
-/// How long `one` tries.
-const ONE: Duration = ms(10_000);
-/// How long it waits for a command that a server has taken.
-const CLAIMED: Duration = ms(2000);
-
 /// A scenario has failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Failure {
@@ -69,6 +66,8 @@ pub struct Lab {
     actors: Vec<(Duration, Actor)>,
     /// What was measured against the labs' limits.
     pub limits: Vec<Limit>,
+    /// What clients of the store have called and were told.
+    pub history: History,
     commands: u64,
 }
 
@@ -83,8 +82,13 @@ impl Lab {
             connected: vec![true; servers],
             actors: Vec::new(),
             limits: Vec::new(),
+            history: History::new(),
             commands: 0,
         }
+    }
+
+    pub(super) fn bed_mut(&mut self) -> &mut dyn Bed {
+        &mut *self.bed
     }
 
     /// What it stands on.
@@ -235,6 +239,14 @@ impl Lab {
         }
     }
 
+    /// Parts the network: only servers of one side reach each other. Clients reach all of them.
+    pub fn partition(&mut self, is_left: impl Fn(usize) -> bool) {
+        let servers = self.servers();
+        for (from, to) in (0..servers).flat_map(|from| (0..servers).map(move |to| (from, to))) {
+            self.bed.link(from, to, is_left(from) == is_left(to));
+        }
+    }
+
     /// Whether requests and replies always arrive at once.
     pub fn set_reliable(&mut self, reliable: bool) {
         self.bed.set_reliable(reliable);
@@ -326,10 +338,15 @@ impl Lab {
 
     // --- commands -----------------------------------------------------------------------------------
 
+    /// A number that there was not yet.
+    pub const fn number(&mut self) -> u64 {
+        self.commands += 1;
+        self.commands
+    }
+
     /// A command that there was not yet.
     pub fn command(&mut self) -> Command {
-        self.commands += 1;
-        format!("c{}", self.commands).into()
+        format!("c{}", self.number()).into()
     }
 
     /// Such a command of about so many bytes.
@@ -375,16 +392,6 @@ impl Lab {
     pub fn not_committed(&mut self, number: Number) -> Outcome {
         let (count, _) = self.committed(number)?;
         self.require(count == 0, || format!("{count} servers have committed number {number}"))
-    }
-
-    /// How many commands were ever applied.
-    pub fn applied(&self) -> Number {
-        self.checker.commands()
-    }
-
-    /// How often a server took another's snapshot over.
-    pub const fn snapshots(&self) -> u64 {
-        self.checker.snapshots()
     }
 
     /// Waits until `count` servers have applied the command with this number: which it is. None if a server is in a
@@ -435,7 +442,7 @@ impl Lab {
         loop {
             match one.step(self)? {
                 Next::After(time) => self.sleep(time)?,
-                Next::Done => return Ok(one.number),
+                Next::Done => return Ok(one.number()),
             }
         }
     }
@@ -444,57 +451,5 @@ impl Lab {
     pub fn one_beside(&mut self, count: usize, retry: bool) {
         let mut one = One::new(self.bed.now(), self.command(), count, retry);
         self.beside(Box::new(move |lab| one.step(lab)));
-    }
-}
-
-/// A command on its way to an agreement.
-struct One {
-    command: Command,
-    count: usize,
-    retry: bool,
-    end: Duration,
-    /// Whom to ask next.
-    next: usize,
-    /// Since when a server has it.
-    claimed: Option<Duration>,
-    number: Number,
-}
-
-impl One {
-    fn new(now: Duration, command: Command, count: usize, retry: bool) -> Self {
-        Self { command, count, retry, end: now + ONE, next: 0, claimed: None, number: 0 }
-    }
-
-    fn step(&mut self, lab: &mut Lab) -> Outcome<Next> {
-        let now = lab.bed.now();
-        if let Some(since) = self.claimed {
-            let (have, command) = lab.committed(self.number)?;
-            if have >= self.count.max(1) && command.as_ref() == Some(&self.command) {
-                return Ok(Next::Done);
-            }
-            if now < since + CLAIMED {
-                return Ok(Next::After(ms(20)));
-            }
-            self.claimed = None;
-            lab.require(self.retry, || self.text())?;
-        }
-        lab.require(now < self.end, || self.text())?;
-        for _ in 0..lab.servers() {
-            let server = self.next;
-            self.next = lab.behind(server, 1);
-            if lab.is_connected(server) {
-                let proposed = lab.propose(server, &self.command);
-                if proposed.leads {
-                    (self.number, self.claimed) = (proposed.number, Some(now));
-                    return Ok(Next::After(ms(20)));
-                }
-            }
-        }
-        Ok(Next::After(ms(50)))
-    }
-
-    fn text(&self) -> String {
-        let (command, count) = (short(&self.command), self.count);
-        format!("{command} failed to reach agreement of {count} servers")
     }
 }

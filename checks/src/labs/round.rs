@@ -33,12 +33,12 @@ pub struct Report {
 
 /// Runs a scenario in virtual time.
 pub fn simulate<T: Kit>(kit: T, scenario: &Scenario, seed: u64) -> Report {
-    let Scenario { name, servers, reliable, snapshot_every, run, .. } = *scenario;
+    let name = scenario.name;
     let seed_of_all = sum(&(name, seed));
-    let bed = Simulated::new(kit, servers, reliable, snapshot_every, seed_of_all);
+    let bed = Simulated::new(kit, scenario, seed_of_all);
     let mut lab = Lab::new(Box::new(bed), seed_of_all);
     // A claim outside of a server's step, such as one of this program's own.
-    let ended = claims::caught(|| run(&mut lab).and_then(|()| lab.finish()));
+    let ended = claims::caught(|| scenario.play(&mut lab));
     let ended = ended.unwrap_or_else(|text| Err(lab.failure(text)));
     let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let bed = lab.bed();
@@ -48,8 +48,8 @@ pub fn simulate<T: Kit>(kit: T, scenario: &Scenario, seed: u64) -> Report {
         us: micros(bed.now()),
         requests: bed.requests(),
         bytes: bed.bytes(),
-        commands: lab.applied(),
-        snapshots: lab.snapshots(),
+        commands: bed.commands(),
+        snapshots: bed.snapshots(),
         limits: lab.limits.clone(),
         failure: ended.err().map(|Failure { at, text }| (micros(at), text)),
     }

@@ -5,10 +5,14 @@
 //! the store's value is the log, whole, and a snapshot holds all that was applied, as that of the labs' tester does.
 //! The simulator's judge watches too: one leader a term, one history, equal states.
 
-use super::bed::{Bed, Command, Delivery, Proposed, State};
+use super::bed::{Answered, Bed, Command, Delivery, Proposed, State, Ticket};
+use super::catalog::{Scenario, Service as Serves};
+use super::requests::{NOBODY, Requests};
 use super::wire::{End, Shared, Wire};
+use crate::sim::clock::BEGINNING_MS;
 use crate::sim::env::{Delivered, Env};
-use crate::sim::event::Sending;
+use crate::sim::event::{Event, Sending};
+use crate::sim::faults::Corner;
 use crate::sim::group;
 use crate::sim::judge::BOUNDED_WORK;
 use crate::sim::kit::Kit;
@@ -18,7 +22,7 @@ use crate::sim::server::Server;
 use crate::sim::service::Service;
 use protocol::NodeId;
 use protocol::kv::clerk::Request;
-use protocol::kv::{Bytes, Command as KvCommand, Limits, Op};
+use protocol::kv::{Bytes, ClientId, Command as KvCommand, Limits, Op};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -40,14 +44,19 @@ pub struct Simulated<T: Kit> {
     /// By the number of the sending, from the first on.
     commands: Vec<Command>,
     first_copy: u64,
+    requests: Requests,
 }
 
 /// What of a bed is not said by its scenario: the product's bounds, and a disk that is neither idle nor slow.
-fn habits(servers: u8, snapshot_every: u64) -> Habits {
+fn habits(scenario: &Scenario) -> Habits {
+    let (snapshot_every, snapshot_bytes) = match scenario.serves {
+        Serves::Log { snapshot_every } => (snapshot_every, None),
+        Serves::Store { snapshot_bytes } => (0, snapshot_bytes),
+    };
     Habits {
-        nodes: servers,
+        nodes: scenario.servers,
         clients: 0,
-        snapshot_bytes: u64::MAX / 4,
+        snapshot_bytes: snapshot_bytes.unwrap_or(u64::MAX / 4),
         snapshot_every,
         file_us: 5_000,
         max_batch: 1024,
@@ -73,15 +82,16 @@ fn micros(time: Duration) -> u64 {
 }
 
 impl<T: Kit> Simulated<T> {
-    /// So many servers, just started. A snapshot is taken as often as so many commands were applied; 0: never.
-    pub fn new(kit: T, servers: u8, reliable: bool, snapshot_every: u64, seed: u64) -> Self {
-        let mut env = Env::with(habits(servers, snapshot_every), Random::new(seed), false);
-        let wire = Rc::new(RefCell::new(Wire::new(usize::from(servers))));
-        wire.borrow_mut().reliable = reliable;
+    /// What a scenario begins with: its servers, just started.
+    pub fn new(kit: T, scenario: &Scenario, seed: u64) -> Self {
+        let mut env = Env::with(habits(scenario), Random::new(seed), false);
+        let wire = Rc::new(RefCell::new(Wire::new(usize::from(scenario.servers))));
+        wire.borrow_mut().reliable = scenario.reliable;
         env.net.carrier = Some(Box::new(End(Rc::clone(&wire))));
-        env.delivered = Some(Vec::new());
+        env.delivered = matches!(scenario.serves, Serves::Log { .. }).then(Vec::new);
         let servers = env.net.all().map(|node| Server::new(kit, node)).collect();
-        let mut bed = Self { kit, env, servers, wire, commands: Vec::new(), first_copy: 0 };
+        let (commands, requests) = (Vec::new(), Requests::default());
+        let mut bed = Self { kit, env, servers, wire, commands, first_copy: 0, requests };
         for server in 0..bed.servers.len() {
             bed.start(server);
         }
@@ -94,8 +104,11 @@ impl<T: Kit> Simulated<T> {
         {
             let Some((at, event)) = self.env.agenda.pop() else { break };
             self.env.event(at, event.kind());
-            // What is nobody's is an answer to a command, for which nobody waits.
-            let _ = group::take(&mut self.servers, &mut self.env, event);
+            let other = group::take(&mut self.servers, &mut self.env, event);
+            if let Some(Event::Reply { client, answer, .. }) = other {
+                let reliable = self.wire.borrow().reliable;
+                self.requests.answer(client, answer, reliable, &mut self.env);
+            }
             if self.env.events > EVENTS + self.env.now / 1000 * EVENTS_A_MS {
                 let text = format!("{} events in {} ms", self.env.events, self.env.now / 1000);
                 self.env.violate(BOUNDED_WORK, text);
@@ -189,7 +202,7 @@ impl<T: Kit> Bed for Simulated<T> {
         self.commands.push(command);
         let command = KvCommand { key: Bytes::from(KEY), op, once: None };
         let request = Request { seq: copy, attempt: 1, command };
-        let sending = Sending { client: 0, copy, request, passes: false };
+        let sending = Sending { client: NOBODY, copy, request, passes: false };
         self.servers[server].propose(sending, &mut self.env);
         let Some(life) = &self.servers[server].life else {
             return Proposed { number: 0, term, leads: false };
@@ -201,7 +214,7 @@ impl<T: Kit> Bed for Simulated<T> {
     }
 
     fn take_deliveries(&mut self) -> Vec<(usize, Delivery)> {
-        let delivered = self.env.delivered.replace(Vec::new()).unwrap_or_default();
+        let delivered = self.env.delivered.as_mut().map(std::mem::take).unwrap_or_default();
         let named = |(node, what): (NodeId, _)| (usize::from(node.0), self.delivery(what));
         delivered.into_iter().map(named).collect()
     }
@@ -214,8 +227,34 @@ impl<T: Kit> Bed for Simulated<T> {
         self.wire.borrow().requests
     }
 
+    fn commands(&self) -> u64 {
+        self.env.judge.commands() as u64
+    }
+
+    fn snapshots(&self) -> u64 {
+        self.env.corners.of(Corner::SnapshotInstalled)
+    }
+
     fn bytes(&self) -> u64 {
         self.wire.borrow().bytes
+    }
+
+    fn new_client(&mut self) -> ClientId {
+        ClientId::new(BEGINNING_MS + self.env.now / 1000, self.env.tag().into())
+    }
+
+    fn send(&mut self, server: usize, call: u64, request: Request) -> Ticket {
+        self.requests.send(name(server), call, request, &self.wire, &mut self.env)
+    }
+
+    fn answer(&mut self, ticket: Ticket) -> Option<Answered> {
+        self.requests.take(ticket, &self.env)
+    }
+
+    fn number_at(&self, server: usize, key: &str) -> Option<i64> {
+        let life = self.servers[server].life.as_ref()?;
+        let value = life.rsm.service().store().get(&Bytes::from(key));
+        value.map_or(Some(0), |(value, _)| std::str::from_utf8(value.as_ref()).ok()?.parse().ok())
     }
 
     fn log_bytes(&self, server: usize) -> u64 {
@@ -232,6 +271,7 @@ impl<T: Kit> Bed for Simulated<T> {
     }
 
     fn broken_at_end(&mut self, logs: &[Vec<Command>]) -> Option<String> {
+        self.env.delivered.as_ref()?;
         for (server, log) in self.servers.iter().zip(logs) {
             let Some(life) = &server.life else { continue };
             if self.log_in(life.rsm.service()) != *log {

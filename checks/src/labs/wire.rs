@@ -28,7 +28,7 @@ use std::rc::Rc;
 /// What a message takes when nothing holds it, in microseconds.
 const USUAL_US: (u64, u64) = (60, 200);
 /// Losses of an unreliable network, of a million.
-const LOSS: u32 = 100_000;
+pub const LOSS: u32 = 100_000;
 /// A request of an unreliable network takes up to so many milliseconds.
 const DELAY_MS: u64 = 26;
 /// Replies that are held, of a million.
@@ -76,6 +76,17 @@ impl Wire {
     pub fn link(&mut self, from: NodeId, to: NodeId, open: bool) {
         let way = self.way(from, to);
         self.open[way] = open;
+    }
+
+    /// How long a request from outside takes, in microseconds; None: it is lost.
+    pub fn takes_outside(&mut self, random: &mut Random) -> Option<u64> {
+        self.requests += 1;
+        let usual = random.between(USUAL_US.0, USUAL_US.1);
+        match self.reliable {
+            true => Some(usual),
+            false if random.chance(LOSS) => None,
+            false => Some(usual + random.between(0, DELAY_MS) * 1000),
+        }
     }
 
     fn is_open(&self, packet: &Packet) -> bool {

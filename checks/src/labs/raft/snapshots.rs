@@ -42,7 +42,7 @@ fn rounds(lab: &mut Lab, fate: Fate) -> Outcome {
         }
     }
     // A victim that never needed a snapshot would have shown nothing.
-    let snapshots = lab.snapshots();
+    let snapshots = lab.bed().snapshots();
     lab.require(fate == Fate::Nothing || snapshots > 0, || "no snapshot was installed".into())?;
     every_disk_has_a_snapshot(lab)
 }
