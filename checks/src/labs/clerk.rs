@@ -10,6 +10,8 @@ use linear::history::Told;
 use protocol::kv::clerk::{Answer, Clerk, Config, Effect, Input, Outcome as Ended, Request};
 use protocol::kv::{Bytes, Exact, Op, Reply};
 use protocol::{Machine, NodeId};
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Between a failed call and the next.
@@ -18,6 +20,9 @@ const PAUSE: Duration = ms(10);
 const PATIENCE: Duration = ms(2000);
 /// So often a client looks whether its call has ended.
 pub const LOOK: Duration = ms(1);
+
+/// Every server.
+pub const ALL: u64 = u64::MAX;
 
 /// How a call ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,8 +38,8 @@ pub struct Caller {
     clerk: Clerk<Exact>,
     /// Its number in the history.
     number: u64,
-    /// The servers that it reaches.
-    reaches: Vec<usize>,
+    /// The servers that it reaches, a bit for each. Others may change it while a call is under way.
+    reaches: Rc<Cell<u64>>,
     sent: Vec<(Ticket, Request)>,
     retry_at: Option<Duration>,
     /// The operation under way.
@@ -45,14 +50,13 @@ pub struct Caller {
 impl Caller {
     /// A client that reaches all servers.
     pub fn new(lab: &mut Lab) -> Self {
-        let all = (0..lab.servers()).collect();
-        Self::of(lab, all)
+        Self::of(lab, Rc::new(Cell::new(ALL)))
     }
 
-    /// A client that reaches these servers only.
-    pub fn of(lab: &mut Lab, reaches: Vec<usize>) -> Self {
+    /// A client that reaches these servers only, a bit for each.
+    pub fn of(lab: &mut Lab, reaches: Rc<Cell<u64>>) -> Self {
         let client = lab.bed_mut().new_client();
-        let servers = u8::try_from(reaches.len()).expect("there are few servers");
+        let servers = u8::try_from(lab.servers()).expect("there are few servers");
         let config = Config { client, servers, record_puts: false };
         let clerk = Clerk::new(Exact, config);
         let number = lab.number();
@@ -76,10 +80,17 @@ impl Caller {
         for effect in effects {
             match effect {
                 Effect::Send { to, request } => {
-                    let server = self.reaches[usize::from(to.0)];
+                    if self.reaches.get() >> to.0 & 1 == 0 {
+                        // What leads nowhere has failed, and can't have been executed.
+                        let (seq, attempt) = (request.seq, request.attempt);
+                        let answer = Answer::NotExecuted { leader: None };
+                        self.retry_at = Some(lab.bed().now() + PAUSE);
+                        self.step(lab, Input::Answer { seq, attempt, answer });
+                        continue;
+                    }
                     // Copies of one call have its number, and no other call has it.
                     let call = self.number << 32 | request.seq;
-                    let ticket = lab.bed_mut().send(server, call, request.clone());
+                    let ticket = lab.bed_mut().send(to.0.into(), call, request.clone());
                     self.sent.push((ticket, request));
                     self.retry_at = Some(lab.bed().now() + PATIENCE);
                 }
@@ -110,8 +121,8 @@ impl Caller {
                     false
                 }
                 Answered::NotExecuted(leader) => {
-                    let known = self.reaches.iter().position(|server| Some(*server) == leader);
-                    let leader = known.map(|place| NodeId(place as u8));
+                    let reached = |server: &usize| self.reaches.get() >> server & 1 == 1;
+                    let leader = leader.filter(reached).map(|server| NodeId(server as u8));
                     let answer = Answer::NotExecuted { leader };
                     self.step(lab, Input::Answer { seq, attempt, answer });
                     self.clerk.attempts() == attempt

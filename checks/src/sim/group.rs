@@ -122,11 +122,9 @@ fn call<T: Kit>(servers: &mut [Server<T>], event: Event, env: &mut Env) {
         {
             servers[usize::from(to.0)].post(Mail::Told { from, ticket, outcome }, env);
         }
-        Event::Noticed { from, to, boot } => {
-            if env.boot(from) == boot {
-                servers[usize::from(from.0)].post(Mail::Lost(to), env);
-                env.soon(1_000, 50_000, Event::Connect { from, to });
-            }
+        Event::Noticed { from, to, boot } if env.boot(from) == boot => {
+            servers[usize::from(from.0)].post(Mail::Lost(to), env);
+            env.soon(1_000, 50_000, Event::Connect { from, to });
         }
         _ => {}
     }

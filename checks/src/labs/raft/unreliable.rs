@@ -65,17 +65,13 @@ impl Client {
 
     fn step(&mut self, lab: &mut Lab) -> Outcome<Next> {
         if let Some((command, number, looks)) = self.waits.take() {
-            match lab.committed(number)? {
-                (count, Some(found)) if count > 0 => {
-                    if found == command {
-                        self.seen.borrow_mut().push(command);
-                    }
-                }
-                _ if looks < Self::LOOKS.len() => {
-                    self.waits = Some((command, number, looks + 1));
-                    return Ok(Next::After(ms(Self::LOOKS[looks])));
-                }
-                _ => {}
+            let (count, found) = lab.committed(number)?;
+            if count == 0 && looks < Self::LOOKS.len() {
+                self.waits = Some((command, number, looks + 1));
+                return Ok(Next::After(ms(Self::LOOKS[looks])));
+            }
+            if found.as_ref() == Some(&command) {
+                self.seen.borrow_mut().push(command);
             }
         }
         if self.stop.get() {

@@ -1,7 +1,7 @@
 //! Scenarios of the store that are told by themselves.
 
 use super::{Style, linearizable, logs_are_short};
-use crate::labs::clerk::{CallEnd, Caller, WAIT};
+use crate::labs::clerk::{ALL, CallEnd, Caller, WAIT};
 use crate::labs::lab::{ELECTION, Lab, Next, Outcome, ms};
 use protocol::kv::{Bytes, Op, Reply};
 use std::cell::{Cell, RefCell};
@@ -23,8 +23,8 @@ impl Writer {
         Self { caller: Caller::new(lab), style }
     }
 
-    fn of(lab: &mut Lab, style: Style, reaches: &[usize]) -> Self {
-        Self { caller: Caller::of(lab, reaches.to_vec()), style }
+    fn of(lab: &mut Lab, style: Style, reaches: &Rc<Cell<u64>>) -> Self {
+        Self { caller: Caller::of(lab, Rc::clone(reaches)), style }
     }
 
     fn get(&mut self, lab: &mut Lab, key: &str) -> Outcome<Option<(String, u64)>> {
@@ -161,13 +161,14 @@ fn one_partition(lab: &mut Lab, style: Style) -> Outcome {
     all.put(lab, "1", "13")?;
     let leader = lab.one_leader()?;
     let minority = [leader, lab.behind(leader, 1)];
-    let majority: Vec<_> = (0..lab.servers()).filter(|server| !minority.contains(server)).collect();
-    let mut cut = Writer::of(lab, style, &minority);
+    let few = Rc::new(Cell::new(minority.iter().map(|server| 1 << server).sum()));
+    let most = Rc::new(Cell::new(ALL ^ few.get()));
+    let mut cut = Writer::of(lab, style, &few);
     let waiting = cut.op(lab, "1", "15")?;
-    let mut reader = Caller::of(lab, minority.to_vec());
+    let mut reader = Caller::of(lab, Rc::clone(&few));
     lab.partition(|server| minority.contains(&server));
 
-    let mut other = Writer::of(lab, style, &majority);
+    let mut other = Writer::of(lab, style, &most);
     other.put(lab, "2", "14")?;
     other.check(lab, "2", "14")?;
 
@@ -192,6 +193,7 @@ fn one_partition(lab: &mut Lab, style: Style) -> Outcome {
     other.check(lab, "2", "16")?;
 
     lab.partition(|_| true);
+    few.set(ALL);
     lab.sleep(ELECTION)?;
     let (put_too, got_too) = (Rc::clone(&put), Rc::clone(&got));
     lab.until("the Put of the minority has completed", ms(3000), move |_| {
@@ -222,7 +224,7 @@ fn snapshot_rpc(lab: &mut Lab, style: Style) -> Outcome {
     all.check(lab, "a", "A")?;
     // Server 2 is away.
     lab.partition(|server| server == 2);
-    let mut two = Writer::of(lab, style, &[0, 1]);
+    let mut two = Writer::of(lab, style, &Rc::new(Cell::new(0b011)));
     for number in 0..50 {
         two.put(lab, &number.to_string(), &number.to_string())?;
     }
@@ -231,7 +233,7 @@ fn snapshot_rpc(lab: &mut Lab, style: Style) -> Outcome {
     logs_are_short(lab, Some(MAX_LOG_BYTES))?;
     // Server 1 is away: without server 2 nothing goes on.
     lab.partition(|server| server == 1);
-    let mut others = Writer::of(lab, style, &[0, 2]);
+    let mut others = Writer::of(lab, style, &Rc::new(Cell::new(0b101)));
     for (key, value) in [("c", "C"), ("d", "D")] {
         others.put(lab, key, value)?;
     }
