@@ -5,8 +5,16 @@ use checks::labs::catalog::{Scenario, filtered, named, scenarios};
 use checks::labs::command::many;
 use checks::labs::report;
 use checks::labs::round::{Report, simulate};
+use checks::labs::wire::{End, Shared, Wire};
+use checks::sim::event::Packet;
 use checks::sim::kit::{Right, Wrong};
+use checks::sim::net::Carrier;
+use checks::sim::random::Random;
+use protocol::NodeId;
+use protocol::raft::{Body, Message};
+use std::cell::RefCell;
 use std::process::{Command, Output};
+use std::rc::Rc;
 
 fn scenario(name: &str) -> &'static Scenario {
     named(name).unwrap_or_else(|| panic!("{name} is a scenario"))
@@ -116,6 +124,41 @@ fn agreement_finds_who_does_not_agree() {
 fn snapshots_find_who_keeps_the_log() {
     let text = fails("P1b", "SnapshotBasic", 1..4);
     assert!(text.contains("bytes of log: ") && text.contains("limit of 1999"), "{text}");
+}
+
+/// How often of 10,000 a message gets through, and what it takes at the most, in microseconds.
+fn through(wire: &Shared, body: Body) -> (usize, u64) {
+    let (mut end, mut random) = (End(Rc::clone(wire)), Random::new(1));
+    let message = Message { term: 1, body };
+    let (from, to, entries) = (NodeId(0), NodeId(1), Rc::from([]));
+    let packet = Packet { from, to, message, entries, file: None };
+    let took: Vec<_> = (0..10_000).filter_map(|_| end.carries(&packet, &mut random)).collect();
+    (took.len(), took.into_iter().max().unwrap_or(0))
+}
+
+/// The labs' network: what is lost, what is late, what is counted.
+#[test]
+fn the_labs_network() {
+    let (request, reply) = (Body::Heartbeat { commit: 0, round: 0 }, Body::Alive { round: 0 });
+    let wire = Rc::new(RefCell::new(Wire::new(2)));
+    let fast = |(count, most): (usize, u64)| count == 10_000 && most < 1_000;
+    assert!(fast(through(&wire, request)) && fast(through(&wire, reply)));
+    assert_eq!(wire.borrow().requests, 10_000);
+    assert!(wire.borrow().bytes > 100_000, "replies count when they arrive");
+
+    wire.borrow_mut().reliable = false;
+    let (count, most) = through(&wire, request);
+    assert!((8_800..9_200).contains(&count) && (25_000..28_000).contains(&most), "{count} {most}");
+    let (count, most) = through(&wire, reply);
+    assert!((8_800..9_200).contains(&count) && most < 1_000, "{count} {most}");
+
+    wire.borrow_mut().reordering = true;
+    let (count, most) = through(&wire, reply);
+    assert!((8_800..9_200).contains(&count) && (1_500_000..2_200_000).contains(&most));
+
+    wire.borrow_mut().link(NodeId(0), NodeId(1), false);
+    assert_eq!((through(&wire, request).0, through(&wire, reply).0), (0, 0));
+    assert_eq!(wire.borrow().requests, 30_000, "those into a dead end count too");
 }
 
 fn checks(arguments: &[&str]) -> Output {
