@@ -175,11 +175,12 @@ fn logs_are_short(lab: &mut Lab, snapshot_bytes: Option<u64>) -> Outcome {
 /// Some order of all calls explains every reply. Where many clients race for one key the judge of histories may not
 /// come to an end; what has versions only is then judged by its versions.
 fn linearizable(lab: &Lab) -> Outcome {
-    let budget = Budget { steps: 5_000_000, memory_bytes: 2 << 30 };
-    let report = linear::kv::check(&lab.history, budget);
+    let by_versions = versions::can_judge(&lab.history);
+    let steps = if by_versions { 200_000 } else { 20_000_000 };
+    let report = linear::kv::check(&lab.history, Budget { steps, memory_bytes: 2 << 30 });
     let wrong = match report.verdict {
         Verdict::Ok => None,
-        Verdict::Unknown if versions::can_judge(&lab.history) => versions::judge(&lab.history),
+        Verdict::Unknown if by_versions => versions::judge(&lab.history),
         verdict => {
             let place = report.places.first();
             let text = place.map(|place| linear::text::place(&lab.history, place));
