@@ -100,22 +100,22 @@ fn speed(lab: &mut Lab, style: Style, snapshot_bytes: Option<u64>) -> Outcome {
     lab.at_most("ms for 1,000 operations", took.as_millis() as u64, SPEED_MS)
 }
 
-/// See [`speed`].
+/// See `speed`.
 pub fn speed_versions(lab: &mut Lab) -> Outcome {
     speed(lab, Style::Versions, None)
 }
 
-/// See [`speed`].
+/// See `speed`.
 pub fn speed_versions_compacting(lab: &mut Lab) -> Outcome {
     speed(lab, Style::Versions, Some(MAX_LOG_BYTES))
 }
 
-/// See [`speed`].
+/// See `speed`.
 pub fn speed_appends(lab: &mut Lab) -> Outcome {
     speed(lab, Style::Appends, None)
 }
 
-/// See [`speed`].
+/// See `speed`.
 pub fn speed_appends_compacting(lab: &mut Lab) -> Outcome {
     speed(lab, Style::Appends, Some(MAX_LOG_BYTES))
 }
@@ -207,12 +207,12 @@ fn one_partition(lab: &mut Lab, style: Style) -> Outcome {
     linearizable(lab)
 }
 
-/// See [`one_partition`].
+/// See `one_partition`.
 pub fn one_partition_versions(lab: &mut Lab) -> Outcome {
     one_partition(lab, Style::Versions)
 }
 
-/// See [`one_partition`].
+/// See `one_partition`.
 pub fn one_partition_appends(lab: &mut Lab) -> Outcome {
     one_partition(lab, Style::Appends)
 }
@@ -252,12 +252,12 @@ fn snapshot_rpc(lab: &mut Lab, style: Style) -> Outcome {
     linearizable(lab)
 }
 
-/// See [`snapshot_rpc`].
+/// See `snapshot_rpc`.
 pub fn snapshot_rpc_versions(lab: &mut Lab) -> Outcome {
     snapshot_rpc(lab, Style::Versions)
 }
 
-/// See [`snapshot_rpc`].
+/// See `snapshot_rpc`.
 pub fn snapshot_rpc_appends(lab: &mut Lab) -> Outcome {
     snapshot_rpc(lab, Style::Appends)
 }
@@ -279,12 +279,12 @@ fn snapshot_size(lab: &mut Lab, style: Style) -> Outcome {
     lab.at_most("ms in all", lab.bed().now().as_millis() as u64, 20_000)
 }
 
-/// See [`snapshot_size`].
+/// See `snapshot_size`.
 pub fn snapshot_size_versions(lab: &mut Lab) -> Outcome {
     snapshot_size(lab, Style::Versions)
 }
 
-/// See [`snapshot_size`].
+/// See `snapshot_size`.
 pub fn snapshot_size_appends(lab: &mut Lab) -> Outcome {
     snapshot_size(lab, Style::Appends)
 }
