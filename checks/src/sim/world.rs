@@ -23,8 +23,8 @@ const SETTLED_US: u64 = 40_000_000;
 /// So often it is looked whether it is.
 const LOOK_US: u64 = 100_000;
 
-/// There are never more events than these, these in a millisecond, and these for each sending of a call: a tenth is much
-/// of the first two. A sending takes forty of five servers, and fifty clients without faults send three in each
+/// There are never more events than these, these in a millisecond, and these for each sending of a call: a tenth is
+/// much of the first two. A sending takes forty of five servers, and fifty clients without faults send three in each
 /// millisecond.
 const EVENTS: u64 = 500_000;
 const EVENTS_A_MS: u64 = 50;
