@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod chaos;
 pub mod deep;
 pub mod engine;
+pub mod labs;
 pub mod ledger;
 pub mod linearize;
 pub mod list;

@@ -5,7 +5,7 @@ use checks::engine::{INTERRUPTED, Limits, Strategy};
 use checks::ledger::{self, Ledger};
 use checks::report::{self, Ending, Row, grouped};
 use checks::runner::{self, Settings};
-use checks::{deep, linearize, list, mutants, paths, settings, sim, spec, walk};
+use checks::{deep, labs, linearize, list, mutants, paths, settings, sim, spec, walk};
 use clap::{Parser, Subcommand};
 use model::system::System;
 use stateright::Model;
@@ -115,6 +115,8 @@ enum Command {
     Linearize(linearize::Args),
     /// Simulate whole groups and their clients in virtual time, under faults of every kind.
     Sim(sim::command::Args),
+    /// The labs' scenarios, in virtual time.
+    Labs(labs::command::Args),
     /// Real servers under real faults: kill -9, SIGSTOP, partitions, bad disks; every history is judged.
     #[cfg(unix)]
     Chaos(checks::chaos::Args),
@@ -193,6 +195,10 @@ fn main() -> ExitCode {
         Some(Command::Sim(asked)) => {
             let threads = shared(&args.common, Strategy::Dfs, false, usize::MAX).threads;
             sim::command::run(&asked, args.common.json, threads).map_err(Usage)
+        }
+        Some(Command::Labs(asked)) => {
+            let threads = shared(&args.common, Strategy::Dfs, false, usize::MAX).threads;
+            labs::command::run(&asked, args.common.json, threads).map_err(Usage)
         }
         #[cfg(unix)]
         Some(Command::Chaos(run)) => {

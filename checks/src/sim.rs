@@ -29,6 +29,7 @@ pub mod disk;
 pub mod env;
 pub mod event;
 pub mod faults;
+pub mod group;
 pub mod hunt;
 pub mod judge;
 pub mod kit;

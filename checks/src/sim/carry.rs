@@ -2,7 +2,7 @@
 
 use super::claims;
 use super::disk::Pending;
-use super::env::Env;
+use super::env::{Delivered, Env};
 use super::event::{Call, Command, Event, Packet};
 use super::faults::{Corner, Fault};
 use super::judge::{CLAIMS, DAMAGE, News, STATE_MACHINE_SAFETY};
@@ -10,6 +10,7 @@ use super::kit::Kit;
 use super::server::{
     ELECTION_US, Flow, HEARTBEAT_US, InputOf, RETRY, RETRY_US, Server, Stopped, size,
 };
+use super::service::Applied;
 use super::waiting::Origin;
 use protocol::kv::Reply;
 use protocol::log::Entry;
@@ -78,8 +79,9 @@ impl<T: Kit> Server<T> {
             life.judged = base.index;
             env.corner(Corner::SnapshotInstalled);
             env.tell(|| format!("{me:?} takes the snapshot {base:?} over"));
-            let history = life.rsm.service().history();
-            env.wrong(|judge, me| judge.restores(me, base, history), me);
+            let service = life.rsm.service();
+            env.wrong(|judge, me| judge.restores(me, base, service.history()), me);
+            env.deliver(me, || Delivered::Restored(service.encode()));
         }
         while life.judged < raft.commit() {
             life.judged += 1;
@@ -91,6 +93,8 @@ impl<T: Kit> Server<T> {
             env.wrong(|judge, me| judge.commits(me, id, entry), me);
         }
         for applied in self.seen.borrow_mut().drain(..) {
+            let Applied { count, copy, .. } = applied;
+            env.deliver(me, || Delivered::Applied { count, copy });
             match env.judge.applies(me, applied) {
                 Ok(Some(News::Repeated)) => env.corner(Corner::Repeated),
                 Ok(Some(News::Ticked)) => env.corner(Corner::Ticked),

@@ -50,7 +50,8 @@ pub struct Args {
     pub tail: u16,
 }
 
-fn range(text: &str) -> Result<(u64, u64), String> {
+/// Seeds, as a person types them.
+pub(crate) fn range(text: &str) -> Result<(u64, u64), String> {
     let parsed = text
         .split_once("..")
         .and_then(|(first, end)| Some((first.trim().parse().ok()?, end.trim().parse().ok()?)));
@@ -300,7 +301,7 @@ pub fn replay(plan: &Plan, args: &Args) -> String {
     text
 }
 
-pub(super) fn print_json(value: &impl Serialize) -> Result<(), String> {
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), String> {
     let text = serde_json::to_string_pretty(value).map_err(|error| error.to_string())?;
     println!("{text}");
     Ok(())

@@ -8,6 +8,7 @@
 
 use super::event::{Command, File};
 use super::random::{Random, sum};
+use super::server::size;
 use model::node::DiskFault;
 use protocol::log::{Durable, Entry};
 use protocol::{HardState, LogId, NodeId, SnapshotId, Write};
@@ -307,6 +308,19 @@ impl Disk {
     /// The file of a snapshot.
     pub fn file(&self, last: LogId) -> Option<File> {
         self.files.get(&last).map(|(file, _)| File::clone(file))
+    }
+
+    /// How long the log is that is durable, in bytes: term, vote and the entries behind the snapshot.
+    pub fn log_bytes(&self) -> u64 {
+        let first = self.durable.snapshot().last.index + 1;
+        let entries = (first..).map_while(|index| self.durable.log.get(index));
+        16 + entries.map(size).sum::<u64>()
+    }
+
+    /// How long the snapshot is that the log needs, in bytes.
+    pub fn snapshot_bytes(&self) -> u64 {
+        let file = self.files.get(&self.durable.snapshot().last);
+        file.map_or(0, |(file, _)| file.len() as u64)
     }
 
     /// The record of a snapshot is durable: older files go.

@@ -13,6 +13,22 @@ use std::hash::Hasher;
 /// The last lines of what happened that are kept, if any are.
 const LINES: usize = 400;
 
+/// What a server's service was given.
+#[derive(Clone, Debug)]
+pub enum Delivered {
+    /// The state with which its server has started.
+    Started(Vec<u8>),
+    /// The state of another server's snapshot.
+    Restored(Vec<u8>),
+    /// A command.
+    Applied {
+        /// It is the command with this number.
+        count: u64,
+        /// The sending whose command it is.
+        copy: u64,
+    },
+}
+
 /// What surrounds everybody.
 pub struct Env {
     /// Microseconds since the beginning.
@@ -42,6 +58,8 @@ pub struct Env {
     /// Each server's life, and whether it runs.
     lives: Vec<(u32, bool)>,
     lines: Option<VecDeque<String>>,
+    /// What services were given, if anybody wants to know.
+    pub delivered: Option<Vec<(NodeId, Delivered)>>,
     tags: u64,
     copies: u64,
 }
@@ -51,6 +69,11 @@ impl Env {
     pub fn new(plan: &Plan, tells: bool) -> Self {
         let mut random = Random::new(plan.seed);
         let habits = Habits::of(plan, &mut random);
+        Self { faults: plan.faults, ..Self::with(habits, random, tells) }
+    }
+
+    /// A group with these habits, and nothing that goes wrong.
+    pub fn with(habits: Habits, random: Random, tells: bool) -> Self {
         Self {
             now: 0,
             agenda: Agenda::default(),
@@ -58,7 +81,7 @@ impl Env {
             habits,
             net: Net::new(habits.nodes),
             judge: Judge::default(),
-            faults: plan.faults,
+            faults: Faults::NONE,
             injected: FaultCounts::default(),
             corners: CornerCounts::default(),
             events: 0,
@@ -66,6 +89,7 @@ impl Env {
             judged: None,
             lives: vec![(0, false); usize::from(habits.nodes)],
             lines: tells.then(VecDeque::new),
+            delivered: None,
             tags: 0,
             copies: 0,
         }
@@ -147,6 +171,13 @@ impl Env {
             }
             let (ms, us) = (self.now / 1000, self.now % 1000);
             lines.push_back(format!("{ms:>7}.{us:03} {}", line()));
+        }
+    }
+
+    /// Notes what a service was given, if anybody wants to know.
+    pub fn deliver(&mut self, node: NodeId, what: impl FnOnce() -> Delivered) {
+        if let Some(delivered) = &mut self.delivered {
+            delivered.push((node, what()));
         }
     }
 

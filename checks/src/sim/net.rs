@@ -7,9 +7,11 @@
 use super::env::Env;
 use super::event::{Call, Event, Mail, Packet};
 use super::faults::{Corner, Fault};
+use super::random::Random;
 use protocol::NodeId;
 use protocol::kv::Reply;
 use protocol::rsm::{Outcome, Ticket};
+use std::fmt;
 
 /// A message takes so long at the most when nothing is wrong, in microseconds.
 const USUAL_US: u64 = 900;
@@ -46,6 +48,21 @@ pub struct Weather {
     pub lag_us: u64,
 }
 
+/// A network of somebody else's, for Raft's messages.
+pub trait Carrier {
+    /// A message is sent: how long it takes, in microseconds; None: it is lost.
+    fn carries(&mut self, packet: &Packet, random: &mut Random) -> Option<u64>;
+
+    /// A message arrives, unless it does not after all.
+    fn lets_in(&mut self, packet: &Packet) -> bool;
+}
+
+impl fmt::Debug for dyn Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a carrier")
+    }
+}
+
 /// The network.
 #[derive(Debug)]
 pub struct Net {
@@ -57,13 +74,16 @@ pub struct Net {
     pub weathers: u64,
     /// How often it was parted.
     pub parts: u64,
+    /// Who carries Raft's messages, if it is not this network.
+    pub carrier: Option<Box<dyn Carrier>>,
 }
 
 impl Net {
     /// A network in which everybody reaches everybody.
     pub fn new(nodes: u8) -> Self {
         let ways = vec![Way::default(); usize::from(nodes).pow(2)];
-        Self { nodes, ways, weather: Weather::default(), weathers: 0, parts: 0 }
+        let weather = Weather::default();
+        Self { nodes, ways, weather, weathers: 0, parts: 0, carrier: None }
     }
 
     fn way(&mut self, from: NodeId, to: NodeId) -> &mut Way {
@@ -94,6 +114,12 @@ impl Net {
 impl Env {
     /// Sends a message, and again perhaps.
     pub fn send(&mut self, packet: Packet) {
+        if let Some(carrier) = &mut self.net.carrier {
+            if let Some(us) = carrier.carries(&packet, &mut self.random) {
+                self.after(us, Event::Arrives(packet.to, Mail::Packet(packet)));
+            }
+            return;
+        }
         let weather = self.net.weather;
         if self.strikes(Fault::Loss, weather.loss) {
             self.fault(Fault::Loss);
@@ -121,7 +147,15 @@ impl Env {
         self.agenda.plan(at, Event::Arrives(packet.to, Mail::Packet(packet)));
     }
 
-    /// Whether a message gets to its end now.
+    /// Whether a message that arrives gets in.
+    pub fn lets_in(&mut self, packet: &Packet) -> bool {
+        match &mut self.net.carrier {
+            Some(carrier) => carrier.lets_in(packet),
+            None => self.gets_through(packet.from, packet.to),
+        }
+    }
+
+    /// Whether something gets to its end now.
     pub fn gets_through(&mut self, from: NodeId, to: NodeId) -> bool {
         let cut = self.net.is_cut(from, to);
         if cut {

@@ -34,6 +34,10 @@ pub struct Habits {
     pub clients: u16,
     /// A snapshot is taken when the commands in the log exceed this, in bytes.
     pub snapshot_bytes: u64,
+    /// Or as often as so many commands were applied, whatever their length; 0: never.
+    pub snapshot_every: u64,
+    /// How long the file of a snapshot takes at the most, in microseconds.
+    pub file_us: u64,
     /// The most entries in a message.
     pub max_batch: u32,
     /// The most entries on their way to a follower.
@@ -82,6 +86,8 @@ impl Habits {
             nodes: plan.nodes.unwrap_or(nodes),
             clients: plan.clients.unwrap_or(clients),
             snapshot_bytes,
+            snapshot_every: 0,
+            file_us: 30_000,
             max_batch,
             window,
             max_waiting,

@@ -140,6 +140,16 @@ impl<T: Kit> Server<T> {
         Ok(())
     }
 
+    /// Proposes a command of a client's at once, as a round would that has nothing else to do.
+    pub fn propose(&mut self, sending: Sending, env: &mut Env) {
+        if self.life.is_some() {
+            // A server that is killed by it says so itself.
+            let _ = self.look_at_clock(env);
+            self.alive().into_iter().for_each(|life| life.requests.push(sending.clone()));
+            let _ = self.finish_round(env);
+        }
+    }
+
     /// Has a snapshot taken when the log has become too long.
     fn look_after_log(&mut self, env: &mut Env) -> Flow {
         let unapplied = self.kit.disk() == DiskFault::SnapshotsUnapplied;
@@ -149,13 +159,14 @@ impl<T: Kit> Server<T> {
         let bytes = life.log_bytes;
         let through = if unapplied { raft.last().index } else { life.rsm.applied() };
         let most = env.habits.snapshot_bytes.max(life.no_snapshot_below);
-        if bytes <= most || life.snapshotting || through == raft.terms().base().index {
+        let due = bytes > most || life.is_due(env.habits.snapshot_every);
+        if !due || life.snapshotting || through == raft.terms().base().index {
             return Ok(());
         }
         let id = raft.terms().snapshot_at(through).expect("what is applied is in the log");
         let file = life.rsm.service().encode().into();
         life.snapshotting = true;
-        env.soon(300, 30_000, Event::Written { node: me, boot, id, file });
+        env.soon(300, env.habits.file_us, Event::Written { node: me, boot, id, file });
         Ok(())
     }
 

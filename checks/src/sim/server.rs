@@ -6,7 +6,7 @@
 use super::claims;
 use super::clock::Clock;
 use super::disk::{Disk, Refused};
-use super::env::Env;
+use super::env::{Delivered, Env};
 use super::event::{Call, Command, Event, Mail, Packet, Sending};
 use super::faults::{Corner, Fault};
 use super::judge::{CLAIMS, DAMAGE};
@@ -69,6 +69,17 @@ pub struct Life<T: Kit> {
     pub(super) sizes_after: Index,
     pub(super) log_bytes: u64,
     pub(super) effects: Vec<rsm::Effect<Reply>>,
+}
+
+impl<T: Kit> Life<T> {
+    /// Whether a snapshot is due that is taken as often as so many commands were applied; 0: it never is. Those of
+    /// the labs fall on the commands 9, 19, 29 and so on.
+    pub(super) fn is_due(&self, every: u64) -> bool {
+        let covered = self.rsm.replica().raft().terms().snapshot();
+        let (applied, _) = self.rsm.service().history();
+        let number = |count: u64| (count + 1).checked_div(every).unwrap_or(0);
+        number(applied) > number(covered.last.index - covered.runs)
+    }
 }
 
 /// A server.
@@ -144,6 +155,7 @@ impl<T: Kit> Server<T> {
             Err(text) => return env.violate(CLAIMS, format!("{:?} at its start: {text}", self.me)),
         };
         env.tell(|| format!("{:?} starts: {:?}", self.me, rsm.replica().raft()));
+        env.deliver(self.me, || Delivered::Started(rsm.service().encode()));
         if last != LogId::ZERO {
             env.corner(Corner::StartedFromSnapshot);
             let history = rsm.service().history();

@@ -7,9 +7,10 @@
 use super::claims;
 use super::client::Client;
 use super::env::Env;
-use super::event::{Event, Mail};
+use super::event::Event;
 use super::faults::{Fault, Faults};
-use super::judge::{BOUNDED_WORK, CLAIMS, CONVERGENCE, STATE_MACHINE_SAFETY};
+use super::group;
+use super::judge::{BOUNDED_WORK, CLAIMS, CONVERGENCE};
 use super::kit::Kit;
 use super::ops;
 use super::plan::Plan;
@@ -101,34 +102,8 @@ impl<T: Kit> World<T> {
 
     fn take(&mut self, at: u64, event: Event) {
         self.env.event(at, event.kind());
+        let Some(event) = group::take(&mut self.servers, &mut self.env, event) else { return };
         match event {
-            Event::Wake { node, boot } => {
-                let (server, env) = self.server(node);
-                if env.boot(node) == boot && server.frozen_until > env.now {
-                    env.agenda.plan(server.frozen_until, Event::Wake { node, boot });
-                } else if env.boot(node) == boot {
-                    server.wake(env);
-                }
-            }
-            Event::Arrives(node, mail) => {
-                if let Mail::Packet(packet) = &mail
-                    && !self.env.gets_through(packet.from, node)
-                {
-                    return;
-                }
-                let (server, env) = self.server(node);
-                server.post(mail, env);
-            }
-            Event::Inside(node, boot, mail) => {
-                let (server, env) = self.server(node);
-                if env.boot(node) == boot {
-                    server.post(mail, env);
-                }
-            }
-            Event::Synced { node, boot } => self.synced(node, boot),
-            Event::Written { .. } | Event::Stored(..) => self.file(event),
-            Event::Passed(_) | Event::Answered { .. } | Event::Noticed { .. } => self.call(event),
-            Event::Connect { from, to } => self.env.connect(from, to),
             Event::Reply { client, .. } | Event::Client { client, .. } => {
                 self.client(client, event);
             }
@@ -145,15 +120,7 @@ impl<T: Kit> World<T> {
                     self.env.net.weather = Default::default();
                 }
             }
-            Event::Empties(node) => {
-                let (server, env) = self.server(node);
-                server.disk.full = false;
-                server.start(env);
-            }
-            Event::Start(node) => {
-                let (server, env) = self.server(node);
-                server.start(env);
-            }
+            other => unreachable!("{other:?} is the servers' business"),
         }
     }
 
@@ -167,84 +134,6 @@ impl<T: Kit> World<T> {
                 client.answer(copy, (seq, attempt), answer, env);
             }
             Event::Client { generation, timer, .. } => client.timer(timer, generation, env),
-            _ => {}
-        }
-    }
-
-    /// A batch is durable. It is reported a moment later: a crash may fall between.
-    fn synced(&mut self, node: NodeId, boot: u32) {
-        let (server, env) = self.server(node);
-        if env.boot(node) != boot || server.life.is_none() {
-            return;
-        }
-        if server.disk.full {
-            env.tell(|| format!("{node:?}: no space left on the disk"));
-            return server.kill(env);
-        }
-        match server.disk.synced() {
-            Ok((writes, snapshot)) => {
-                snapshot.into_iter().for_each(|id| server.disk.keep_files_from(id.last));
-                env.soon(2, 200, Event::Inside(node, boot, Mail::Durable { writes }));
-                server.begin_batch(env);
-            }
-            Err(text) => env.violate(STATE_MACHINE_SAFETY, format!("{node:?}: {text}")),
-        }
-    }
-
-    /// A snapshot's file is durable.
-    fn file(&mut self, event: Event) {
-        match event {
-            Event::Written { node, boot, id, file } => {
-                let (server, env) = self.server(node);
-                if env.boot(node) != boot {
-                    return;
-                }
-                let fails = env.strikes(Fault::Full, 30_000);
-                if fails {
-                    env.fault(Fault::Full);
-                } else {
-                    server.disk.keep_file(id.last, file);
-                }
-                server.post(Mail::Snapshot((!fails).then_some(id)), env);
-            }
-            Event::Stored(packet, boot) => {
-                let (server, env) = self.server(packet.to);
-                let protocol::raft::Body::InstallSnapshot { id } = packet.message.body else {
-                    return;
-                };
-                if env.boot(packet.to) == boot
-                    && let Some(file) = &packet.file
-                {
-                    server.disk.keep_file(id.last, file.clone());
-                    server.post(Mail::Adopted(packet), env);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// What goes over connections.
-    fn call(&mut self, event: Event) {
-        match event {
-            Event::Passed(call)
-                if self.env.connected(call.from, call.to, call.epoch, call.from) =>
-            {
-                let (server, env) = self.server(call.to);
-                server.post(Mail::Call(call), env);
-            }
-            Event::Answered { from, to, epoch, ticket, outcome }
-                if self.env.connected(to, from, epoch, from) =>
-            {
-                let (server, env) = self.server(to);
-                server.post(Mail::Told { from, ticket, outcome }, env);
-            }
-            Event::Noticed { from, to, boot } => {
-                let (server, env) = self.server(from);
-                if env.boot(from) == boot {
-                    server.post(Mail::Lost(to), env);
-                    env.soon(1_000, 50_000, Event::Connect { from, to });
-                }
-            }
             _ => {}
         }
     }

@@ -1,0 +1,129 @@
+//! The scenarios by name, in the labs' order.
+
+mod raft;
+mod store;
+
+use super::lab::{Lab, Outcome};
+use super::store::Storm;
+
+/// A scenario.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// The labs' name for it.
+    pub name: &'static str,
+    /// The lab, by the numbers of 2024 and later.
+    pub lab: &'static str,
+    /// What the labs print.
+    pub about: &'static str,
+    /// How many servers.
+    pub servers: u8,
+    /// Whether the network is reliable, at least at first.
+    pub reliable: bool,
+    /// What the servers are servers of.
+    pub serves: Service,
+    /// What happens.
+    pub run: Run,
+}
+
+/// What happens in a scenario.
+#[derive(Clone, Copy, Debug)]
+pub enum Run {
+    /// This.
+    Told(fn(&mut Lab) -> Outcome),
+    /// Rounds of clients of the store.
+    Storm(Storm),
+}
+
+/// What servers are servers of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Service {
+    /// A log of commands, which come out of every server.
+    Log {
+        /// A snapshot is taken as often as so many were applied; 0: never.
+        snapshot_every: u64,
+    },
+    /// The store, with clients.
+    Store {
+        /// A snapshot is taken when the log is longer than this, in bytes (the labs' maxraftstate).
+        snapshot_bytes: Option<u64>,
+    },
+}
+
+/// The labs' interval between snapshots, in commands.
+const SNAPSHOT_EVERY: u64 = 10;
+
+const fn scenario(
+    name: &'static str,
+    lab: &'static str,
+    about: &'static str,
+    servers: u8,
+    run: fn(&mut Lab) -> Outcome,
+) -> Scenario {
+    let (serves, run) = (Service::Log { snapshot_every: 0 }, Run::Told(run));
+    Scenario { name, lab, about, servers, reliable: true, serves, run }
+}
+
+impl Scenario {
+    const fn unreliable(self) -> Self {
+        Self { reliable: false, ..self }
+    }
+
+    const fn snapshots(self) -> Self {
+        Self { serves: Service::Log { snapshot_every: SNAPSHOT_EVERY }, ..self }
+    }
+
+    const fn store(self) -> Self {
+        Self { serves: Service::Store { snapshot_bytes: None }, ..self }
+    }
+
+    const fn compacting(self, bytes: u64) -> Self {
+        Self { serves: Service::Store { snapshot_bytes: Some(bytes) }, ..self }
+    }
+
+    /// Plays it.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn play(&self, lab: &mut Lab) -> Outcome {
+        match self.run {
+            Run::Told(run) => run(lab)?,
+            Run::Storm(storm) => storm.play(lab)?,
+        }
+        lab.finish()
+    }
+
+    /// The network in one letter, as the labs have it.
+    pub const fn network(&self) -> &'static str {
+        if self.reliable { "R" } else { "U" }
+    }
+}
+
+/// All scenarios. Where the labs' years differ, the later year's network: SnapshotAllCrash and SnapshotInit are
+/// unreliable since 2025.
+pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
+    raft::ALL.iter().chain(store::RSM).chain(store::LATER).chain(store::EARLIER)
+}
+
+/// The scenarios whose name or lab has this in it, whatever the case.
+///
+/// # Errors
+/// If there is none.
+pub fn filtered(filter: Option<&str>) -> Result<Vec<&'static Scenario>, String> {
+    let wanted = filter.unwrap_or_default().to_lowercase();
+    let fits = |text: &str| text.to_lowercase().contains(&wanted);
+    let found: Vec<_> =
+        scenarios().filter(|scenario| fits(scenario.name) || fits(scenario.lab)).collect();
+    if found.is_empty() {
+        let names: Vec<_> = scenarios().map(|scenario| scenario.name).collect();
+        return Err(format!(
+            "no scenario or lab is like `{wanted}`; there are {}",
+            names.join(", ")
+        ));
+    }
+    Ok(found)
+}
+
+/// The scenario of this very name.
+pub fn named(name: &str) -> Option<&'static Scenario> {
+    scenarios().find(|scenario| scenario.name == name)
+}
