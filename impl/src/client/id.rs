@@ -4,7 +4,7 @@
 use super::Error;
 use protocol::kv::ClientId;
 use std::time::{SystemTime, UNIX_EPOCH};
-use uuid::{Builder, Uuid};
+use uuid::{Builder, Uuid, Variant};
 
 /// An id that no other client has (DEP-CLIENT-ID): the time in milliseconds and 74 random bits.
 ///
@@ -31,7 +31,8 @@ pub fn read(bytes: &[u8]) -> Option<ClientId> {
         return Some(ClientId(number << 64));
     }
     let uuid = Uuid::try_parse_ascii(bytes).ok()?;
-    (uuid.get_version_num() == 7).then(|| ClientId(uuid.as_u128()))
+    let is_one = uuid.get_version_num() == 7 && uuid.get_variant() == Variant::RFC4122;
+    is_one.then(|| ClientId(uuid.as_u128()))
 }
 
 #[cfg(test)]
@@ -48,9 +49,8 @@ mod tests {
         assert_eq!(read(uuid.to_uppercase().as_bytes()), Some(id));
         let number = read(b"117656198498680832").expect("a number");
         assert_eq!(number.made_ms(), 117_656_198_498_680_832 >> 16);
-        for none in
-            ["", "0", "-1", "x", "9223372036854775808", &uuid.replace("-7", "-4"), &uuid[1..]]
-        {
+        let others = [&uuid.replace("-7", "-4"), &uuid.replace("-8", "-0"), &uuid[1..]];
+        for none in ["", "0", "-1", "x", "9223372036854775808"].into_iter().chain(others) {
             assert_eq!(read(none.as_bytes()), None, "{none}");
         }
     }
