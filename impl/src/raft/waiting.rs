@@ -3,6 +3,7 @@
 use crate::peer;
 use protocol::NodeId;
 use protocol::rsm::Ticket;
+use crate::trace;
 use std::collections::VecDeque;
 
 /// Whose request it is.
@@ -77,6 +78,14 @@ impl<C> Waiting<C> {
     pub fn get(&self, ticket: Ticket) -> Option<&Slot<C>> {
         let place = self.place(ticket)?;
         self.slots.get(place)?.as_ref()
+    }
+
+    /// Which server has passed on the command of the one with the ticket, and its ticket there.
+    pub fn origin(&self, ticket: Ticket) -> trace::Origin {
+        match self.get(ticket)?.origin {
+            Origin::Caller(_) => None,
+            Origin::Peer(node, there) => Some((node, there.number())),
+        }
     }
 
     /// Takes the one with the ticket out.
