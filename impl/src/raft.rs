@@ -32,12 +32,12 @@ use crate::wal::{self, Batch, GroupId, Identity, Wal};
 use core::{Core, State};
 use disk::{DiskThread, SnapshotThread};
 use files::Files;
-use record::Up;
 use protocol::log::{Durable, Entry};
 use protocol::raft::{Config, Message, Paper};
 pub use protocol::rsm::Outcome;
 use protocol::rsm::{Decided, Rsm};
 use protocol::{NodeId, SnapshotId, Write};
+use record::Up;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -302,16 +302,7 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         });
         let recorder = recorder.transpose()?;
         let rsm = Rsm::new((Paper, Decided), config, durable, service, first_read);
-        Self::start_threads(Parts {
-            wal,
-            rsm,
-            files,
-            recorder,
-            options,
-            network,
-            callers,
-            started,
-        })
+        Self::start_threads(Parts { wal, rsm, files, recorder, options, network, callers, started })
     }
 }
 

@@ -54,8 +54,7 @@ struct Came<Y> {
 }
 
 /// A line of the trace of this service.
-type Line<'a, S> =
-    Event<Raw<'a>, <S as StateMachine>::Query, Outcome<<S as StateMachine>::Reply>>;
+type Line<'a, S> = Event<Raw<'a>, <S as StateMachine>::Query, Outcome<<S as StateMachine>::Reply>>;
 
 /// A node.
 pub struct Node<S: StateMachine, R, W> {
@@ -202,7 +201,8 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             if (header.identity, header.life) != (self.identity, life) {
                 let found = header.identity;
                 let path = path.display();
-                let text = format!("{path} is life {} of {found}, and does not belong there", header.life);
+                let text =
+                    format!("{path} is life {} of {found}, and does not belong there", header.life);
                 return Err(Refusal::Folders(text));
             }
             (self.life, self.clock, self.step) = (life, header.clock, 0);

@@ -89,8 +89,7 @@ impl<S> Shared<S> {
 
     /// A command that was passed on comes.
     pub fn passed(&mut self, from: NodeId, to: NodeId, ticket: u64, command: u64) -> bool {
-        let came =
-            !self.is_present(from) || take(&mut self.calls, &((from, to), ticket, command));
+        let came = !self.is_present(from) || take(&mut self.calls, &((from, to), ticket, command));
         self.passed += u64::from(came && self.is_present(from));
         came
     }

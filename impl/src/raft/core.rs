@@ -3,6 +3,7 @@
 //! It takes all the mail there is, steps, and answers; so batches fall out of load, and nothing waits for one. What
 //! leaves at once leaves while it steps; writes go into the gate, from which the disk's thread takes them.
 
+mod notes;
 mod round;
 
 use super::files::Files;
@@ -339,25 +340,6 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
             }
         }
         self.state.effects = effects;
-    }
-
-    /// Notes something in the trace, if there is one.
-    fn note(&mut self, note: impl FnOnce(&mut Recorder)) {
-        if let Some(recorder) = &mut self.recorder {
-            note(recorder);
-        }
-    }
-
-    /// Notes something, and may hand it over to the file system.
-    fn record(
-        &mut self,
-        note: impl FnOnce(&mut Recorder, &Rsm<Coded<S>>) -> Result<(), trace::Error>,
-    ) {
-        if self.state.failed.is_none()
-            && let Some(recorder) = &mut self.recorder
-        {
-            self.state.failed = note(recorder, &self.rsm).err();
-        }
     }
 
     fn carry_out(&mut self, effect: raft::Effect) {

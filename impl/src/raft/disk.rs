@@ -80,7 +80,9 @@ impl<S: StateMachine, C> SnapshotThread<S, C> {
                     Ok((bytes, _)) => tracing::info!(?id, bytes, "snapshot taken"),
                     Err(error) => tracing::error!(%error, "no snapshot could be taken"),
                 }
-                let _ = self.mail.post_always(Mail::Snapshot { taken: written.ok().map(|(_, sum)| (id, sum)) });
+                let _ = self
+                    .mail
+                    .post_always(Mail::Snapshot { taken: written.ok().map(|(_, sum)| (id, sum)) });
             }
             Job::Adopt { from, message, path } => {
                 let Body::InstallSnapshot { id } = message.body else { return };

@@ -1,9 +1,9 @@
 //! Who waits on this server, and since when: tickets in a row, the oldest in front.
 
 use crate::peer;
+use crate::trace;
 use protocol::NodeId;
 use protocol::rsm::Ticket;
-use crate::trace;
 use std::collections::VecDeque;
 
 /// Whose request it is.

@@ -120,6 +120,7 @@ impl Reader {
         let mut head = [0; HEAD];
         let there = fill(&mut self.source, &mut head).map_err(Error::io("read", &self.path))?;
         let torn = |bytes: usize| Next::Torn { offset: self.offset, bytes: bytes as u64 };
+        // TRACE-TORN.
         if there < HEAD {
             return Ok(if there == 0 { Next::End } else { torn(there) });
         }

@@ -20,11 +20,8 @@ const BATCH_BYTES: usize = 1 << 20;
 const KEPT_BYTES: usize = 4 << 20;
 
 /// What a query or an outcome is written as: by reference.
-type Line<'a, S> = Event<
-    Raw<'a>,
-    &'a <S as StateMachine>::Query,
-    &'a Outcome<<S as StateMachine>::Reply>,
->;
+type Line<'a, S> =
+    Event<Raw<'a>, &'a <S as StateMachine>::Query, &'a Outcome<<S as StateMachine>::Reply>>;
 
 /// Whether somebody else sees something of an effect. Timers and what the machine asks of its own driver stay here.
 pub const fn leaves<Y>(effect: &Effect<Y>) -> bool {
@@ -117,6 +114,7 @@ impl Recorder {
             written.map_err(Error::io("write", &self.path))?;
         }
         self.hand_over(boot.terms.base().index, boot.print)?;
+        // TRACE-NAME.
         let name = super::read::name(self.life());
         let named = self.folder.path(&name);
         self.folder.rename(DRAFT, &name).map_err(Error::io("name", &named))?;
@@ -160,7 +158,8 @@ impl Recorder {
             Input::Install { .. } => return,
             Input::Submit(commands) => {
                 let lines = commands.iter();
-                let lines = lines.map(|(caller, bytes)| (*caller, origin(caller.ticket), Raw(bytes)));
+                let lines =
+                    lines.map(|(caller, bytes)| (*caller, origin(caller.ticket), Raw(bytes)));
                 Heard::Submit(lines.collect())
             }
             Input::Read(reads) => {

@@ -62,7 +62,9 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         let possible = self.can_be(&heard, &entries, batch, shared);
         possible.inspect_err(|fault| self.step -= u64::from(matches!(fault, Fault::Unheard(_))))?;
         let state = match &heard {
-            Heard::Install { from, message, sum } => Some(self.sent_state(*from, message, *sum, shared)?),
+            Heard::Install { from, message, sum } => {
+                Some(self.sent_state(*from, message, *sum, shared)?)
+            }
             _ => None,
         };
         let first = self.step == 1;
@@ -136,7 +138,9 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
                 self.entries_can_be(*from, message, entries, shared)?;
             }
             Heard::Raft(raft::Input::Timer(timer)) if !self.armed.remove(timer) => {
-                return Err(Fault::Refused(format!("the timer {timer:?} fired, which was not armed")));
+                return Err(Fault::Refused(format!(
+                    "the timer {timer:?} fired, which was not armed"
+                )));
             }
             Heard::Raft(raft::Input::Compact { through })
                 if !self.files.iter().any(|id| id.last.index == *through) =>
@@ -151,7 +155,8 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
                     if let Some((node, ticket)) = *origin
                         && !shared.passed(node, me, ticket, command)
                     {
-                        let what = format!("it received a command under {ticket} from node {}", node.0);
+                        let what =
+                            format!("it received a command under {ticket} from node {}", node.0);
                         return Err(Fault::Unheard(what + ", which did not pass it on"));
                     }
                     self.callers.insert(caller.ticket, Who { origin: *origin, command });
@@ -242,7 +247,9 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             let Some(entry) = replica.log().get(index) else { continue };
             let Some(id) = replica.raft().terms().id_at(index) else { continue };
             if let Err(other) = shared.commit(id, entry) {
-                return Err(format!("it commits {id:?}, and another node committed {other:?} there"));
+                return Err(format!(
+                    "it commits {id:?}, and another node committed {other:?} there"
+                ));
             }
         }
         Ok(())
@@ -308,7 +315,8 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
 /// An input in words.
 fn said<P, Q, Y>(heard: &Heard<P, Q, Y>) -> String {
     match heard {
-        Heard::Raft(raft::Input::Message { from, message }) | Heard::Message { from, message, .. } => {
+        Heard::Raft(raft::Input::Message { from, message })
+        | Heard::Message { from, message, .. } => {
             format!("{:?} of term {} from node {}", message.body, message.term, from.0)
         }
         Heard::Raft(input) => format!("{input:?}"),

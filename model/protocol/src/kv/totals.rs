@@ -45,9 +45,8 @@ const fn stir(number: u64) -> u64 {
 }
 
 fn print_bytes(print: u64, bytes: &[u8]) -> u64 {
-    let step = |print: u64, word: u64| {
-        (print ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-    };
+    let step =
+        |print: u64, word: u64| (print ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     let (words, rest) = bytes.as_chunks::<8>();
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
