@@ -1,6 +1,6 @@
 //! The bytes of a trace: what is torn is cut, what is damaged is refused.
 
-use super::world::{World, any_leaves};
+use super::world::{Sum, World, any_leaves};
 use protocol::raft::{self, Timer};
 use protocol::rsm::{Decided, Effect, Input, Outcome};
 use protocol::{Machine, replica};
@@ -144,13 +144,14 @@ fn a_step_is_in_the_file_before_its_effects_leave() {
         }
         steps
     };
+    world.flush(0);
     let site = &mut world.sites[0];
     let (mut taken, mut left) = (noted(), 0);
     for round in 0..20 {
         let timer = replica::Input::Raft(raft::Input::Timer(Timer::Heartbeat));
         let inputs: [Input<'_, _>; 2] = [Input::Clock { now: round }, Input::Replica(timer)];
         for input in inputs {
-            site.recorder.input(&input, |_| None);
+            site.recorder.input::<Sum>(&input, |_| None);
             let mut effects: Vec<Effect<u64>> = Vec::new();
             site.machine.step(input, &mut effects);
             site.recorder.done(&site.machine, &effects).expect("a trace");

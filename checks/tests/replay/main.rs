@@ -62,6 +62,8 @@ fn crashes_and_snapshots_are_taken() {
     assert_eq!(world.sites[0].pending.len(), 2);
     world.net.clear();
     world.restart(0, 1);
+    // The third may grant a pre-vote again.
+    world.raft(2, raft::Input::Timer(Timer::Contact));
     world.elect(1);
     world.compact(1);
     // It has lost all, and gets the snapshot.
@@ -138,7 +140,7 @@ fn another_answer_is_found() {
 fn another_state_is_found() {
     let mut world = busy();
     let site = &mut world.sites[0];
-    site.recorder.input(&Input::Clock { now: 5 }, |_| None);
+    site.recorder.input::<Sum>(&Input::Clock { now: 5 }, |_| None);
     // The step was not taken.
     site.recorder.done(&site.machine, &[]).expect("a trace");
     site.recorder.end_batch(&site.machine).expect("a trace");
@@ -229,7 +231,7 @@ fn a_write_that_was_not_queued_is_found() {
     let mut world = busy();
     let site = &mut world.sites[2];
     let input = Input::Replica(replica::Input::Durable { writes: 1 });
-    site.recorder.input(&input, |_| None);
+    site.recorder.input::<Sum>(&input, |_| None);
     site.recorder.done(&site.machine, &[]).expect("a trace");
     site.recorder.end_batch(&site.machine).expect("a trace");
     refused(&world, "1 writes were reported durable, and 0 were queued");
@@ -286,6 +288,7 @@ fn a_restart_from_another_snapshot_is_found() {
         let state = parts.saved.as_mut().expect("there is a snapshot");
         state.service = Sum(16);
     });
+    world.flush(0);
     refused(&world, "is not of the state that was copied for it");
 }
 
@@ -293,6 +296,7 @@ fn a_restart_from_another_snapshot_is_found() {
 fn a_timer_that_was_not_armed_is_found() {
     let mut world = busy();
     world.raft(1, raft::Input::Timer(Timer::Quorum));
+    world.flush(1);
     refused(&world, "the timer Quorum fired, which was not armed");
 }
 

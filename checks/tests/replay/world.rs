@@ -156,6 +156,13 @@ impl<W: Rules> World<W> {
         (0..self.sites.len()).map(|node| self.place.0.join(node.to_string())).collect()
     }
 
+    /// Hands over what nobody has seen yet, as a server does that ends in order.
+    pub fn flush(&mut self, node: usize) {
+        let site = &mut self.sites[node];
+        site.recorder.end_batch(&site.machine).expect("a trace");
+    }
+
+    /// Makes a server the leader.
     pub fn elect(&mut self, node: usize) {
         self.raft(node, raft::Input::Timer(Timer::Election));
         self.settle();
@@ -185,7 +192,7 @@ impl<W: Rules> World<W> {
                 let sum = snapshot_sum(id, state).expect("bytes");
                 site.recorder.install(*from, *message, sum);
             }
-            input => site.recorder.input(input, |_| None),
+            input => site.recorder.input::<Sum>(input, |_| None),
         }
         let mut effects = Vec::new();
         site.machine.step(input, &mut effects);
