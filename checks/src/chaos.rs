@@ -23,6 +23,7 @@ pub mod report;
 pub mod stage;
 pub mod tally;
 
+use crate::conform;
 use chapter::{Chapter, Script, is_over};
 use faults::Bag;
 use judge::{Final, Judgement};
@@ -76,6 +77,9 @@ pub struct Args {
     /// The server program [default: `quorate` beside this program].
     #[arg(long, value_name = "PATH")]
     quorate: Option<PathBuf>,
+    /// Record what goes into each server's machine, and replay it in the end: see `replay`.
+    #[arg(long)]
+    record: bool,
     /// The process that made the namespaces in which this one runs.
     #[arg(long, hide = true)]
     inside: Option<u32>,
@@ -140,6 +144,7 @@ fn try_run(args: &Args, out: &Path, as_json: bool) -> Result<u8, Error> {
         nodes: args.nodes.into(),
         seed: args.seed,
         inside: args.inside,
+        record: args.record,
         out: out.into(),
     };
     let mut set = stage::set(&plan, missing.as_deref()).map_err(Error::Broken)?;
@@ -302,10 +307,17 @@ impl Run {
         (self.report.elections, self.report.snapshots) = (elections, snapshots);
         self.report.starts = world.nodes.iter().map(|node| u64::from(node.starts)).sum();
         self.report.ended = world.ended;
+        let traces: Vec<_> = world.nodes.iter().filter_map(|node| node.trace.clone()).collect();
         self.report.take(&self.tally);
-        let failed = !self.report.problems.is_empty();
         // Processes first, then what they stood on.
         world.nodes.clear();
+        if !traces.is_empty() {
+            match conform::replay(&traces) {
+                Ok(summary) => self.report.replayed = Some(summary),
+                Err(refusal) => self.report.problems.push(format!("replay: {refusal}")),
+            }
+        }
+        let failed = !self.report.problems.is_empty();
         if failed {
             world.save();
         }

@@ -4,6 +4,7 @@
 pub mod catalog;
 #[cfg(unix)]
 pub mod chaos;
+pub mod conform;
 pub mod deep;
 pub mod engine;
 pub mod labs;

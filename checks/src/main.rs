@@ -5,7 +5,7 @@ use checks::engine::{INTERRUPTED, Limits, Strategy};
 use checks::ledger::{self, Ledger};
 use checks::report::{self, Ending, Row, grouped};
 use checks::runner::{self, Settings};
-use checks::{deep, labs, linearize, list, mutants, paths, settings, sim, spec, walk};
+use checks::{conform, deep, labs, linearize, list, mutants, paths, settings, sim, spec, walk};
 use clap::{Parser, Subcommand};
 use model::system::System;
 use stateright::Model;
@@ -106,10 +106,12 @@ enum Command {
         #[arg(long)]
         list: bool,
     },
-    /// Take a saved path again.
+    /// Take a saved path again, or what real servers have recorded.
     Replay {
-        /// The file that a violation was written to.
-        file: PathBuf,
+        /// The file that a violation was written to; or the folders that the nodes of a cluster have recorded in
+        /// (`quorate server --record`), best of all nodes.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
     },
     /// Judge a recorded history: is there an order of the calls that explains every reply?
     Linearize(linearize::Args),
@@ -186,7 +188,10 @@ fn main() -> ExitCode {
         },
         Some(Command::Mutants { id }) => hunt(id.as_deref(), &args.common),
         Some(Command::Deep { name, list }) => run_deep(name.as_deref(), list, &args.common),
-        Some(Command::Replay { file }) => replay(&file, &args.common),
+        Some(Command::Replay { paths }) => match paths.as_slice() {
+            [file] if !conform::is_trace(file) => replay(file, &args.common),
+            folders => replay_traces(folders, &args.common),
+        },
         Some(Command::Linearize(judged)) => {
             let memory = u64::from(args.common.max_memory) << 30;
             let verdict = linearize::run(&judged, args.common.json, memory).map_err(Usage);
@@ -448,6 +453,17 @@ fn run_deep(name: Option<&str>, list: bool, common: &Common) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     finish(&rows, common)
+}
+
+/// Steps that real servers have taken, taken again by the machine.
+fn replay_traces(folders: &[PathBuf], common: &Common) -> Outcome {
+    match conform::replay(folders) {
+        Ok(summary) if common.json => print_json(&summary)?,
+        Ok(summary) => print!("{}", conform::text(&summary)),
+        Err(conform::Refusal::Folders(text)) => return Err(Usage(text)),
+        Err(refusal) => return Err(Broken(refusal.to_string())),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn replay(file: &Path, common: &Common) -> Outcome {

@@ -67,7 +67,7 @@ fn short_run(out: &Path, program: &Path) -> Output {
     let _ = std::fs::remove_dir_all(out);
     let short = ["--minutes=0.1", "--seed=71", "--nodes=3", "--clients=12", "--network=loopback"];
     let (out, program) = (out.to_string_lossy(), program.to_string_lossy());
-    chaos(&[&short[..], &["--json", "--out", &out, "--quorate", &program]].concat())
+    chaos(&[&short[..], &["--record", "--json", "--out", &out, "--quorate", &program]].concat())
 }
 
 /// Three processes, twelve clients, kills: judged to be right, and nothing is left but the picture.
@@ -91,6 +91,16 @@ fn a_short_run() {
     assert!(report["acknowledged"].as_u64() > Some(0), "tags were looked for: {text}");
     assert!(report["not_tried"].to_string().contains("partitions"), "it says so: {text}");
     assert_eq!(report["problems"], serde_json::json!([]));
+    let replayed = &report["replayed"];
+    for node in replayed["nodes"].as_array().expect("all were recorded") {
+        assert!(node["steps"].as_u64() > Some(100), "each has taken steps: {replayed}");
+    }
+    let lives = |node: &serde_json::Value| node["lives"].as_u64().unwrap_or_default();
+    let nodes = replayed["nodes"].as_array().into_iter().flatten();
+    assert_eq!(Some(nodes.map(lives).sum::<u64>()), report["starts"].as_u64(), "{replayed}");
+    for what in ["messages", "entries", "reads", "passed"] {
+        assert!(replayed[what].as_u64() > Some(100), "{what}: {replayed}");
+    }
     let left: Vec<_> = std::fs::read_dir(&out).expect("there is a picture").flatten().collect();
     let names: Vec<_> = left.iter().map(|entry| entry.file_name()).collect();
     assert_eq!(names, ["chaos-71.svg"], "nothing else is left");

@@ -47,6 +47,8 @@ pub struct Settings {
     pub max_value_bytes: Option<usize>,
     /// The most clients.
     pub max_clients: Option<usize>,
+    /// The folder for this node's trace, which `checks replay` reads.
+    pub record: Option<PathBuf>,
 }
 
 /// How far behind the port of a node its other ports are.
@@ -253,6 +255,7 @@ impl Settings {
             snapshot_bytes: self.snapshot_bytes.or(other.snapshot_bytes),
             max_value_bytes: self.max_value_bytes.or(other.max_value_bytes),
             max_clients: self.max_clients.or(other.max_clients),
+            record: self.record.or(other.record),
         }
     }
 
@@ -322,6 +325,7 @@ impl Settings {
         raft.deadline = Duration::from_millis(deadline);
         let snapshot_bytes = self.snapshot_bytes.unwrap_or(raft.snapshot_bytes);
         raft.snapshot_bytes = within("snapshot-bytes", snapshot_bytes, 1, 1 << 40)?;
+        raft.record = self.record;
         let value_bytes = self.max_value_bytes.unwrap_or(8 << 20) as u64;
         let bound = crate::kv::MAX_VALUE_BYTES as u64;
         let max_value_bytes = within("max-value-bytes", value_bytes, 1, bound)? as usize;

@@ -79,6 +79,10 @@ impl StateMachine for Kv {
         Some(Admitted { work: Work::Tick, value_bytes: 0 })
     }
 
+    fn print(&self) -> u64 {
+        self.0.print()
+    }
+
     fn gauges(&self) -> Gauges {
         Gauges { keys: self.0.len() as u64, bytes: self.0.memory_bytes() as u64 }
     }

@@ -8,7 +8,7 @@
 //!
 //! A node is a server of a replicated service ([`rsm`], [`kv`] is the store), run by [`raft`]; [`peer`] takes it to the
 //! others and [`net`] to its clients. [`config`] and [`folder`] say which node it is. [`client`] is the other end: the
-//! Clerk and the lock, for programs in Rust.
+//! Clerk and the lock, for programs in Rust. [`trace`] writes down what a server's machine was told, for a replay.
 //!
 //! What a node's threads share is small and has the locks: [`mailbox`], how a thread is reached; [`gate`],
 //! the buffers in front of the disk; [`waiter`], one answer for one thread; [`timer`], the deadlines.
@@ -53,6 +53,8 @@ pub mod rsm;
 pub mod session;
 pub mod sync;
 pub mod timer;
+#[cfg(not(quorate_loom))]
+pub mod trace;
 #[cfg(not(quorate_loom))]
 pub mod view;
 pub mod waiter;

@@ -118,6 +118,13 @@ pub struct Ticket {
     number: u64,
 }
 
+impl Ticket {
+    /// The peer's number for it.
+    pub const fn number(self) -> u64 {
+        self.number
+    }
+}
+
 /// One peer, as all threads see it.
 #[derive(Debug)]
 struct Peer {

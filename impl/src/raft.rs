@@ -11,11 +11,12 @@ mod core;
 mod disk;
 mod files;
 mod options;
+mod record;
 mod status;
 mod stream;
 mod waiting;
 
-pub use files::Error as SnapshotError;
+pub use files::{Error as SnapshotError, snapshot_sum};
 pub use options::Options;
 pub use status::{Shared, Status};
 pub use stream::{Applied, ApplyStream, Number, Raft};
@@ -26,6 +27,7 @@ use crate::mailbox::{Mailbox, Refused};
 use crate::peer::{self, Peers, Received};
 use crate::rsm::{Coded, StateMachine};
 use crate::timer::TimerThread;
+use crate::trace::{self, Recorder};
 use crate::wal::{self, Batch, GroupId, Identity, Wal};
 use core::{Core, State};
 use disk::{DiskThread, SnapshotThread};
@@ -35,6 +37,7 @@ use protocol::raft::{Config, Message, Paper};
 pub use protocol::rsm::Outcome;
 use protocol::rsm::{Decided, Rsm};
 use protocol::{NodeId, SnapshotId, Write};
+use record::Up;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -99,9 +102,9 @@ enum Mail<S: StateMachine, C> {
     Durable {
         writes: usize,
     },
-    /// The snapshot that was asked for is durable; none if it failed.
+    /// The snapshot that was asked for is durable, with this checksum; none if it failed.
     Snapshot {
-        id: Option<SnapshotId>,
+        taken: Option<(SnapshotId, u32)>,
     },
     /// A snapshot that the program made: the service as it is after so many commands.
     Cut {
@@ -112,6 +115,8 @@ enum Mail<S: StateMachine, C> {
         from: NodeId,
         message: Message,
         state: Box<Coded<S>>,
+        /// Its file's checksum.
+        sum: u32,
     },
     Stop,
     /// The disk has failed.
@@ -176,6 +181,9 @@ pub enum Error {
     /// A snapshot.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// The trace.
+    #[error(transparent)]
+    Trace(#[from] trace::Error),
     /// The transport.
     #[error("{0}")]
     Peer(Arc<peer::Error>),
@@ -277,9 +285,9 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         check_commands::<S>(&durable)?;
         let files = Files::new(&folder_of("snapshots"))?;
         let id = durable.snapshot();
-        let service = match id.last.index {
-            0 => Coded::new(empty),
-            _ => files.load(id)?,
+        let (service, sum) = match id.last.index {
+            0 => (Coded::new(empty), None),
+            _ => files.load(id).map(|(state, sum)| (state, Some(sum)))?,
         };
         files.keep_only(id)?;
         let config = Config {
@@ -288,8 +296,13 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
             max_batch: options.max_batch,
             window: options.window,
         };
+        let recorder = options.record.as_deref().map(|folder| {
+            let up = Up { config, first_read, sum, durable: &durable, service: &service };
+            record::begin(folder, identity, &up)
+        });
+        let recorder = recorder.transpose()?;
         let rsm = Rsm::new((Paper, Decided), config, durable, service, first_read);
-        Self::start_threads(Parts { wal, rsm, files, options, network, callers, started })
+        Self::start_threads(Parts { wal, rsm, files, recorder, options, network, callers, started })
     }
 }
 
@@ -305,6 +318,7 @@ struct Parts<S: StateMachine, K> {
     wal: Wal<Folder>,
     rsm: Rsm<Coded<S>>,
     files: Files,
+    recorder: Option<Recorder>,
     options: Options,
     network: Option<peer::Options>,
     callers: K,
@@ -325,7 +339,7 @@ fn check_commands<S: StateMachine>(durable: &Durable<wal::Bytes>) -> Result<(), 
 
 impl<S: StateMachine, K: Callers<S>> Server<S, K> {
     fn start_threads(parts: Parts<S, K>) -> Result<Self, Error> {
-        let Parts { wal, rsm, files, options, network, callers, started } = parts;
+        let Parts { wal, rsm, files, recorder, options, network, callers, started } = parts;
         let mail: Mailbox<Mail<S, K::Caller>> = Mailbox::new(MAX_MAIL);
         let gate = Gate::new(Filled::default());
         let jobs = Mailbox::new(MAX_MAIL);
@@ -370,6 +384,7 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
             peers,
             jobs,
             files,
+            recorder,
             shared: Arc::clone(&shared),
             callers,
             started,
@@ -385,8 +400,7 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
                 Box::new(|| {
                     // However it ends: the threads beside it end too.
                     let _closer = Closer { gate: core.gate.clone(), jobs: core.jobs.clone() };
-                    core.run();
-                    Ok(())
+                    core.run()
                 }),
             )?,
             spawn("disk", Box::new(|| disk.run()))?,

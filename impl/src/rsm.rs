@@ -20,8 +20,8 @@ use std::io::{self, Read, Write};
 pub trait StateMachine: Clone + Send + Sync + 'static {
     /// What changes it.
     type Command: Serialize + DeserializeOwned;
-    /// What only asks.
-    type Query: Send + 'static;
+    /// What only asks. A server that is recorded writes it down.
+    type Query: Serialize + DeserializeOwned + Send + 'static;
     /// What either is answered with. A server that does not lead passes replies on, so they can be written down.
     type Reply: Serialize + DeserializeOwned + Send + 'static;
 
@@ -52,6 +52,12 @@ pub trait StateMachine: Clone + Send + Sync + 'static {
     /// The command that is due at [`StateMachine::deadline`].
     fn tick(&self) -> Option<Self::Command> {
         None
+    }
+
+    /// A fingerprint of the state: it hangs on the state and not on the way to it, and is at hand without a look at all
+    /// of it. For traces ([`crate::trace`]), which note it again and again; 0 says nothing.
+    fn print(&self) -> u64 {
+        0
     }
 
     /// Figures for people.

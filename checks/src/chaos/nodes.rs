@@ -41,6 +41,8 @@ pub struct Node {
     pub log: PathBuf,
     /// The file with the offset of its time of day, if that can be moved.
     pub clock: Option<PathBuf>,
+    /// Where its trace goes, if it is recorded.
+    pub trace: Option<PathBuf>,
     command: Vec<String>,
     environment: Vec<(String, String)>,
     process: Option<Process>,
@@ -60,6 +62,7 @@ impl Node {
             dir: folder.join(format!("node-{number}")),
             log: folder.join(format!("node-{number}.log")),
             clock: None,
+            trace: None,
             command,
             environment: Vec::new(),
             process: None,
@@ -111,6 +114,9 @@ impl Node {
         let mut command = Command::new(&self.command[0]);
         command.args(&self.command[1..]).arg("--dir").arg(&self.dir);
         command.arg("--listen").arg(self.address.to_string());
+        if let Some(trace) = &self.trace {
+            command.arg("--record").arg(trace);
+        }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         // A group of its own: Ctrl-C is for this program, which then ends it.
         command.stdin(Stdio::null()).stdout(log).stderr(second).process_group(0);

@@ -2,6 +2,7 @@
 
 use super::faults::{Kind as FaultKind, Record};
 use super::tally::{Count, Kind, STEP, Tally};
+use crate::conform::Summary;
 use crate::report::grouped;
 use serde::Serialize;
 use std::fmt::Write;
@@ -53,6 +54,8 @@ pub struct Report {
     pub longest_gap_s: f64,
     /// See `longest_gap_s`.
     pub gap_from_s: f64,
+    /// What was replayed of the servers' traces, if they were recorded.
+    pub replayed: Option<Summary>,
     /// How long judging took, in seconds.
     pub judged_s: f64,
     /// Whether somebody ended it early.
@@ -134,6 +137,12 @@ pub fn text(report: &Report) -> String {
         "longest time in which nobody was served",
         format!("{gap:.1} s, from {from:.1} s on"),
     );
+    if let Some(Summary { nodes, messages, entries, reads, .. }) = &report.replayed {
+        out += &line("steps replayed", number(nodes.iter().map(|node| node.steps).sum()));
+        out += &line("  messages matched with their sending", number(*messages));
+        out += &line("  entries the same on all nodes", number(*entries));
+        out += &line("  reads answered within their windows", number(*reads));
+    }
     out += &line("time to judge", format!("{:.1} s", report.judged_s));
     out += &line("timeline", report.picture.clone());
     for text in &report.not_tried {

@@ -30,6 +30,8 @@ pub struct Plan {
     pub seed: u64,
     /// Who made the namespaces.
     pub inside: Option<u32>,
+    /// Whether the servers are recorded.
+    pub record: bool,
     /// Where the run's folder is made.
     pub out: PathBuf,
 }
@@ -103,7 +105,9 @@ fn prepare(plan: &Plan, missing: Option<&str>) -> Result<Set, String> {
         command.extend(["--secret-file".into(), files.0.to_string_lossy().into_owned()]);
         command.extend(["--password-file".into(), files.1.to_string_lossy().into_owned()]);
         command.extend(["--snapshot-bytes".into(), SNAPSHOT_BYTES.into()]);
-        Node::new(number, *address, &folder, command)
+        let mut node = Node::new(number, *address, &folder, command);
+        node.trace = plan.record.then(|| folder.join(format!("trace-{number}")));
+        node
     };
     let mut nodes: Vec<Node> = addresses.iter().enumerate().map(node).collect();
     match program::faketime() {

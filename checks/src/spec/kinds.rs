@@ -34,6 +34,8 @@ pub enum Home {
     Log,
     /// What the runtime's threads share; its wrong versions are `impl/tests/loom/bugs.rs`.
     Threads,
+    /// What a recorded server writes down; the replay's tests lie instead of having wrong versions.
+    Trace,
 }
 
 /// Ids that begin alike.
@@ -53,10 +55,11 @@ const fn kind(prefix: &'static str, home: Home, needs: &'static [Column]) -> Kin
 const RULE: &[Column] = &[Column::Code, Column::Model, Column::Test, Column::Mutant];
 const PROPERTY: &[Column] = &[Column::Model, Column::Test, Column::Mutant];
 const REDUCTION: &[Column] = &[Column::Model, Column::Test];
+const TRACED: &[Column] = &[Column::Code, Column::Test];
 const RUNTIME: &[Column] = &[Column::Code, Column::Test, Column::Mutant];
 
 /// All of them.
-pub const KINDS: [Kind; 15] = [
+pub const KINDS: [Kind; 16] = [
     kind("RAFT-", Home::Protocol, RULE),
     kind("KV-", Home::Protocol, RULE),
     kind("CLERK-", Home::Protocol, RULE),
@@ -71,6 +74,7 @@ pub const KINDS: [Kind; 15] = [
     kind("WAIT-", Home::Threads, RUNTIME),
     kind("TIMER-", Home::Threads, RUNTIME),
     kind("SYNC-", Home::Threads, RUNTIME),
+    kind("TRACE-", Home::Trace, TRACED),
     // A table of SPEC.md: what is departed from has no line of its own.
     kind("DEP-", Home::Protocol, &[]),
 ];

@@ -157,14 +157,15 @@ fn is_in(name: &str, home: Home, column: Column) -> bool {
         (Home::Protocol, Column::Test) => {
             &["model/protocol/tests/", "model/tests/", "checks/tests/"]
         }
-        (Home::Log | Home::Threads, Column::Code) => &["impl/src/"],
+        (Home::Log | Home::Threads | Home::Trace, Column::Code) => &["impl/src/"],
         (Home::Log, Column::Test) => &["impl/tests/wal/"],
         (Home::Threads, Column::Test) => &["impl/tests/loom/"],
-        (Home::Log | Home::Threads, Column::Model) | (_, Column::Mutant) => &[],
+        (Home::Trace, Column::Test) => &["checks/tests/"],
+        (Home::Log | Home::Threads | Home::Trace, Column::Model) | (_, Column::Mutant) => &[],
     };
     let wrong = match home {
         Home::Protocol => column == Column::Model && name.contains("/mutants"),
-        Home::Log | Home::Threads => name.ends_with(&format!("/{BUGS}")),
+        Home::Log | Home::Threads | Home::Trace => name.ends_with(&format!("/{BUGS}")),
     };
     folders.iter().any(|folder| name.starts_with(folder)) && !wrong
 }

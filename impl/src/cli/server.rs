@@ -64,6 +64,10 @@ pub struct Arguments {
     /// the system allows (net.core.somaxconn)
     #[arg(long, value_name = "N")]
     max_clients: Option<usize>,
+    /// Write down in this folder all that goes into this node's server, for `checks replay`. It grows with every
+    /// command, without a bound
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -83,6 +87,7 @@ impl Arguments {
             snapshot_bytes: self.snapshot_bytes,
             max_value_bytes: self.max_value_bytes,
             max_clients: self.max_clients,
+            record: self.record,
         };
         let file = self.config.as_deref().map(Settings::from_file).transpose()?;
         Ok(flags.or(file.unwrap_or_default()))

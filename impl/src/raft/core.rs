@@ -3,18 +3,20 @@
 //! It takes all the mail there is, steps, and answers; so batches fall out of load, and nothing waits for one. What
 //! leaves at once leaves while it steps; writes go into the gate, from which the disk's thread takes them.
 
+mod notes;
 mod round;
 
 use super::files::Files;
 use super::options::Options;
 use super::status::{Shared, Status};
 use super::waiting::{Origin, Slot, Waiting};
-use super::{Callers, Filled, Job, Mail, Outcome, Request, SLOTS, What};
+use super::{Callers, Error, Filled, Job, Mail, Outcome, Request, SLOTS, What};
 use crate::gate::Gate;
 use crate::mailbox::Mailbox;
 use crate::peer::{Peers, Received};
 use crate::rsm::{Coded, Payload, StateMachine, decode, encode, stamped};
 use crate::timer::Timers;
+use crate::trace::{self, Recorder};
 use protocol::clock::Estimate;
 use protocol::kv::Stamp;
 use protocol::log::Entry;
@@ -49,6 +51,7 @@ pub struct Core<S: StateMachine, K: Callers<S>> {
     pub peers: Option<Peers>,
     pub jobs: Mailbox<Job<S>>,
     pub files: Files,
+    pub recorder: Option<Recorder>,
     pub shared: Arc<Shared>,
     pub callers: K,
     pub started: Instant,
@@ -79,6 +82,8 @@ pub struct State<S: StateMachine, C> {
     no_snapshot_below: u64,
     stopping: bool,
     stopped: bool,
+    /// The trace can't be written: not a step more.
+    failed: Option<trace::Error>,
     /// The servers to which there is a connection, a bit each.
     up: u32,
     seed: u64,
@@ -116,6 +121,7 @@ impl<S: StateMachine, C> State<S, C> {
             no_snapshot_below: 0,
             stopping: false,
             stopped: false,
+            failed: None,
             up: 0,
             seed,
             shown: 0,
@@ -143,8 +149,8 @@ fn wall_ms() -> u64 {
 }
 
 impl<S: StateMachine, K: Callers<S>> Core<S, K> {
-    /// Runs until it is told to stop.
-    pub fn run(mut self) {
+    /// Runs until it is told to stop, or can't write its trace.
+    pub fn run(mut self) -> Result<(), Error> {
         self.step(Input::Replica(replica::Input::Raft(raft::Input::Start)));
         let mut mail = Vec::new();
         let mut goes_on = true;
@@ -156,13 +162,18 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
             self.finish_round();
             let told = self.state.waiting.len() == 0 && self.state.commands.is_empty();
             goes_on &= !(self.state.stopped || self.state.stopping && told);
+            goes_on &= self.state.failed.is_none();
         }
         self.mail.close();
         self.give_up();
+        self.record(|recorder, rsm| recorder.end_batch(rsm));
         // Those who have asked meanwhile are told by the end of their tellers.
         while self.mail.take(&mut mail) {
             mail.clear();
         }
+        let Some(error) = self.state.failed.take() else { return Ok(()) };
+        tracing::error!(%error, "the trace can't go on, and so the server can't");
+        Err(error.into())
     }
 
     fn now_us(&self) -> u64 {
@@ -189,20 +200,22 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
             Mail::Durable { writes } => {
                 self.step(Input::Replica(replica::Input::Durable { writes }));
             }
-            Mail::Snapshot { id } => {
+            Mail::Snapshot { taken } => {
                 self.state.snapshotting = false;
                 // What failed fails again at once; it is tried again when the log has grown by as much as it may.
-                self.state.no_snapshot_below = match id {
+                self.state.no_snapshot_below = match taken {
                     Some(_) => 0,
                     None => self.state.log_bytes + self.options.snapshot_bytes,
                 };
-                if let Some(id) = id {
+                if let Some((id, sum)) = taken {
+                    self.note(|recorder| recorder.snapshot(id, sum));
                     let input = raft::Input::Compact { through: id.last.index };
                     self.step(Input::Replica(replica::Input::Raft(input)));
                 }
             }
             Mail::Cut { commands, service } => self.cut(commands, service),
-            Mail::Install { from, message, state } => {
+            Mail::Install { from, message, state, sum } => {
+                self.note(|recorder| recorder.install(from, message, sum));
                 self.step(Input::Install { from, message, state: &state });
             }
             Mail::Stop => self.begin_to_stop(),
@@ -244,7 +257,11 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
                 if Coded::<S>::check_command(&call).is_ok() {
                     self.submit(vec![(origin, call, false)]);
                 } else {
-                    self.answer(origin, Outcome::NotExecuted { leader: None });
+                    let call = (from, ticket.number());
+                    self.record(|recorder, rsm| recorder.turned_away(call, rsm));
+                    if self.state.failed.is_none() {
+                        self.answer(origin, Outcome::NotExecuted { leader: None });
+                    }
                 }
             }
             Received::Answer { from, ticket, outcome } => {
@@ -300,8 +317,19 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
     }
 
     fn step_once(&mut self, input: Input<'_, Coded<S>>) {
+        if self.state.failed.is_some() {
+            return;
+        }
         let mut effects = std::mem::take(&mut self.state.effects);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.input(&input, |ticket| self.state.waiting.origin(ticket));
+        }
         self.rsm.step(input, &mut effects);
+        self.record(|recorder, rsm| recorder.done(rsm, &effects));
+        if self.state.failed.is_some() {
+            // Nobody would know of them.
+            effects.clear();
+        }
         for effect in effects.drain(..) {
             match effect {
                 machine::Effect::Raft(effect) => self.carry_out(effect),

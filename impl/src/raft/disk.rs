@@ -77,18 +77,21 @@ impl<S: StateMachine, C> SnapshotThread<S, C> {
             Job::Take { id, state } => {
                 let written = self.files.write(id, &state);
                 match &written {
-                    Ok(bytes) => tracing::info!(?id, bytes, "snapshot taken"),
+                    Ok((bytes, _)) => tracing::info!(?id, bytes, "snapshot taken"),
                     Err(error) => tracing::error!(%error, "no snapshot could be taken"),
                 }
-                let _ = self.mail.post_always(Mail::Snapshot { id: written.ok().map(|_| id) });
+                let _ = self
+                    .mail
+                    .post_always(Mail::Snapshot { taken: written.ok().map(|(_, sum)| (id, sum)) });
             }
             Job::Adopt { from, message, path } => {
                 let Body::InstallSnapshot { id } = message.body else { return };
                 match self.files.adopt(&path, id) {
-                    Ok(state) => {
+                    Ok((state, sum)) => {
                         tracing::info!(?id, ?from, "snapshot received");
                         let state = Box::new(state);
-                        let _ = self.mail.post_always(Mail::Install { from, message, state });
+                        let mail = Mail::Install { from, message, state, sum };
+                        let _ = self.mail.post_always(mail);
                     }
                     Err(error) => {
                         tracing::error!(%error, ?from, "a snapshot that can't be used");

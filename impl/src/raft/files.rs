@@ -130,6 +130,17 @@ fn header(id: SnapshotId) -> [u8; HEADER] {
     bytes
 }
 
+/// The checksum that the file of this snapshot has.
+///
+/// # Errors
+/// Those of the service's own snapshot.
+pub fn snapshot_sum<S: StateMachine>(id: SnapshotId, state: &Coded<S>) -> io::Result<u32> {
+    let mut out = Sum::new(io::sink());
+    out.write_all(&header(id))?;
+    state.snapshot(&mut out)?;
+    Ok(out.crc)
+}
+
 fn name(id: SnapshotId) -> String {
     format!("snapshot-{:020}-{:020}", id.last.index, id.last.term)
 }
@@ -154,19 +165,23 @@ impl Files {
         self.folder.path(&name(id))
     }
 
-    /// Writes a snapshot. It is durable afterwards, under its name.
+    /// Writes a snapshot. It is durable afterwards, under its name. Its length in bytes, and its checksum.
     ///
     /// # Errors
     /// Those of the disk. Nothing has the name then.
-    pub fn write<S: StateMachine>(&self, id: SnapshotId, state: &Coded<S>) -> Result<u64, Error> {
+    pub fn write<S: StateMachine>(
+        &self,
+        id: SnapshotId,
+        state: &Coded<S>,
+    ) -> Result<(u64, u32), Error> {
         let draft = format!("{}.draft", name(id));
         let path = self.folder.path(&draft);
-        let bytes = self.write_draft(&path, id, state).inspect_err(|_| {
+        let written = self.write_draft(&path, id, state).inspect_err(|_| {
             // What is left of it would only take room. If it can't be removed, the next start does.
             let _ = std::fs::remove_file(&path);
         })?;
         self.name_it(&draft, id)?;
-        Ok(bytes)
+        Ok(written)
     }
 
     fn write_draft<S: StateMachine>(
@@ -174,7 +189,7 @@ impl Files {
         path: &Path,
         id: SnapshotId,
         state: &Coded<S>,
-    ) -> Result<u64, Error> {
+    ) -> Result<(u64, u32), Error> {
         let file = File::create(path).map_err(Error::io("create", path))?;
         let mut out = Sum::new(BufWriter::with_capacity(BUFFER, file));
         let mut write = || {
@@ -184,7 +199,7 @@ impl Files {
             out.write_all(&crc.to_le_bytes())?;
             out.flush()?;
             out.inner.get_ref().sync_all()?;
-            Ok(out.bytes)
+            Ok((out.bytes, crc))
         };
         write().map_err(Error::io("write", path))
     }
@@ -195,11 +210,11 @@ impl Files {
         self.folder.sync().map_err(Error::io("sync the folder of", &path))
     }
 
-    /// The state that a snapshot has.
+    /// The state that a snapshot has, and its file's checksum.
     ///
     /// # Errors
     /// If the file is missing, damaged or of another format.
-    pub fn load<S: StateMachine>(&self, id: SnapshotId) -> Result<Coded<S>, Error> {
+    pub fn load<S: StateMachine>(&self, id: SnapshotId) -> Result<(Coded<S>, u32), Error> {
         Self::read(&self.path(id), id)
     }
 
@@ -207,14 +222,18 @@ impl Files {
     ///
     /// # Errors
     /// If it is not the snapshot that it should be. It has no name then.
-    pub fn adopt<S: StateMachine>(&self, path: &Path, id: SnapshotId) -> Result<Coded<S>, Error> {
+    pub fn adopt<S: StateMachine>(
+        &self,
+        path: &Path,
+        id: SnapshotId,
+    ) -> Result<(Coded<S>, u32), Error> {
         let state = Self::read(path, id)?;
         let from = path.file_name().unwrap_or_default().to_string_lossy();
         self.name_it(&from, id)?;
         Ok(state)
     }
 
-    fn read<S: StateMachine>(path: &Path, id: SnapshotId) -> Result<Coded<S>, Error> {
+    fn read<S: StateMachine>(path: &Path, id: SnapshotId) -> Result<(Coded<S>, u32), Error> {
         let file = File::open(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::Missing { path: path.to_owned() },
             _ => Error::io("open", path)(error),
@@ -246,7 +265,8 @@ impl Files {
         if rest > 0 && state.is_ok() {
             return Err(Error::damaged(path, format!("{rest} bytes too many")));
         }
-        state.map_err(|what| Error::damaged(path, what))
+        let state = state.map_err(|what| Error::damaged(path, what))?;
+        Ok((state, expected))
     }
 
     /// Removes the snapshots older than `id`, whose record is durable now.

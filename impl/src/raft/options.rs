@@ -2,6 +2,7 @@
 
 use protocol::NodeId;
 use protocol::quorum::NodeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Times and bounds of a server. All servers of a group should have the same.
@@ -29,6 +30,8 @@ pub struct Options {
     pub max_waiting: usize,
     /// The most bytes of commands whose callers wait.
     pub max_waiting_bytes: usize,
+    /// The folder for this server's trace ([`crate::trace`]), if it is to be recorded.
+    pub record: Option<PathBuf>,
 }
 
 impl Options {
@@ -51,6 +54,7 @@ impl Options {
             deadline: Duration::from_millis(1500),
             max_waiting: 1 << 16,
             max_waiting_bytes: 256 << 20,
+            record: None,
         }
     }
 }

@@ -143,7 +143,7 @@ pub struct Raft {
 impl Raft {
     /// Starts a server from what its folder has. The stream begins with the last snapshot, if there is one, and goes on
     /// with the commands behind it. Without a `network` it is a group of one. `options.snapshot_bytes` means
-    /// nothing here: the program says when.
+    /// nothing here: the program says when. Nor does `options.record`: a replay knows nothing of the program.
     ///
     /// # Errors
     /// If the folder can't be used, is damaged, or belongs to somebody else.
@@ -154,7 +154,7 @@ impl Raft {
         network: Option<peer::Options>,
     ) -> Result<(Self, ApplyStream), Error> {
         let out = Mailbox::new(1);
-        let options = Options { snapshot_bytes: u64::MAX / 4, ..options };
+        let options = Options { snapshot_bytes: u64::MAX / 4, record: None, ..options };
         let empty = Stream::new(0, Vec::new(), Vec::new());
         let server = Server::start(folder, identity, options, network, empty, Out(out.clone()))?;
         let stream = ApplyStream { mail: out.clone(), taken: Vec::new().into_iter() };

@@ -1,6 +1,7 @@
 //! Who waits on this server, and since when: tickets in a row, the oldest in front.
 
 use crate::peer;
+use crate::trace;
 use protocol::NodeId;
 use protocol::rsm::Ticket;
 use std::collections::VecDeque;
@@ -77,6 +78,14 @@ impl<C> Waiting<C> {
     pub fn get(&self, ticket: Ticket) -> Option<&Slot<C>> {
         let place = self.place(ticket)?;
         self.slots.get(place)?.as_ref()
+    }
+
+    /// Which server has passed on the command of the one with the ticket, and its ticket there.
+    pub fn origin(&self, ticket: Ticket) -> trace::Origin {
+        match self.get(ticket)?.origin {
+            Origin::Caller(_) => None,
+            Origin::Peer(node, there) => Some((node, there.number())),
+        }
     }
 
     /// Takes the one with the ticket out.

@@ -52,7 +52,7 @@ pub enum NodeCall {
 }
 
 /// What only reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Query {
     /// An operation that only reads.
     Op {

@@ -12,6 +12,7 @@ use crate::raft::{self, Body, Config, Effect, Message, Paper, Raft, Rules};
 use crate::types::{Index, NodeId, Write};
 use alloc::vec::Vec;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 /// What may happen to a replica. Payloads are borrowed for the time of the step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,6 +108,13 @@ impl<C: Clone, R: Rules> Replica<C, R> {
             _ => (self.log.last() + 1, 0),
         };
         self.log.range(first, count)
+    }
+
+    /// Feeds everything but the log's commands to a hasher.
+    pub fn digest(&self, state: &mut impl Hasher) {
+        self.raft.hash(state);
+        self.queue.hash(state);
+        self.log.last().hash(state);
     }
 
     /// Steps Raft and carries out what stays inside: the log follows each write, and what must wait for the

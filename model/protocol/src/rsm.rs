@@ -27,6 +27,7 @@
 //! that would still show it waits for that.
 
 mod contract;
+mod digest;
 mod passing;
 mod reads;
 mod rules;

@@ -113,6 +113,7 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         }
         let id = terms.snapshot_at(applied).expect("what is applied is in the log");
         let state = self.rsm.service().clone();
+        self.note(|recorder| recorder.copied(id));
         self.state.snapshotting = self.jobs.post(Job::Take { id, state }).is_ok();
     }
 

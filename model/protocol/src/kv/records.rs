@@ -42,6 +42,12 @@ struct Record {
     reply: Reply,
 }
 
+impl Record {
+    fn goes(&self, seq: Seq, totals: &mut Totals) {
+        totals.reply_goes(seq, self.print, &self.reply);
+    }
+}
+
 /// What is known of one client. A copy of it shares the records.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Session {
@@ -192,14 +198,14 @@ impl Records {
         let Some(((_, client), ())) = self.by_use.pop_first() else { return };
         if let Some(session) = self.sessions.remove(&client) {
             totals.session_goes();
-            session.records.values().for_each(|record| totals.reply_goes(&record.reply));
+            session.records.iter().for_each(|(seq, record)| record.goes(*seq, totals));
         }
         self.floor = rules.client_floor_after(self.floor, client);
     }
 
     /// Keeps the reply to a call that was found to be new.
     pub(super) fn keep(&mut self, once: Once, print: u64, reply: Reply, totals: &mut Totals) {
-        totals.reply_comes(&reply);
+        totals.reply_comes(once.seq, print, &reply);
         let session = self.sessions.get_mut(&once.client).expect("a new call's client is known");
         session.records.insert(once.seq, Record { print, reply });
     }
@@ -238,7 +244,9 @@ impl Records {
             records.insert(seq, Record { print, reply: Reply::decode(from)? });
         }
         totals.session_comes();
-        records.values().for_each(|record| totals.reply_comes(&record.reply));
+        for (seq, Record { print, reply }) in &records {
+            totals.reply_comes(*seq, *print, reply);
+        }
         self.by_use.insert((used, client), ());
         self.sessions.insert(client, Session { used, acknowledged, records });
         Ok(())
@@ -259,7 +267,7 @@ impl Session {
         self.acknowledged = self.acknowledged.max(up_to);
         while self.records.first().is_some_and(|(seq, _)| *seq <= self.acknowledged) {
             let record = self.records.pop_first();
-            record.into_iter().for_each(|(_, record)| totals.reply_goes(&record.reply));
+            record.into_iter().for_each(|(seq, record)| record.goes(seq, totals));
         }
     }
 

@@ -1,5 +1,8 @@
-//! How much a store has, kept up with every change, so that nobody has to count it.
+//! How much a store has, kept up with every change, so that nobody has to count it; and a fingerprint of what it has,
+//! so that two stores can be compared without looking at all of them. It is a sum over what is there, so it hangs on the
+//! content alone and not on the way to it.
 
+use super::records::Seq;
 use super::{Bytes, Item, Reply};
 use core::hash::{Hash, Hasher};
 
@@ -20,6 +23,8 @@ pub(super) struct Totals {
     pub keys: usize,
     /// See [`super::Store::memory_bytes`].
     pub bytes: usize,
+    /// See [`super::Store::print`].
+    pub print: u64,
 }
 
 /// Nothing is hashed: equal slots have equal totals.
@@ -32,19 +37,50 @@ fn item_bytes(key: &Bytes, item: &Item) -> usize {
     key.as_ref().len() + item.value.as_ref().len() + KEY_BYTES + deadline
 }
 
+/// Stirs a number: each bit of it hangs on each bit that went in.
+const fn stir(number: u64) -> u64 {
+    let mixed = (number ^ (number >> 32)).wrapping_mul(0x9fb2_1c65_1e98_df25);
+    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    mixed ^ (mixed >> 32)
+}
+
+fn print_bytes(print: u64, bytes: &[u8]) -> u64 {
+    let step =
+        |print: u64, word: u64| (print ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let print = words.iter().fold(print, |print, word| step(print, u64::from_le_bytes(*word)));
+    stir(step(print, u64::from_le_bytes(last)) ^ bytes.len() as u64)
+}
+
+fn item_print(key: &Bytes, item: &Item) -> u64 {
+    let print = print_bytes(print_bytes(1, key.as_ref()), item.value.as_ref());
+    let print = stir(print.wrapping_add(item.version));
+    // 0 is no deadline, as in a snapshot.
+    stir(print.wrapping_add(item.deadline.unwrap_or(0)))
+}
+
+/// Of a call that is recorded: its number, and the fingerprint of its command.
+const fn record_print(seq: Seq, print: u64) -> u64 {
+    stir(stir(seq.wrapping_add(1)).wrapping_add(print))
+}
+
 impl Totals {
     pub(super) const fn new() -> Self {
-        Self { keys: 0, bytes: 0 }
+        Self { keys: 0, bytes: 0, print: 0 }
     }
 
     pub(super) fn item_comes(&mut self, key: &Bytes, item: &Item) {
         self.keys += 1;
         self.bytes += item_bytes(key, item);
+        self.print = self.print.wrapping_add(item_print(key, item));
     }
 
     pub(super) fn item_goes(&mut self, key: &Bytes, item: &Item) {
         self.keys -= 1;
         self.bytes -= item_bytes(key, item);
+        self.print = self.print.wrapping_sub(item_print(key, item));
     }
 
     pub(super) const fn session_comes(&mut self) {
@@ -55,11 +91,13 @@ impl Totals {
         self.bytes -= CLIENT_BYTES;
     }
 
-    pub(super) fn reply_comes(&mut self, reply: &Reply) {
+    pub(super) fn reply_comes(&mut self, seq: Seq, print: u64, reply: &Reply) {
         self.bytes += REPLY_BYTES + reply.len();
+        self.print = self.print.wrapping_add(record_print(seq, print));
     }
 
-    pub(super) fn reply_goes(&mut self, reply: &Reply) {
+    pub(super) fn reply_goes(&mut self, seq: Seq, print: u64, reply: &Reply) {
         self.bytes -= REPLY_BYTES + reply.len();
+        self.print = self.print.wrapping_sub(record_print(seq, print));
     }
 }

@@ -149,6 +149,50 @@ fn memory_is_counted_and_given_back() {
     assert_eq!(store.memory_bytes(), 0, "the idle client went, and its reply");
 }
 
+/// Each thing that the fingerprint has in it changes it, and what is undone is undone. That a store read from its bytes
+/// has the same one is part of their being equal (`random.rs`).
+#[test]
+fn the_fingerprint_hangs_on_the_content_alone() {
+    let apply = |store: &mut Store, at: u64, key: &str, op: Op, seq: u64| {
+        let once = (seq > 0).then_some(Once { client: ClientId(1), seq, acknowledged: 0 });
+        store.apply(at, &Command { key: key.into(), op, once });
+    };
+    let set = |value: &str| Op::Set { value: value.into() };
+    let empty = Store::new(Exact, Limits::default());
+    let store_of = |steps: &[(u64, &str, &str, u64)]| {
+        let mut store = empty.clone();
+        for (at, key, value, seq) in steps {
+            apply(&mut store, *at, key, set(value), *seq);
+        }
+        store.print()
+    };
+    let all = [
+        empty.print(),
+        store_of(&[(1, "a", "12345678", 0)]),
+        store_of(&[(2, "a", "12345678", 0)]),
+        store_of(&[(1, "b", "12345678", 0)]),
+        store_of(&[(1, "a", "123456789", 0)]),
+        store_of(&[(1, "a", "12345678\0", 0)]),
+        store_of(&[(1, "a1", "2345678", 0)]),
+        store_of(&[(1, "a", "12345678", 0), (1, "a", "12345678", 0)]),
+        store_of(&[(1, "a", "12345678", 1)]),
+        store_of(&[(1, "a", "12345678", 2)]),
+    ];
+    let different: std::collections::BTreeSet<u64> = all.into_iter().collect();
+    assert_eq!(different.len(), all.len(), "{all:x?}");
+    let one = store_of(&[(1, "a", "x", 0), (1, "b", "y", 0)]);
+    assert_eq!(one, store_of(&[(1, "b", "y", 0), (1, "a", "x", 0)]), "the way to it is not in it");
+    let mut timed = empty.clone();
+    apply(&mut timed, 1, "a", set("12345678"), 0);
+    let before = timed.print();
+    let deadline = protocol::kv::KeyOp::Expire {
+        deadline: Deadline::At(9),
+        when: protocol::kv::ExpireWhen::Always,
+    };
+    apply(&mut timed, 1, "a", Op::Key(deadline), 0);
+    assert_ne!(timed.print(), before, "a deadline is in it");
+}
+
 proptest! {
     #![proptest_config(cases(512))]
 

@@ -1,0 +1,217 @@
+//! `checks replay DIR…`: is what the threads did a behaviour of the model? The traces of a cluster's nodes
+//! ([`quorate::trace`]) are taken step by step through the same functions that the models check.
+//!
+//! Each node's inputs go into a machine of its own, and what comes out must be what was noted: the same effects, the
+//! same protocol state behind each step, the same store behind each batch, the same file for each snapshot. That
+//! alone would believe any input. So each must also be one that the model allows:
+//!
+//! - a message was sent to this node, by the node that it is said to come from, once for each time that it came, and
+//!   its entries are the ones that its sender had written; an answer to a command that was passed on, likewise;
+//! - writes become durable that were asked for, in their order; a timer fires that was armed;
+//! - a restart finds what was durable, and of what was under way to the disk the first so many writes, or none; its
+//!   snapshot is the state that the service had there, and it gives its reads new numbers;
+//! - a snapshot is compacted to, or installed, that was made;
+//! - two nodes commit the same entries, and two entries of one term and index are the same;
+//! - a read is answered from a state that is not older than what any node had committed before the read came, by the
+//!   clock that the nodes of one machine share: this hangs on no rule of the protocol.
+//!
+//! Nodes take turns: one goes on until the next message that it hears was not sent yet. If none can go on, the
+//! first of these messages was sent by nobody. Where a node's folder is not given, what it sent is believed.
+
+mod node;
+mod post;
+mod window;
+
+use node::{Node, Stop};
+use post::Shared;
+use protocol::rsm::{Decided, Rules};
+use protocol::{NodeId, raft};
+use quorate::kv::Kv;
+use quorate::rsm::StateMachine;
+use quorate::trace;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Why traces are refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// A file of them can't be used.
+    #[error(transparent)]
+    Trace(#[from] trace::Error),
+    /// They don't belong together.
+    #[error("{0}")]
+    Folders(String),
+    /// What they say is not what the machine does, or not what can have happened.
+    #[error("node {} life {life} step {step}, in the batch at byte {offset} of {}: {what}", node.0, path.display())]
+    Step {
+        /// Whose trace.
+        node: NodeId,
+        /// Which life.
+        life: u64,
+        /// Which step of it, from 1 on; 0 is its start.
+        step: u64,
+        /// The file.
+        path: PathBuf,
+        /// Where the batch begins, in bytes.
+        offset: u64,
+        /// What differs.
+        what: String,
+    },
+}
+
+/// What was replayed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// By node.
+    pub nodes: Vec<NodeSummary>,
+    /// Messages that were received, and matched with the sending.
+    pub messages: u64,
+    /// Commands that were passed on, and matched; and answers to them.
+    pub passed: u64,
+    /// Entries that were committed, each compared between all nodes that applied it.
+    pub entries: u64,
+    /// Reads whose window was looked at.
+    pub reads: u64,
+    /// Reads without a clock that all nodes share.
+    pub reads_without_clock: u64,
+    /// Nodes of the group whose folders were not given: what they sent is believed.
+    pub absent: Vec<u8>,
+}
+
+/// What was replayed of one node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NodeSummary {
+    /// Its number.
+    pub node: u8,
+    /// How often it was started.
+    pub lives: u64,
+    /// How many of its lives end within a batch, of which nobody has seen anything: it was killed.
+    pub torn: u64,
+    /// Batches.
+    pub batches: u64,
+    /// Steps.
+    pub steps: u64,
+    /// Snapshots whose files were compared.
+    pub snapshots: u64,
+}
+
+/// Replays the traces of a cluster of the store: a folder for each node.
+///
+/// # Errors
+/// The first thing that differs, or that can't have happened.
+pub fn replay(folders: &[PathBuf]) -> Result<Summary, Refusal> {
+    replay_by(folders, &Kv::new(), (raft::Paper, Decided))
+}
+
+/// The same for another service, or by other rules.
+///
+/// # Errors
+/// As above.
+pub fn replay_by<S: StateMachine, R: raft::Rules, W: Rules>(
+    folders: &[PathBuf],
+    empty: &S,
+    rules: (R, W),
+) -> Result<Summary, Refusal> {
+    let open = |folder: &PathBuf| Node::open(folder, empty, rules);
+    let mut nodes: Vec<Node<S, R, W>> = folders.iter().map(open).collect::<Result<_, _>>()?;
+    nodes.sort_by_key(Node::number);
+    let voters = belong_together(&nodes)?;
+    let present: Vec<NodeId> = nodes.iter().map(Node::number).collect();
+    let mut shared = Shared::new(&present);
+    // Why a node can't go on for now.
+    let mut waits: Vec<Option<Refusal>> = nodes.iter().map(|_| None).collect();
+    loop {
+        let open = (0..nodes.len()).filter(|&at| !nodes[at].is_over());
+        let ready = open.clone().filter(|&at| waits[at].is_none());
+        let Some(at) = ready.min_by_key(|&at| nodes[at].time()) else {
+            let first = open.min_by_key(|&at| nodes[at].time());
+            match first.and_then(|at| waits[at].take()) {
+                Some(nobody) => return Err(nobody),
+                None => break,
+            }
+        };
+        let before = nodes[at].steps();
+        match nodes[at].go_on(&mut shared) {
+            Ok(()) => waits.iter_mut().for_each(|wait| *wait = None),
+            Err(Stop::Refused(refusal)) => return Err(refusal),
+            Err(Stop::Unheard(nobody)) => {
+                if nodes[at].steps() > before {
+                    waits.iter_mut().for_each(|wait| *wait = None);
+                }
+                waits[at] = Some(nobody);
+            }
+        }
+        shared.forget(nodes.iter().map(Node::snapshot).min().unwrap_or(0));
+    }
+    let (reads, reads_without_clock) = std::mem::take(&mut shared.window).judge()?;
+    let absent = voters.iter().filter(|node| !present.contains(node)).map(|node| node.0);
+    Ok(Summary {
+        nodes: nodes.iter().map(Node::summary).collect(),
+        messages: shared.messages,
+        passed: shared.passed,
+        entries: shared.committed(),
+        reads,
+        reads_without_clock,
+        absent: absent.collect(),
+    })
+}
+
+/// The voters of the group, of which each folder has another.
+fn belong_together<S: StateMachine, R: raft::Rules, W: Rules>(
+    nodes: &[Node<S, R, W>],
+) -> Result<Vec<NodeId>, Refusal> {
+    let Some(first) = nodes.first() else {
+        return Err(Refusal::Folders("name at least one folder with a trace".into()));
+    };
+    for pair in nodes.windows(2) {
+        if pair[0].number() == pair[1].number() {
+            let (one, other) = (pair[0].folder().display(), pair[1].folder().display());
+            let text = format!("{one} and {other} are both of node {}", pair[0].number().0);
+            return Err(Refusal::Folders(text + ": name each node's folder once"));
+        }
+        if pair[0].group() != pair[1].group() {
+            let (one, other) = (pair[0].folder().display(), pair[1].folder().display());
+            let text = format!("{one} and {other} are of different clusters");
+            return Err(Refusal::Folders(text + ": name the folders of one"));
+        }
+    }
+    Ok(first.voters())
+}
+
+/// Whether a replay of this is one of traces, and not of a saved path.
+pub fn is_trace(path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// The summary for people.
+pub fn text(summary: &Summary) -> String {
+    let mut text = String::new();
+    for node in &summary.nodes {
+        let NodeSummary { node, lives, torn, batches, steps, snapshots } = node;
+        let _ = writeln!(
+            text,
+            "node {node}: {lives} lives, {batches} batches, {steps} steps, {snapshots} snapshots: as the machine does"
+        );
+        if *torn > 0 {
+            let _ = writeln!(text, "  {torn} of its lives end within a batch that nobody saw");
+        }
+    }
+    let Summary { messages, passed, entries, reads, .. } = summary;
+    let _ = writeln!(
+        text,
+        "{messages} messages and {passed} passed commands and answers were sent; {entries} entries are committed, \
+         the same everywhere; {reads} reads were answered within their windows"
+    );
+    if summary.reads_without_clock > 0 {
+        let _ = writeln!(
+            text,
+            "{} reads have no clock in common with others: their windows were not looked at",
+            summary.reads_without_clock
+        );
+    }
+    for node in &summary.absent {
+        let _ = writeln!(text, "node {node} has no folder here: what it sent is believed");
+    }
+    text
+}

@@ -1,0 +1,193 @@
+//! What the nodes of a cluster know of each other: messages that are under way, entries, and snapshots.
+
+use super::window::Window;
+use protocol::log::Entry;
+use protocol::raft::{Body, Message};
+use protocol::{Index, LogId, NodeId, SnapshotId};
+use quorate::rsm::Coded;
+use quorate::trace::of_entry;
+use quorate::wal::Bytes;
+use std::collections::{BTreeMap, HashMap};
+
+/// From whom, to whom.
+type Way = (NodeId, NodeId);
+
+/// What all replayed nodes share.
+pub struct Shared<S> {
+    present: Vec<NodeId>,
+    sent: HashMap<Way, HashMap<Message, u32>>,
+    /// Commands that were passed on, by ticket and fingerprint.
+    calls: HashMap<(Way, u64, u64), u32>,
+    /// Answers to them: who answers, whom; the ticket there, and the outcome's fingerprint.
+    answers: HashMap<(Way, u64, u64), u32>,
+    entries: HashMap<LogId, u64>,
+    /// By index, what was committed.
+    committed: HashMap<Index, (LogId, u64)>,
+    /// The states of snapshots, and their files' checksums.
+    states: BTreeMap<SnapshotId, (Coded<S>, u32)>,
+    /// Times.
+    pub window: Window,
+    /// Messages that were matched.
+    pub messages: u64,
+    /// Commands that were passed on, and answers to them, that were matched.
+    pub passed: u64,
+}
+
+impl<S> Shared<S> {
+    /// Nothing is known yet. What nodes that are not here say is believed.
+    pub fn new(present: &[NodeId]) -> Self {
+        Self {
+            present: present.to_vec(),
+            sent: HashMap::new(),
+            calls: HashMap::new(),
+            answers: HashMap::new(),
+            entries: HashMap::new(),
+            committed: HashMap::new(),
+            states: BTreeMap::new(),
+            window: Window::default(),
+            messages: 0,
+            passed: 0,
+        }
+    }
+
+    /// Whether a node's trace is here.
+    pub fn is_present(&self, node: NodeId) -> bool {
+        self.present.contains(&node)
+    }
+
+    /// How many entries were committed.
+    pub fn committed(&self) -> u64 {
+        self.committed.len() as u64
+    }
+
+    /// A message leaves.
+    pub fn send(&mut self, from: NodeId, to: NodeId, message: Message) {
+        if self.is_present(to) {
+            *self.sent.entry((from, to)).or_default().entry(message).or_default() += 1;
+        }
+    }
+
+    /// A message comes: false if it was not sent, or not as often.
+    pub fn receive(&mut self, from: NodeId, to: NodeId, message: &Message) -> bool {
+        if !self.is_present(from) {
+            return true;
+        }
+        let Some(under_way) = self.sent.get_mut(&(from, to)) else { return false };
+        if !take(under_way, message) && !take_part(under_way, message) {
+            return false;
+        }
+        self.messages += 1;
+        true
+    }
+
+    /// A command is passed on.
+    pub fn pass(&mut self, from: NodeId, to: NodeId, ticket: u64, command: u64) {
+        if self.is_present(to) {
+            *self.calls.entry(((from, to), ticket, command)).or_default() += 1;
+        }
+    }
+
+    /// A command that was passed on comes.
+    pub fn passed(&mut self, from: NodeId, to: NodeId, ticket: u64, command: u64) -> bool {
+        let came = !self.is_present(from) || take(&mut self.calls, &((from, to), ticket, command));
+        self.passed += u64::from(came && self.is_present(from));
+        came
+    }
+
+    /// An answer to a command that was passed on leaves.
+    pub fn answer(&mut self, from: NodeId, to: NodeId, ticket: u64, outcome: u64) {
+        if self.is_present(to) {
+            *self.answers.entry(((from, to), ticket, outcome)).or_default() += 1;
+        }
+    }
+
+    /// An answer comes: with this outcome or, where that was too long to be sent, another.
+    pub fn answered(
+        &mut self,
+        from: NodeId,
+        to: NodeId,
+        ticket: u64,
+        outcome: u64,
+        unknown: bool,
+    ) -> bool {
+        if !self.is_present(from) {
+            return true;
+        }
+        let mut came = take(&mut self.answers, &((from, to), ticket, outcome));
+        if !came && unknown {
+            let any = self.answers.keys().find(|key| (key.0, key.1) == ((from, to), ticket));
+            let any = any.copied();
+            came = any.is_some_and(|key| take(&mut self.answers, &key));
+        }
+        self.passed += u64::from(came);
+        came
+    }
+
+    /// An entry was written: false if another one has its term and index.
+    pub fn write_entry(&mut self, id: LogId, entry: &Entry<Bytes>) -> bool {
+        let print = of_entry(entry);
+        *self.entries.entry(id).or_insert(print) == print
+    }
+
+    /// An entry came in a message: whether its sender had written it.
+    pub fn knows_entry(&mut self, from: NodeId, id: LogId, entry: &Entry<Bytes>) -> bool {
+        if self.is_present(from) {
+            self.entries.get(&id) == Some(&of_entry(entry))
+        } else {
+            self.write_entry(id, entry)
+        }
+    }
+
+    /// An entry was applied: the one that was committed at this index, if it is another.
+    pub fn commit(&mut self, id: LogId, entry: &Entry<Bytes>) -> Result<(), LogId> {
+        let print = of_entry(entry);
+        let first = self.committed.entry(id.index).or_insert((id, print));
+        if *first == (id, print) { Ok(()) } else { Err(first.0) }
+    }
+
+    /// A snapshot was made, or is there at a start. Its state, and its checksum.
+    pub fn keep(&mut self, id: SnapshotId, state: Coded<S>, sum: u32) {
+        self.states.entry(id).or_insert((state, sum));
+    }
+
+    /// A snapshot that was made.
+    pub fn state(&self, id: SnapshotId) -> Option<&(Coded<S>, u32)> {
+        self.states.get(&id)
+    }
+
+    /// No node will ask for a snapshot in front of this index.
+    pub fn forget(&mut self, index: Index) {
+        self.states.retain(|id, _| id.last.index >= index);
+    }
+}
+
+fn take<K: std::hash::Hash + Eq>(under_way: &mut HashMap<K, u32>, key: &K) -> bool {
+    match under_way.get_mut(key) {
+        Some(1) => under_way.remove(key).is_some(),
+        Some(count) => {
+            *count -= 1;
+            true
+        }
+        None => false,
+    }
+}
+
+/// A batch that was too long for a frame comes in parts, each a message that its leader could have sent. What comes
+/// behind a part may come yet.
+fn take_part(under_way: &mut HashMap<Message, u32>, part: &Message) -> bool {
+    let Body::AppendEntries { prev, count, .. } = part.body else { return false };
+    let cut = |whole: &Message| {
+        let Body::AppendEntries { prev: first, .. } = whole.body else { return None };
+        let front = u32::try_from(prev.index.checked_sub(first.index)?).ok()?;
+        let rest = if front == 0 { *whole } else { whole.split(front)?.1 };
+        let (found, behind) = match rest.split(count) {
+            Some((found, behind)) => (found, Some(behind)),
+            None => (rest, None),
+        };
+        (found == *part).then_some((*whole, behind))
+    };
+    let Some((whole, behind)) = under_way.keys().find_map(cut) else { return false };
+    take(under_way, &whole);
+    behind.into_iter().for_each(|behind| *under_way.entry(behind).or_default() += 1);
+    true
+}
