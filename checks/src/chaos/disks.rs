@@ -118,7 +118,7 @@ fn make(place: &Path) -> Result<(), String> {
         .map_err(|error| format!("can't make {}: {error}", place.display()))
 }
 
-/// Somebody who makes each sync of a process take longer. The process goes on as before when this ends, however it ends.
+/// Somebody who makes each sync of a process take longer. The process goes on as before when this ends, by whatever.
 #[derive(Debug)]
 pub struct Drag {
     tracer: Child,
