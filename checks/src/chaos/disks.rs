@@ -2,17 +2,17 @@
 //!
 //! Where this program may mount file systems (inside its own namespaces, so they go with it), one node's folder lies
 //! on a small one in memory, which a file can fill; another's on one in a file, which the kernel can freeze: every
-//! write to it waits until it is thawed. Whoever freezes also thaws, even if this program is killed meanwhile. What any
-//! user can do is to keep the disk that all the others share busy with synced writes. Left out: a disk that is slow
-//! for one node only without standing still, and one that fails or lies; the tests of the log and the simulator have
-//! those.
+//! write to it waits until it is thawed. Whoever freezes also thaws, even if this program is killed meanwhile. Where
+//! strace may attach to a process, one node's syncs take longer. What any user can do is to keep the disk that all the
+//! others share busy with synced writes. Left out: a disk that fails or lies; the tests of the log and the simulator
+//! have those.
 
 use super::network::run;
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -116,6 +116,56 @@ impl Drop for Mounted {
 fn make(place: &Path) -> Result<(), String> {
     std::fs::create_dir_all(place)
         .map_err(|error| format!("can't make {}: {error}", place.display()))
+}
+
+/// Somebody who makes each sync of a process take longer. The process goes on as before when this ends, by whatever.
+#[derive(Debug)]
+pub struct Drag {
+    tracer: Child,
+    /// What it says: kept, for whoever writes where nobody can read is ended.
+    told: BufReader<ChildStderr>,
+}
+
+impl Drag {
+    /// Begins.
+    ///
+    /// # Errors
+    /// If strace can't be started, or may not attach to the process.
+    pub fn begin(pid: u32, longer: Duration) -> Result<Self, String> {
+        let inject = format!("inject=fsync,fdatasync:delay_enter={}", longer.as_micros());
+        let mut command = Command::new("strace");
+        command.args(["-f", "-o", "/dev/null", "-p", &pid.to_string()]);
+        command.args(["-e", "trace=fsync,fdatasync", "-e", &inject]).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut tracer = command.spawn().map_err(|error| format!("can't run strace: {error}"))?;
+        let told = tracer.stderr.take().expect("it is piped");
+        // It says that it has attached, or why it has not.
+        let (mut drag, mut line) = (Self { tracer, told: BufReader::new(told) }, String::new());
+        let _ = drag.told.read_line(&mut line);
+        if line.contains("attached") { Ok(drag) } else { Err(format!("strace: {}", line.trim())) }
+    }
+
+    /// Whether it can be had here: tried on a process that does nothing.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn try_out() -> Result<(), String> {
+        let mut sleep = Command::new("sleep");
+        sleep.arg("60").stdin(Stdio::null());
+        let mut sleeper = sleep.spawn().map_err(|error| format!("can't run sleep: {error}"))?;
+        let tried = Self::begin(sleeper.id(), Duration::from_micros(1)).map(drop);
+        let _ = sleeper.kill();
+        let _ = sleeper.wait();
+        tried
+    }
+}
+
+impl Drop for Drag {
+    fn drop(&mut self) {
+        // The kernel lets the process go when its tracer is no more.
+        let _ = self.tracer.kill();
+        let _ = self.tracer.wait();
+    }
 }
 
 /// Somebody who writes and syncs all the time.

@@ -4,7 +4,7 @@
 //! faults at most are there at once: one of a dense row, and now and then one of another. What a fault has done
 //! is undone when its time is over, and at a chapter's end everything is mended, whatever was done.
 
-use super::disks::{Busy, Mounted};
+use super::disks::{Busy, Drag, Mounted};
 use super::network::{Links, run};
 use super::nodes::{Node, leader};
 use crate::walk::Random;
@@ -49,13 +49,15 @@ pub enum Kind {
     FrozenDisk,
     /// The disk that the others share is kept busy.
     SlowDisk,
+    /// One node's syncs take longer.
+    SlowSyncs,
     /// One node's time of day jumps, and back.
     Clock,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::KillOne,
         Self::KillLeader,
         Self::KillAll,
@@ -72,6 +74,7 @@ impl Kind {
         Self::FullDisk,
         Self::FrozenDisk,
         Self::SlowDisk,
+        Self::SlowSyncs,
         Self::Clock,
     ];
 
@@ -94,6 +97,7 @@ impl Kind {
             Self::FullDisk => "full disk",
             Self::FrozenDisk => "frozen disk",
             Self::SlowDisk => "slow disk",
+            Self::SlowSyncs => "slow syncs",
             Self::Clock => "clock jump",
         }
     }
@@ -223,6 +227,8 @@ pub struct World {
     pub folder: PathBuf,
     /// What clients must say.
     pub password: String,
+    /// Whether a node's syncs can be made to take longer here.
+    pub drags: bool,
     /// There is no room on the small disk just now.
     pub full: bool,
     /// How often a process has ended for want of room.
@@ -248,6 +254,8 @@ pub enum Held {
     Frozen(Child),
     /// Whoever keeps the disk busy.
     Busy(Busy),
+    /// Whoever makes a node's syncs take longer.
+    Dragged(Drag),
     /// A node whose time of day is off.
     Clock(usize),
 }
@@ -259,6 +267,7 @@ impl World {
             Kind::SlowNetwork => self.links.slowing.is_some(),
             Kind::FullDisk => self.small.is_some(),
             Kind::FrozenDisk => self.icy.is_some(),
+            Kind::SlowSyncs => self.drags,
             Kind::Clock => self.nodes.iter().any(|node| node.clock.is_some()),
             kind if kind.cuts() => cuts,
             _ => true,
@@ -324,6 +333,11 @@ impl World {
                 None => None,
             },
             Kind::SlowDisk => Some((Held::Busy(Busy::begin(&self.folder)), "shared".into())),
+            Kind::SlowSyncs => {
+                let ms = [5, 30, 200][random.below(3)];
+                let drag = self.drag(one, Duration::from_millis(ms))?;
+                drag.map(|drag| (Held::Dragged(drag), format!("n{one} +{ms} ms")))
+            }
             Kind::Clock => {
                 let jumps = [3600, -3600, 40, -40, 3, -3];
                 let jump = jumps[random.below(jumps.len())];
@@ -336,6 +350,17 @@ impl World {
                 Some((Held::Cut(ways), name))
             }
         })
+    }
+
+    /// Makes a node's syncs take longer. None if it has ended meanwhile.
+    fn drag(&self, node: usize, longer: Duration) -> Result<Option<Drag>, String> {
+        let Some(pid) = self.nodes[node].pid() else { return Ok(None) };
+        match Drag::begin(pid, longer) {
+            Ok(drag) => Ok(Some(drag)),
+            // Nobody has waited for it yet, so its number is still its own.
+            Err(_) if !self.nodes[node].is_alive() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The ways that a partition of this kind cuts, and its name.
@@ -399,6 +424,10 @@ impl World {
             }
             Held::Busy(busy) => {
                 drop(busy);
+                Ok(())
+            }
+            Held::Dragged(drag) => {
+                drop(drag);
                 Ok(())
             }
             Held::Clock(node) => self.nodes[node].set_clock(0).map_err(|error| error.to_string()),

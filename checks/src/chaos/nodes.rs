@@ -131,6 +131,13 @@ impl Node {
         self.process.is_some()
     }
 
+    /// Whether its process has not ended, by whatever.
+    pub fn is_alive(&self) -> bool {
+        let stat =
+            self.pid().and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok());
+        stat.is_some_and(|stat| !stat.contains(") Z "))
+    }
+
     /// Its process's number.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(|process| process.child.id())

@@ -39,7 +39,10 @@ const fn shade(kind: FaultKind) -> &'static str {
             "#dc2626"
         }
         FaultKind::Stop | FaultKind::StopLeader => "#ea580c",
-        FaultKind::FullDisk | FaultKind::FrozenDisk | FaultKind::SlowDisk => "#7c3aed",
+        FaultKind::FullDisk
+        | FaultKind::FrozenDisk
+        | FaultKind::SlowDisk
+        | FaultKind::SlowSyncs => "#7c3aed",
         FaultKind::Clock => "#64748b",
         _ => "#1d4ed8",
     }

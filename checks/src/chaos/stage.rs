@@ -1,6 +1,6 @@
 //! Before the first chapter and behind the last: folders, file systems, processes.
 
-use super::disks::Mounted;
+use super::disks::{Drag, Mounted};
 use super::faults::World;
 use super::network::{self, Links};
 use super::nodes::Node;
@@ -136,9 +136,19 @@ fn prepare(plan: &Plan, missing: Option<&str>) -> Result<Set, String> {
             Err(error) => not_tried.push(format!("frozen disk: {error}")),
         }
     }
-    let (full, ended, problems) = (false, 0, Vec::new());
-    let place = folder.clone();
-    let world = World { nodes, links, small, icy, folder: place, password, full, ended, problems };
+    let tried = Drag::try_out().map_err(|error| not_tried.push(format!("slow syncs: {error}")));
+    let world = World {
+        nodes,
+        links,
+        small,
+        icy,
+        folder: folder.clone(),
+        password,
+        drags: tried.is_ok(),
+        full: false,
+        ended: 0,
+        problems: Vec::new(),
+    };
     Ok(Set { world, folder, not_tried })
 }
 
