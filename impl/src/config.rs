@@ -228,7 +228,14 @@ impl Settings {
     /// # Errors
     /// If there is no such file, or it has other things in it.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
-        let bytes = read(path)?;
+        Self::from_bytes(path, read(path)?)
+    }
+
+    /// The settings in the bytes of a TOML file.
+    ///
+    /// # Errors
+    /// If there are other things in it.
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
         let file = |why: String| Error::File { path: path.to_owned(), why };
         let text = String::from_utf8(bytes).map_err(|error| file(error.to_string()))?;
         toml::from_str(&text).map_err(|error| file(error.to_string()))
