@@ -49,6 +49,8 @@ fn is_valid(config: &Config) {
         assert!(!node.host.is_empty());
         let ports = [node.plain, node.cluster, node.peer, node.admin];
         assert!(ports.iter().all(|port| *port > 0) || node.plain == 0, "{node:?} has its ports");
+        let used: std::collections::BTreeSet<u16> = ports.into_iter().collect();
+        assert!(used.len() == 4 || node.plain == 0, "{node:?} has four of them");
         // As it is told to other nodes, it is the same address.
         let listen = Some(node.with(node.plain));
         let again = Settings { listen, ..Settings::default() };

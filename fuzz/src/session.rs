@@ -119,7 +119,8 @@ impl Bench {
 fn replies<'a>(choice: u8, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut bench = Bench::new(choice);
     let mut output = Vec::new();
-    for piece in pieces {
+    // Who connects and says nothing may be told something too.
+    for piece in [&b""[..]].into_iter().chain(pieces) {
         bench.say(piece, &mut output);
     }
     if !bench.session.closes() {

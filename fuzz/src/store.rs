@@ -35,6 +35,8 @@ struct Watch {
     was: Option<(String, Option<u64>)>,
     /// How much had been touched by then.
     from: usize,
+    /// Whether some key was due and still to be taken out: that raises its slot's floor later.
+    due: bool,
 }
 
 #[derive(Default)]
@@ -102,7 +104,7 @@ impl Both {
         for (key, seen) in watched {
             // A guess: nothing is known of it here.
             let watch = self.watches.iter().find(|watch| (&watch.key, watch.seen) == (key, *seen));
-            let Some(Watch { was, from, .. }) = watch else { return None };
+            let Some(Watch { was, from, due, .. }) = watch else { return None };
             if self.twin.find(&text(key)).as_ref().map(state) != *was {
                 return Some(false);
             }
@@ -110,7 +112,7 @@ impl Both {
             let touched = since.iter().any(|(name, _)| *name == text(key));
             let neighbour =
                 since.iter().any(|(name, gone)| *gone && Bytes::from(name.as_str()).slot() == key.slot());
-            open |= touched || was.is_none() && neighbour;
+            open |= touched || was.is_none() && (neighbour || *due);
         }
         (!open).then_some(true)
     }
@@ -187,7 +189,8 @@ impl Both {
         let seen = self.store.seen(key);
         let was = self.twin.find(&text(key)).as_ref().map(state);
         let from = self.twin.touched.len();
-        self.watches.push(Watch { key: key.clone(), seen, was, from });
+        let due = self.store.nearest_deadline().is_some_and(|at| at <= self.store.clock());
+        self.watches.push(Watch { key: key.clone(), seen, was, from, due });
     }
 
     fn step(&mut self, stamp: Stamp, work: &Work) {

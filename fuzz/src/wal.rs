@@ -148,7 +148,7 @@ pub fn sealed_seed(seed: u8) -> Vec<u8> {
 
 /// Files as a log writes them, each as an input.
 pub fn files_seed() -> Vec<Vec<u8>> {
-    let choices: Vec<u8> = (0..120).map(|number| number * 7).collect();
+    let choices: Vec<u8> = (0..120_u8).map(|number| number.wrapping_mul(7)).collect();
     let life = Life::of(&mut Choices::new(&choices));
     let pairs = life.files.values().map(|file| [&file[..], &[0, 0, 0, 0]].concat());
     pairs.filter(|file| file.len() < 5000).take(3).collect()

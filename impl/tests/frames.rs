@@ -119,6 +119,11 @@ fn what_is_wrong_is_said() {
     }
     let long = [b"+".as_slice(), &[b'a'; 70_000]].concat();
     assert_eq!(decode(DecodeLimits::default(), [&long[..]]).1, Err(DecodeError::LineTooLong));
+    let foreign = vec![b'H'; 70_000];
+    for pieces in [1, 70_000] {
+        let (_, end) = decode(DecodeLimits::default(), foreign.chunks(pieces));
+        assert_eq!(end, Err(DecodeError::UnknownType(b'H')), "in pieces of {pieces}");
+    }
 }
 
 #[test]
