@@ -25,7 +25,8 @@ fn entry(bytes: &[u8]) -> Option<Vec<u8>> {
     Coded::<Kv>::check(bytes).ok()?;
     let (stamp, command) = unstamped(bytes).expect("it was checked");
     let mut admitted: Admitted = decode(command).expect("it was checked");
-    let again: Admitted = decode(&encode(&admitted).expect("it is plain data")).expect("it was written");
+    let again: Admitted =
+        decode(&encode(&admitted).expect("it is plain data")).expect("it was written");
     assert_eq!(again, admitted, "a command is read as it was written");
     admitted.value_bytes = admitted.value_bytes.min(VALUE_BYTES);
     let command = encode(&admitted).expect("it is plain data");

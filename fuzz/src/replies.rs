@@ -33,7 +33,9 @@ fn decode<'a>(limits: DecodeLimits, pieces: impl IntoIterator<Item = &'a [u8]>) 
 
 fn is_same(left: &Decoded, right: &Decoded) -> bool {
     let frames = left.0.len() == right.0.len();
-    frames && left.1 == right.1 && left.0.iter().zip(&right.0).all(|(left, right)| same(left, right))
+    frames
+        && left.1 == right.1
+        && left.0.iter().zip(&right.0).all(|(left, right)| same(left, right))
 }
 
 /// What is left of an answer when it was written: a line has no line ends.

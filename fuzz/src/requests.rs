@@ -67,7 +67,8 @@ fn compare(mut bytes: &[u8]) {
         if let Some(words) = ours.as_ref().filter(|words| is_written(words, &bytes[..consumed])) {
             assert_eq!(theirs.as_ref(), Some(&(words.clone(), consumed)), "the other reads it too");
         }
-        if let Some((words, length)) = theirs.filter(|(words, at)| is_written(words, &bytes[..*at])) {
+        if let Some((words, length)) = theirs.filter(|(words, at)| is_written(words, &bytes[..*at]))
+        {
             assert_eq!((ours, consumed), (Some(words), length), "what the other reads, we do");
         }
         if consumed == 0 {

@@ -1,5 +1,5 @@
-//! Where the fuzzer begins: real inputs, written by the very code that reads them. `cargo run --example seeds` puts them
-//! into `corpus/`, and every test run reads them as they are written now.
+//! Where the fuzzer begins: real inputs, written by the very code that reads them. Every test run reads them as they are
+//! written now; `UPDATE_SEEDS=1 cargo test -p quorate --test fuzz seeds` puts them into `corpus/`.
 
 use super::snapshot::file_of;
 use protocol::kv::{
@@ -50,7 +50,9 @@ fn requests(seeds: &mut Vec<Seed>) {
         seeds.push(("requests", [&inline[..], &[3, 1, 2, 3]].concat()));
         seeds.push(("session", [&inline[..], &[9, 1, 2, 3]].concat()));
     }
-    for text in ["*-1\r\n\r\nECHO 'a \\'b' \"\\x41\\n\"\r\n\0\0\0\0", "*1\r\n$400\r\nabc\0\x01\x02\x03"] {
+    for text in
+        ["*-1\r\n\r\nECHO 'a \\'b' \"\\x41\\n\"\r\n\0\0\0\0", "*1\r\n$400\r\nabc\0\x01\x02\x03"]
+    {
         seeds.push(("requests", text.as_bytes().to_vec()));
     }
 }
@@ -67,7 +69,10 @@ fn replies(seeds: &mut Vec<Seed>) {
         Frame::Null,
         Frame::NullArray,
         Frame::Array(vec![bulk("value"), Frame::Integer(7)]),
-        Frame::Map(vec![pair(Frame::Boolean(true)), pair(Frame::Array(vec![Frame::Double(1e300)]))]),
+        Frame::Map(vec![
+            pair(Frame::Boolean(true)),
+            pair(Frame::Array(vec![Frame::Double(1e300)])),
+        ]),
         Frame::Set(vec![Frame::BigNumber("-12345678901234567890".into())]),
         Frame::Push(vec![Frame::Verbatim(*b"txt", b"some".to_vec()), Frame::Double(-0.5)]),
     ];
@@ -78,7 +83,9 @@ fn replies(seeds: &mut Vec<Seed>) {
             seeds.push(("replies", [&bytes[..], &[1, 2, 7, 0]].concat()));
         }
     }
-    for text in ["|1\r\n+ttl\r\n:1\r\n:7\r\n", "!6\r\nERR\r\nx\r\n", "$?\r\n", "*2\r\n*1\r\n:1\r\n,nan\r\n"] {
+    for text in
+        ["|1\r\n+ttl\r\n:1\r\n:7\r\n", "!6\r\nERR\r\nx\r\n", "$?\r\n", "*2\r\n*1\r\n:1\r\n,nan\r\n"]
+    {
         seeds.push(("replies", [text.as_bytes(), &[0; 4]].concat()));
     }
 }

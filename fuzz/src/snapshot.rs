@@ -33,7 +33,8 @@ fn live(store: &Store) {
         let ttl = store.read(key, &ttl).expect("it only reads");
         assert!(ttl >= protocol::kv::Reply::Int(-1), "a key that is there has a deadline or none");
         for op in [StringOp::Append { value: "x".into() }, StringOp::GetDel] {
-            let command = protocol::kv::Command { key: key.clone(), op: Op::String(op), once: None };
+            let command =
+                protocol::kv::Command { key: key.clone(), op: Op::String(op), once: None };
             store.apply(now, &command);
         }
         let again = protocol::kv::Command {
@@ -118,7 +119,8 @@ fn file(bytes: &[u8]) -> bool {
 /// A good file with some bytes changed: where its checksum is right by chance, it is what the file says.
 fn edited(bytes: &[u8]) -> bool {
     let mut choices = Choices::new(bytes);
-    let edits: Vec<(u16, u8)> = (0..choices.below(4)).map(|_| (choices.short(), choices.byte())).collect();
+    let edits: Vec<(u16, u8)> =
+        (0..choices.below(4)).map(|_| (choices.short(), choices.byte())).collect();
     let mut whole = file_of(choices.rest());
     for (at, flip) in edits {
         let at = usize::from(at) % whole.len();

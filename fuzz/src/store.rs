@@ -110,8 +110,9 @@ impl Both {
             }
             let since = &self.twin.touched[*from..];
             let touched = since.iter().any(|(name, _)| *name == text(key));
-            let neighbour =
-                since.iter().any(|(name, gone)| *gone && Bytes::from(name.as_str()).slot() == key.slot());
+            let neighbour = since
+                .iter()
+                .any(|(name, gone)| *gone && Bytes::from(name.as_str()).slot() == key.slot());
             open |= touched || was.is_none() && (neighbour || *due);
         }
         (!open).then_some(true)
@@ -180,7 +181,9 @@ impl Both {
     fn watches_version(&self, key: &Bytes) -> Option<u64> {
         self.twin.find(&text(key))?;
         match self.watches.last() {
-            Some(Watch { key: known, seen: Seen::At(version), .. }) if known == key => Some(*version),
+            Some(Watch { key: known, seen: Seen::At(version), .. }) if known == key => {
+                Some(*version)
+            }
             _ => None,
         }
     }
@@ -230,7 +233,10 @@ impl Both {
             let ttl = Op::Key(KeyOp::Ttl { absolute: true, ms: true });
             let ends = entry.ends.map_or(-1, |ends| ends as i64);
             assert_eq!(store.read(key, &ttl), Some(Reply::Int(ends)));
-            assert_eq!(store.read(key, &Op::String(StringOp::Len)), Some(Reply::Int(entry.value.len() as i64)));
+            assert_eq!(
+                store.read(key, &Op::String(StringOp::Len)),
+                Some(Reply::Int(entry.value.len() as i64))
+            );
         }
         let mut swept = store.clone();
         swept.tick(0);

@@ -90,7 +90,8 @@ pub fn edit(files: &mut Files, choices: &mut Choices<'_>) {
     }
     let name = &names[choices.below(names.len())];
     let other = files[&names[choices.below(names.len())]].clone();
-    let sector = |choices: &mut Choices<'_>, length: usize| choices.below((length / 512).max(1)) * 512;
+    let sector =
+        |choices: &mut Choices<'_>, length: usize| choices.below((length / 512).max(1)) * 512;
     let kind = choices.below(8);
     if kind == 0 {
         files.remove(name);
@@ -105,7 +106,9 @@ pub fn edit(files: &mut Files, choices: &mut Choices<'_>) {
         3 => file.truncate(usize::from(choices.short())),
         4 => {
             let (from, to) = (sector(choices, other.len()), sector(choices, file.len()));
-            if let (Some(new), Some(old)) = (other.get(from..from + 512), file.get_mut(to..to + 512)) {
+            if let (Some(new), Some(old)) =
+                (other.get(from..from + 512), file.get_mut(to..to + 512))
+            {
                 old.copy_from_slice(new);
             }
         }

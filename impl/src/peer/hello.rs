@@ -167,7 +167,12 @@ impl Site {
         Timed { stream, deadline: Instant::now() + self.patience, patience: self.patience }
     }
 
-    pub(super) fn hello(&self, to: NodeId, purpose: Purpose, nonce: [u8; NONCE_BYTES]) -> [u8; HELLO_BYTES] {
+    pub(super) fn hello(
+        &self,
+        to: NodeId,
+        purpose: Purpose,
+        nonce: [u8; NONCE_BYTES],
+    ) -> [u8; HELLO_BYTES] {
         let mut hello = [0; HELLO_BYTES];
         let mut rest = &mut hello[..];
         for part in [

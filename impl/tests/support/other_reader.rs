@@ -52,7 +52,8 @@ pub fn same(left: &Frame, right: &Frame) -> bool {
         | (Frame::Push(left), Frame::Push(right))
         | (Frame::Set(left), Frame::Set(right)) => all(left, right),
         (Frame::Map(left), Frame::Map(right)) => {
-            let pair = |((a, b), (c, d)): (&(Frame, Frame), &(Frame, Frame))| same(a, c) && same(b, d);
+            let pair =
+                |((a, b), (c, d)): (&(Frame, Frame), &(Frame, Frame))| same(a, c) && same(b, d);
             left.len() == right.len() && left.iter().zip(right).all(pair)
         }
         _ => left == right,
