@@ -126,6 +126,11 @@ impl Env {
         self.copies
     }
 
+    /// How many copies of calls were sent so far.
+    pub const fn copies(&self) -> u64 {
+        self.copies
+    }
+
     /// Counts an event, and sums it up.
     pub fn event(&mut self, at: u64, kind: u64) {
         self.now = at;
