@@ -1,8 +1,8 @@
 //! Bytes that nobody would write, for everything that reads bytes.
 //!
 //! A target is a function from any bytes to whether they meant something. It panics where a promise is broken, and each
-//! promise stands at its target. The functions are compiled twice: here under a fuzzer, which looks for bytes that reach
-//! new code, and in `impl/tests/fuzz.rs`, where every test run gives them all that a fuzzer has kept (`corpus/`) and
+//! promise stands at its target. The functions are compiled twice: here under a fuzzer, which looks for bytes that
+//! reach new code, and in `impl/tests/fuzz.rs`, where every test run gives them all that a fuzzer has kept (`corpus/`) and
 //! all that was ever found wrong (`regressions/`), without a fuzzer and on any toolchain.
 //!
 //! A fuzzer can't guess a checksum. So where bytes have one, some inputs are the bytes as they are, and others are what
@@ -31,7 +31,7 @@ mod twin;
 /// What is tried, and by which function.
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
-/// All targets. Each has a file of its name in `fuzz_targets/`, a folder in `corpus/` and perhaps one in `regressions/`.
+/// All targets. Each has a file of its name in `fuzz_targets/`, a folder in `corpus/`, perhaps one in `regressions/`.
 pub const TARGETS: [Target; 10] = [
     ("requests", requests::run),
     ("replies", replies::run),

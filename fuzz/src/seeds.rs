@@ -1,5 +1,5 @@
-//! Where the fuzzer begins: real inputs, written by the very code that reads them. Every test run reads them as they are
-//! written now; `UPDATE_SEEDS=1 cargo test -p quorate --test fuzz seeds` puts them into `corpus/`.
+//! Where the fuzzer begins: real inputs, written by the very code that reads them. Every test run reads them as they
+//! are written now; `UPDATE_SEEDS=1 cargo test -p quorate --test fuzz seeds` puts them into `corpus/`.
 
 use super::snapshot::file_of;
 use protocol::kv::{

@@ -1,5 +1,5 @@
-//! Commands on the store and on its twin, which is as dumb as can be: replies and states are equal, whatever the stamps,
-//! deadlines, transactions, watches and repeated calls; and so after the store went through its bytes.
+//! Commands on the store and on its twin, which is as dumb as can be: replies and states are equal, whatever the
+//! stamps, deadlines, transactions, watches and repeated calls; and so after the store went through its bytes.
 //!
 //! The twin knows neither versions nor records. What it must be told of versions is taken from the store; what is
 //! recorded is kept here in a plain list.
