@@ -2,8 +2,8 @@
 //!
 //! A target is a function from any bytes to whether they meant something. It panics where a promise is broken, and each
 //! promise stands at its target. The functions are compiled twice: here under a fuzzer, which looks for bytes that
-//! reach new code, and in `impl/tests/fuzz.rs`, where every test run gives them all that a fuzzer has kept (`corpus/`) and
-//! all that was ever found wrong (`regressions/`), without a fuzzer and on any toolchain.
+//! reach new code, and in `impl/tests/fuzz.rs`, where every test run gives them all that a fuzzer has kept (`corpus/`)
+//! and all that was ever found wrong (`regressions/`), without a fuzzer and on any toolchain.
 //!
 //! A fuzzer can't guess a checksum. So where bytes have one, some inputs are the bytes as they are, and others are what
 //! stands under the checksum, which the target then computes: the way in is tried, and what lies behind it.

@@ -104,7 +104,7 @@ impl Both {
         for (key, seen) in watched {
             // A guess: nothing is known of it here.
             let watch = self.watches.iter().find(|watch| (&watch.key, watch.seen) == (key, *seen));
-            let Some(Watch { was, from, due, .. }) = watch else { return None };
+            let Watch { was, from, due, .. } = watch?;
             if self.twin.find(&text(key)).as_ref().map(state) != *was {
                 return Some(false);
             }

@@ -21,7 +21,7 @@ fn write(durable: &Durable<Bytes>, choices: &mut Choices<'_>) -> (Write, Vec<Ent
     let write = match choices.below(8) {
         0 => {
             let (rise, vote) = (choices.below(2) as u64, choices.below(4) as u8);
-            let vote = (vote > 0).then(|| NodeId(vote));
+            let vote = (vote > 0).then_some(NodeId(vote));
             Write::HardState(HardState { term: durable.hard.term + rise, vote })
         }
         1 => {
