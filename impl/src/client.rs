@@ -22,7 +22,8 @@ mod links;
 mod lock;
 pub mod status;
 mod transaction;
-mod wire;
+#[doc(hidden)]
+pub mod wire;
 
 pub use address::Address;
 pub use clerk::{Clerk, Put, Value};

@@ -230,7 +230,14 @@ impl Settings {
     /// # Errors
     /// If there is no such file, or it has other things in it.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
-        let bytes = read(path)?;
+        Self::from_bytes(path, read(path)?)
+    }
+
+    /// The settings in the bytes of a TOML file.
+    ///
+    /// # Errors
+    /// If there are other things in it.
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
         let file = |why: String| Error::File { path: path.to_owned(), why };
         let text = String::from_utf8(bytes).map_err(|error| file(error.to_string()))?;
         toml::from_str(&text).map_err(|error| file(error.to_string()))
@@ -283,12 +290,13 @@ impl Settings {
         let default = format!("127.0.0.1:{PORT}");
         let listen = self.listen.as_deref().unwrap_or(&default);
         let own = self.address("listen", listen)?;
-        if self.nodes.is_empty() {
-            return Ok((vec![own], NodeId(0)));
-        }
-        within("the number of nodes", self.nodes.len() as u64, 1, MAX_NODES as u64)?;
-        let nodes: Vec<Address> =
-            self.nodes.iter().map(|text| self.address("nodes", text)).collect::<Result<_, _>>()?;
+        let nodes: Vec<Address> = if self.nodes.is_empty() {
+            vec![own.clone()]
+        } else {
+            within("the number of nodes", self.nodes.len() as u64, 1, MAX_NODES as u64)?;
+            let all = self.nodes.iter().map(|text| self.address("nodes", text));
+            all.collect::<Result<_, _>>()?
+        };
         let mut seen = std::collections::BTreeSet::new();
         for node in &nodes {
             for port in [node.plain, node.cluster, node.peer, node.admin] {

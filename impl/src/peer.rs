@@ -25,6 +25,8 @@
 mod dial;
 mod error;
 mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hello;
 mod link;
 mod listen;

@@ -9,7 +9,8 @@
 
 mod core;
 mod disk;
-mod files;
+#[doc(hidden)]
+pub mod files;
 mod options;
 mod record;
 mod status;

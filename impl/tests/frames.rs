@@ -1,5 +1,9 @@
 //! Answers: what is written can be read, in pieces of any size; what another reader reads, this one reads so.
 
+#[path = "support/other_reader.rs"]
+mod other_reader;
+
+use other_reader::{from_resp2, from_resp3, same};
 use proptest::prelude::*;
 use quorate::resp::frame::{DecodeError, DecodeLimits};
 use quorate::resp::{Decoder, Frame, Protocol, Writer};
@@ -115,6 +119,11 @@ fn what_is_wrong_is_said() {
     }
     let long = [b"+".as_slice(), &[b'a'; 70_000]].concat();
     assert_eq!(decode(DecodeLimits::default(), [&long[..]]).1, Err(DecodeError::LineTooLong));
+    let foreign = vec![b'H'; 70_000];
+    for pieces in [1, 70_000] {
+        let (_, end) = decode(DecodeLimits::default(), foreign.chunks(pieces));
+        assert_eq!(end, Err(DecodeError::UnknownType(b'H')), "in pieces of {pieces}");
+    }
 }
 
 #[test]
@@ -195,56 +204,6 @@ fn in_resp2(frame: &Frame) -> Frame {
             Frame::Bulk(text)
         }
         other => other.clone(),
-    }
-}
-
-/// What the other reader makes of RESP2, in our words.
-fn from_resp2(frame: resp2::types::OwnedFrame) -> Frame {
-    use resp2::types::OwnedFrame as Other;
-    match frame {
-        Other::SimpleString(text) => Frame::Simple(text),
-        Other::Error(text) => Frame::Error(text.into_bytes()),
-        Other::Integer(value) => Frame::Integer(value),
-        Other::BulkString(bytes) => Frame::Bulk(bytes),
-        Other::Array(items) => Frame::Array(items.into_iter().map(from_resp2).collect()),
-        Other::Null => Frame::Null,
-    }
-}
-
-/// The same of RESP3. `None` where the two mean different things: it has no order of pairs and elements.
-fn from_resp3(frame: resp3::types::OwnedFrame) -> Option<Frame> {
-    use resp3::types::{OwnedFrame as Other, VerbatimStringFormat as Format};
-    let all = |items: Vec<Other>| items.into_iter().map(from_resp3).collect::<Option<Vec<_>>>();
-    Some(match frame {
-        Other::SimpleString { data, .. } => Frame::Simple(data),
-        Other::SimpleError { data, .. } => Frame::Error(data.into_bytes()),
-        Other::BlobError { data, .. } => Frame::Error(data),
-        Other::Number { data, .. } => Frame::Integer(data),
-        Other::BlobString { data, .. } => Frame::Bulk(data),
-        Other::Null => Frame::Null,
-        Other::Double { data, .. } => Frame::Double(data),
-        Other::Boolean { data, .. } => Frame::Boolean(data),
-        Other::BigNumber { data, .. } => Frame::BigNumber(String::from_utf8(data).ok()?),
-        Other::VerbatimString { data, format: Format::Text, .. } => Frame::Verbatim(*b"txt", data),
-        Other::VerbatimString { data, .. } => Frame::Verbatim(*b"mkd", data),
-        Other::Array { data, .. } => Frame::Array(all(data)?),
-        Other::Push { data, .. } => Frame::Push(all(data)?),
-        _ => return None,
-    })
-}
-
-/// Equal, where no number equals no number, and each null the other.
-fn same(left: &Frame, right: &Frame) -> bool {
-    match (left, right) {
-        (Frame::Double(left), Frame::Double(right)) => {
-            left == right || left.is_nan() && right.is_nan()
-        }
-        (Frame::Null | Frame::NullArray, Frame::Null | Frame::NullArray) => true,
-        (Frame::Array(left), Frame::Array(right)) | (Frame::Push(left), Frame::Push(right)) => {
-            left.len() == right.len()
-                && left.iter().zip(right).all(|(left, right)| same(left, right))
-        }
-        _ => left == right,
     }
 }
 

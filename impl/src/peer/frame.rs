@@ -63,7 +63,7 @@ impl Kind {
         Self::Taken,
     ];
 
-    fn from_code(code: u8) -> Option<Self> {
+    pub(super) fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == code)
     }
 }

@@ -34,7 +34,7 @@ const MAGIC: [u8; 8] = *b"quorate\0";
 const NONCE_BYTES: usize = 32;
 const PROOF_BYTES: usize = 32;
 const FRONT_BYTES: usize = MAGIC.len() + 1;
-const HELLO_BYTES: usize = FRONT_BYTES + 2 + 16 + 2 + NONCE_BYTES;
+pub(super) const HELLO_BYTES: usize = FRONT_BYTES + 2 + 16 + 2 + NONCE_BYTES;
 const REPLY_BYTES: usize = FRONT_BYTES + 1 + NONCE_BYTES;
 /// How much of what a refused peer still says is read, so that it gets to see why.
 const MAX_DRAINED_BYTES: usize = 4096;
@@ -167,7 +167,12 @@ impl Site {
         Timed { stream, deadline: Instant::now() + self.patience, patience: self.patience }
     }
 
-    fn hello(&self, to: NodeId, purpose: Purpose, nonce: [u8; NONCE_BYTES]) -> [u8; HELLO_BYTES] {
+    pub(super) fn hello(
+        &self,
+        to: NodeId,
+        purpose: Purpose,
+        nonce: [u8; NONCE_BYTES],
+    ) -> [u8; HELLO_BYTES] {
         let mut hello = [0; HELLO_BYTES];
         let mut rest = &mut hello[..];
         for part in [
@@ -288,16 +293,16 @@ impl Site {
 }
 
 /// What a hello says.
-struct Hello {
-    purpose: Purpose,
-    has_secret: bool,
-    cluster: u128,
-    from: NodeId,
-    to: NodeId,
+pub(super) struct Hello {
+    pub(super) purpose: Purpose,
+    pub(super) has_secret: bool,
+    pub(super) cluster: u128,
+    pub(super) from: NodeId,
+    pub(super) to: NodeId,
 }
 
 impl Hello {
-    fn of(bytes: &[u8; HELLO_BYTES]) -> Result<Self, Malformed> {
+    pub(super) fn of(bytes: &[u8; HELLO_BYTES]) -> Result<Self, Malformed> {
         let purpose = match bytes[FRONT_BYTES] {
             0 => Purpose::Messages,
             1 => Purpose::Snapshot,

@@ -235,13 +235,14 @@ impl Decoder {
         let rest = &self.buffer[self.start..];
         let end = rest[self.scanned..].iter().position(|&byte| byte == b'\n');
         let known = end.map_or(rest.len(), |at| self.scanned + at + 1);
-        if known > LINE_BYTES {
-            return Err(DecodeError::LineTooLong);
-        }
+        // First, for it is known from the first byte: what is said must not depend on how much has come.
         if let Some(&first) = rest.first()
             && !b"+-:$*_%~>,#=(!|".contains(&first)
         {
             return Err(DecodeError::UnknownType(first));
+        }
+        if known > LINE_BYTES {
+            return Err(DecodeError::LineTooLong);
         }
         if end.is_none() {
             self.scanned = known;

@@ -46,12 +46,13 @@ fn flags_that_do_not_fit_are_told_what_to_write() {
 fn a_file_of_settings_that_is_none_says_where() {
     let folder = Folder::new();
     let path = folder.path().join("quorate.toml");
-    let cases: [(&[u8], &str); 6] = [
+    let cases: [(&[u8], &str); 7] = [
         (b"listen = ", "quorate.toml: TOML parse error at line 1, column 10"),
         (b"heartbeat-ms = 50\nheartbeat = 50\n", "unknown field `heartbeat`"),
         (b"nodes = \"127.0.0.1:7400\"\n", "invalid type: string"),
         (b"heartbeat-ms = -1\n", "invalid value: integer `-1`"),
         (b"\xff\xfe\0", "invalid utf-8"),
+        (b"[ports]\ncluster = 0\n", "127.0.0.1:7400 is used twice"),
         (b"listen = \"nowhere\"\n", "listen is \"nowhere\", which is no address"),
     ];
     for (text, expected) in cases {

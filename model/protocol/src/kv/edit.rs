@@ -13,7 +13,7 @@ use super::{Bytes, Item, Pages, Rules, Slot, Stamp, Version, keys, strings};
 pub(super) type Deadlines = Pages<(Stamp, Bytes), ()>;
 
 /// The largest deadline: clients get it as a signed number.
-const LAST_DEADLINE: Stamp = i64::MAX.cast_unsigned();
+pub(super) const LAST_DEADLINE: Stamp = i64::MAX.cast_unsigned();
 
 /// What readers see.
 #[derive(Clone, Copy)]

@@ -241,6 +241,9 @@ impl Records {
             if records.last().is_some_and(|(last, _)| *last >= seq) {
                 return Err(DecodeError::Invalid("records are out of order"));
             }
+            if seq <= acknowledged {
+                return Err(DecodeError::Invalid("an acknowledged record"));
+            }
             records.insert(seq, Record { print, reply: Reply::decode(from)? });
         }
         totals.session_comes();

@@ -9,6 +9,7 @@
 //! anywhere. What is written or read at once is a *unit*: a key with its value, or a client with its replies.
 
 use super::code::{DecodeError, Decoded, FORMAT, Reader, put_bytes, put_number};
+use super::edit::LAST_DEADLINE;
 use super::records::{Records, Session};
 use super::{Bytes, ClientId, Exact, Item, Limits, Rules, SLOTS, Slot, SlotId, Store, Version};
 use alloc::vec::Vec;
@@ -262,7 +263,7 @@ fn version(from: &mut Reader<'_>) -> Decoded<Version> {
 fn item(from: &mut Reader<'_>) -> Decoded<(Bytes, Item)> {
     let (key, value) = (from.bytes()?, from.bytes()?);
     let (version, deadline) = (version(from)?, from.number()?);
-    if version == 0 {
+    if version == 0 || deadline > LAST_DEADLINE {
         return Err(DecodeError::Invalid("a key"));
     }
     Ok((key, Item { value, version, deadline: (deadline > 0).then_some(deadline) }))

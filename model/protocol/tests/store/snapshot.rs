@@ -99,6 +99,27 @@ fn a_number_has_one_record() {
     }
 }
 
+/// What no store holds is not read: a client gets a deadline as a signed number, and a reply that has arrived is not
+/// kept.
+#[test]
+fn what_no_store_holds_is_refused() {
+    let slot = [0x87, 0x79]; // 15,495, which is a's
+    let with = |deadline: &[u8]| {
+        let item = [&[0, 1, 1, b'a', 1, b'v', 1][..], deadline, &[0, 0, 0]].concat();
+        decode(&[&[FORMAT, 0, 0, 1], &slot[..], &item].concat())
+    };
+    let last = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
+    let beyond = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01];
+    assert!(with(&last).is_ok());
+    assert_eq!(with(&beyond).err(), Some(DecodeError::Invalid("a key")));
+    let record = |acknowledged, seq| {
+        let front = [FORMAT, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 5, 0, acknowledged, 1];
+        decode(&[&front[..], &[seq, 0, 11]].concat())
+    };
+    assert!(record(2, 3).is_ok());
+    assert_eq!(record(2, 2).err(), Some(DecodeError::Invalid("an acknowledged record")));
+}
+
 /// A thread that writes a snapshot has a copy, and takes no more memory than a piece.
 #[test]
 fn a_snapshot_is_written_by_another_thread_while_commands_go_on() {

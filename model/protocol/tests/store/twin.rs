@@ -14,6 +14,8 @@ pub struct Entry {
 pub struct Twin {
     pub entries: Vec<Entry>,
     pub clock: u64,
+    /// The keys that may have been changed, in order, and whether each went.
+    pub touched: Vec<(String, bool)>,
 }
 
 fn text(bytes: &protocol::kv::Bytes) -> String {
@@ -24,23 +26,26 @@ fn shown(value: Option<String>) -> Reply {
     value.map_or(Reply::Nil, |value| Reply::Bulk(value.as_str().into()))
 }
 
-/// A number times 10,000: the commands have no more digits.
+/// A number in units of its last digit, of which the store keeps so many.
+const DIGITS: usize = 17;
+const ONE: i128 = 10i128.pow(DIGITS as u32);
+
 fn fixed(value: &str) -> Option<i128> {
     let (sign, digits) = match value.strip_prefix('-') {
         Some(digits) => (-1, digits),
         None => (1, value),
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let all = format!("{whole}{fraction:0<4}");
+    let all = format!("{whole}{fraction:0<DIGITS$}");
     let known = !(whole.is_empty() && fraction.is_empty());
-    let plain = all.len() == whole.len() + 4 && all.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = all.len() == whole.len() + DIGITS && all.bytes().all(|byte| byte.is_ascii_digit());
     if known && plain { all.parse::<i128>().ok().map(|number| sign * number) } else { None }
 }
 
 fn unfixed(number: i128) -> String {
     let sign = if number < 0 { "-" } else { "" };
-    let (whole, fraction) = (number.abs() / 10_000, number.abs() % 10_000);
-    let text = format!("{sign}{whole}.{fraction:04}");
+    let (whole, fraction) = (number.abs() / ONE, number.abs() % ONE);
+    let text = format!("{sign}{whole}.{fraction:0DIGITS$}");
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
@@ -49,19 +54,26 @@ impl Twin {
         self.entries.iter().find(|entry| entry.key == key).cloned()
     }
 
+    fn drop_all(&mut self, goes: impl Fn(&Entry) -> bool) {
+        let gone = self.entries.iter().filter(|entry| goes(entry));
+        self.touched.extend(gone.map(|entry| (entry.key.clone(), true)));
+        self.entries.retain(|entry| !goes(entry));
+    }
+
     fn drop_key(&mut self, key: &str) {
-        self.entries.retain(|entry| entry.key != key);
+        self.drop_all(|entry| entry.key == key);
     }
 
     fn put(&mut self, key: &str, value: String, ends: Option<u64>) {
-        self.drop_key(key);
+        self.entries.retain(|entry| entry.key != key);
         self.entries.push(Entry { key: key.to_string(), value, ends });
+        self.touched.push((key.to_string(), false));
         self.expire();
     }
 
     fn expire(&mut self) {
         let clock = self.clock;
-        self.entries.retain(|entry| entry.ends.is_none_or(|ends| ends > clock));
+        self.drop_all(|entry| entry.ends.is_some_and(|ends| ends <= clock));
     }
 
     fn ends(&self, deadline: Deadline, old: Option<u64>) -> Option<u64> {
@@ -86,7 +98,7 @@ impl Twin {
             }
             Work::Tick => Some(Reply::Ok),
             Work::Flush => {
-                self.entries.clear();
+                self.drop_all(|_| true);
                 Some(Reply::Ok)
             }
         }
