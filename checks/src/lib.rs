@@ -16,6 +16,7 @@ pub mod mutants;
 pub mod paths;
 pub mod report;
 pub mod runner;
+pub mod scripted;
 pub mod settings;
 pub mod sim;
 pub mod spec;

@@ -5,7 +5,9 @@ use checks::engine::{INTERRUPTED, Limits, Strategy};
 use checks::ledger::{self, Ledger};
 use checks::report::{self, Ending, Row, grouped};
 use checks::runner::{self, Settings};
-use checks::{conform, deep, labs, linearize, list, mutants, paths, settings, sim, spec, walk};
+use checks::{
+    conform, deep, labs, linearize, list, mutants, paths, scripted, settings, sim, spec, walk,
+};
 use clap::{Parser, Subcommand};
 use model::system::System;
 use stateright::Model;
@@ -113,6 +115,8 @@ enum Command {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
+    /// Play a path on the product's threads: a counterexample of a mutant, or a witness of a corner.
+    Play(scripted::command::Args),
     /// Judge a recorded history: is there an order of the calls that explains every reply?
     Linearize(linearize::Args),
     /// Simulate whole groups and their clients in virtual time, under faults of every kind.
@@ -192,6 +196,9 @@ fn main() -> ExitCode {
             [file] if !conform::is_trace(file) => replay(file, &args.common),
             folders => replay_traces(folders, &args.common),
         },
+        Some(Command::Play(asked)) => {
+            scripted::command::run(&asked, args.common.json, args.common.max_states).map_err(Usage)
+        }
         Some(Command::Linearize(judged)) => {
             let memory = u64::from(args.common.max_memory) << 30;
             let verdict = linearize::run(&judged, args.common.json, memory).map_err(Usage);

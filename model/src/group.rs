@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 mod bounds;
 mod client;
+mod handed;
 mod mutants;
 mod offers;
 mod passing;
@@ -41,6 +42,7 @@ mod telling;
 
 pub use bounds::Bounds;
 pub use client::{Client, Program};
+pub use handed::Handed;
 pub use mutants::{Bug, HUNTS, Hunt, Wrong};
 pub use probes::{Corner, Corners};
 pub use record::{Record, Violation};
@@ -150,6 +152,11 @@ impl<W: Rules> Group<W> {
     pub fn new(bounds: Bounds, rules: W, fault: DiskFault) -> Self {
         let cluster = Cluster::new(bounds.servers, Served(rules), fault);
         Self { cluster, bounds, corners: Arc::default() }
+    }
+
+    /// The servers.
+    pub const fn cluster(&self) -> &Cluster<Served<W>> {
+        &self.cluster
     }
 
     /// When set, no further actions are offered.

@@ -30,9 +30,9 @@ use std::time::Duration;
 /// The commands of one proposal have about so many bytes, unless one alone has more.
 const PROPOSAL_BYTES: usize = 16 << 20;
 /// The slots of the timers: Raft's four, and these.
-const SWEEP: usize = 4;
+pub const SWEEP: usize = 4;
 const TICK: usize = 5;
-const RETRY: usize = 6;
+pub const RETRY: usize = 6;
 const STOP: usize = 7;
 /// How often those who wait are looked through for who has waited long enough.
 const SWEEP_EVERY: Duration = Duration::from_millis(50);

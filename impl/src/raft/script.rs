@@ -1,10 +1,17 @@
 //! What a script needs to play a server's threads by hand: a path of the model says when a timer fires, when a snapshot
 //! is taken, and when the node dies. Nothing here is for programs.
 
-use super::{Callers, Mail, Server};
+use super::{Callers, Mail, Server, core};
 use crate::rsm::StateMachine;
 
 impl<S: StateMachine, K: Callers<S>> Server<S, K> {
+    /// The timer at which those who have waited long enough are told.
+    #[doc(hidden)]
+    pub const SWEEP: usize = core::SWEEP;
+    /// The timer at which what came back is tried again.
+    #[doc(hidden)]
+    pub const RETRY: usize = core::RETRY;
+
     /// Whether a timer is set: Raft's are those of [`protocol::raft::Timer`], by number.
     #[doc(hidden)]
     pub fn is_set(&self, slot: usize) -> bool {
