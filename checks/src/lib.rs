@@ -7,6 +7,7 @@ pub mod chaos;
 pub mod conform;
 pub mod deep;
 pub mod engine;
+pub mod explore;
 pub mod labs;
 pub mod ledger;
 pub mod linearize;

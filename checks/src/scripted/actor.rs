@@ -5,11 +5,11 @@
 
 use super::tape::Tape;
 use super::wire::{Outbox, Sent};
+use protocol::NodeId;
 use protocol::log::Durable;
 use protocol::quorum::NodeSet;
-use protocol::raft::{self, Message, Timer};
+use protocol::raft::{self, Timer};
 use protocol::rsm::{Outcome, Rsm, Rules};
-use protocol::{NodeId, SnapshotId};
 use quorate::peer::Received;
 use quorate::raft::{Callers, Clocks, Ground, Network, Options, Request, Server, Sink, What};
 use quorate::rsm::{Coded, StateMachine};
@@ -303,30 +303,18 @@ where
 
     /// A message comes, with what it carries.
     pub fn receive(&mut self, from: NodeId, sent: &Sent) -> Result<Came<S>, String> {
-        let Sent::Message { message, entries, file, .. } = sent else {
-            return Err("this is no message".into());
-        };
-        let message = *message;
-        let Some(file) = file else {
-            (self.life()?.sink)(Received::Message { from, message, entries: entries.clone() });
+        let message = sent.message;
+        let Some(file) = &sent.file else {
+            let entries = sent.entries.clone();
+            (self.life()?.sink)(Received::Message { from, message, entries });
             return self.rounds(1);
         };
         let path = self.folder.join("snapshots").join("arrived");
         std::fs::write(&path, file).map_err(|error| format!("{}: {error}", path.display()))?;
         // A second round takes it over when it was read.
-        let rounds = if self.needs_state(&message) { 2 } else { 1 };
+        let rounds = if self.machine.needs_state(&message) { 2 } else { 1 };
         (self.life()?.sink)(Received::Snapshot { from, message, path });
         self.rounds(rounds)
-    }
-
-    fn needs_state(&self, message: &Message) -> bool {
-        self.machine.needs_state(message)
-    }
-
-    /// Something else that a transport tells.
-    pub fn hear(&mut self, received: Received) -> Result<Came<S>, String> {
-        (self.life()?.sink)(received);
-        self.rounds(1)
     }
 
     /// Whether a timer is set.
@@ -395,11 +383,6 @@ where
         let opened = Wal::open(self.tape.after_crash(), wal::Sound, who, options);
         let (_, mut recovered) = opened.map_err(|error| error.to_string())?;
         Ok(recovered.groups.remove(&GroupId(0)).map(|group| group.durable).unwrap_or_default())
-    }
-
-    /// Which snapshot its disk's record names.
-    pub fn snapshot(&self) -> Result<SnapshotId, String> {
-        self.durable().map(|durable| durable.snapshot())
     }
 }
 

@@ -4,7 +4,7 @@ use super::actor::{Actor, Came, Cast};
 use super::judge::{Judge, Lines, Seen};
 use super::scene::{CameOf, MachineOf, RaftOf, RsmOf, Scene};
 use super::wire::Sent;
-use super::words::{Letter, news, protocol_of, raft_text};
+use super::words::{Letter, in_full, news, protocol_of, raft_text};
 use model::bounds::Net;
 use model::node::Stimulus;
 use protocol::NodeId;
@@ -205,8 +205,7 @@ impl<G: Scene> Play<G> {
         from: NodeId,
         came: &'a Came<G::Service>,
     ) -> impl Iterator<Item = (Letter<G::Word>, Sent)> + use<'a, G> {
-        let letter = move |sent: &Sent| Some((Letter::of_threads::<G>(from, sent)?, sent.clone()));
-        came.sent.iter().filter_map(letter)
+        came.sent.iter().map(move |sent| (Letter::of_threads::<G>(from, sent), sent.clone()))
     }
 
     /// What is under way in the model.
@@ -279,7 +278,7 @@ impl<G: Scene> Play<G> {
         };
         let (model, threads) = (protocol_of(node.replica()), protocol_of(actor.machine.replica()));
         let reads = node.replica().raft().awaits_read();
-        let texts = (format!("{:?}", node.replica().raft()), raft_text::<G>(&actor.machine));
+        let texts = (in_full(node.replica().raft()), raft_text::<G>(&actor.machine));
         if texts.0 != texts.1 || !reads && model != threads {
             return Err(differs("the protocol's state", &texts.0, &texts.1));
         }

@@ -8,38 +8,17 @@ use quorate::wal::Bytes;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-/// What a server has sent.
+/// A message that a server has sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Sent {
-    /// A message.
-    Message {
-        /// To whom.
-        to: NodeId,
-        /// Raft's message.
-        message: Message,
-        /// Its entries.
-        entries: Vec<Entry<Bytes>>,
-        /// The file, if it is a snapshot.
-        file: Option<Vec<u8>>,
-    },
-    /// A command is passed on.
-    Call {
-        /// To whom.
-        to: NodeId,
-        /// The sender's number for it.
-        ticket: u64,
-        /// The command.
-        call: Vec<u8>,
-    },
-    /// An answer to a command that was passed on.
-    Answer {
-        /// To whom.
-        to: NodeId,
-        /// Its name for it.
-        ticket: Ticket,
-        /// What became of it.
-        outcome: Vec<u8>,
-    },
+pub struct Sent {
+    /// To whom.
+    pub to: NodeId,
+    /// Raft's message.
+    pub message: Message,
+    /// Its entries.
+    pub entries: Vec<Entry<Bytes>>,
+    /// The file, if it is a snapshot.
+    pub file: Option<Vec<u8>>,
 }
 
 /// What was sent since it was looked at last. Clones are the same list.
@@ -65,24 +44,22 @@ impl Transport for Outbox {
         entries: &mut dyn Iterator<Item = &Entry<Bytes>>,
     ) {
         let entries = entries.cloned().collect();
-        self.put(Sent::Message { to, message: *message, entries, file: None });
+        self.put(Sent { to, message: *message, entries, file: None });
     }
 
-    fn forward(&self, to: NodeId, ticket: u64, call: &[u8]) -> bool {
-        self.put(Sent::Call { to, ticket, call: call.into() });
-        true
+    /// Nothing is passed on: a script's callers ask their server alone.
+    fn forward(&self, _: NodeId, _: u64, _: &[u8]) -> bool {
+        false
     }
 
     fn fits(&self, _: usize) -> bool {
         true
     }
 
-    fn answer(&self, to: NodeId, ticket: Ticket, outcome: &[u8]) {
-        self.put(Sent::Answer { to, ticket, outcome: outcome.into() });
-    }
+    fn answer(&self, _: NodeId, _: Ticket, _: &[u8]) {}
 
     fn send_snapshot(&self, to: NodeId, message: Message, path: PathBuf) {
         let file = std::fs::read(path).expect("a snapshot that is sent has its file");
-        self.put(Sent::Message { to, message, entries: Vec::new(), file: Some(file) });
+        self.put(Sent { to, message, entries: Vec::new(), file: Some(file) });
     }
 }

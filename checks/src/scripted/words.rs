@@ -5,7 +5,7 @@ use super::scene::{MachineOf, Scene};
 use super::wire::Sent;
 use model::node::{Packet, PacketOf, Words};
 use protocol::log::Entry;
-use protocol::raft::{Body, Message};
+use protocol::raft::{Body, Message, Raft, Rules};
 use protocol::{NodeId, ReadId};
 use stateright::actor::Id;
 use std::fmt;
@@ -33,11 +33,10 @@ impl<X: Clone> Letter<X> {
         Self { from, to, message: *message, entries }
     }
 
-    /// A message of the threads; none if it is something else.
-    pub fn of_threads<G: Scene<Word = X>>(from: NodeId, sent: &Sent) -> Option<Self> {
-        let Sent::Message { to, message, entries, .. } = sent else { return None };
-        let entries = entries.iter().map(|entry| in_words(entry, G::word_of)).collect();
-        Some(Self { from, to: *to, message: named::<G>(*message), entries })
+    /// A message of the threads.
+    pub fn of_threads<G: Scene<Word = X>>(from: NodeId, sent: &Sent) -> Self {
+        let entries = sent.entries.iter().map(|entry| in_words(entry, G::word_of)).collect();
+        Self { from, to: sent.to, message: named::<G>(sent.message), entries }
     }
 }
 
@@ -72,9 +71,14 @@ fn named<G: Scene>(mut message: Message) -> Message {
     message
 }
 
+/// Raft's state in words.
+pub fn in_full<R: Rules>(raft: &Raft<R>) -> String {
+    format!("{raft:?} round {}", raft.round())
+}
+
 /// Raft's state in words, with the model's numbers of reads.
 pub fn raft_text<G: Scene>(machine: &MachineOf<G>) -> String {
-    let text = format!("{:?}", machine.replica().raft());
+    let text = in_full(machine.replica().raft());
     let mut parts = text.split("read ");
     let mut named = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -86,9 +90,7 @@ pub fn raft_text<G: Scene>(machine: &MachineOf<G>) -> String {
 }
 
 /// A fingerprint of all of Raft's state and of the queue in front of the disk.
-pub fn protocol_of<C: Clone, R: protocol::raft::Rules>(
-    replica: &protocol::replica::Replica<C, R>,
-) -> u64 {
+pub fn protocol_of<C: Clone, R: Rules>(replica: &protocol::replica::Replica<C, R>) -> u64 {
     let mut hasher = DefaultHasher::new();
     replica.digest(&mut hasher);
     hasher.finish()
