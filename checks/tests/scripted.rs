@@ -3,8 +3,10 @@
 
 use checks::catalog::{self, Group, Kind, Named, Raft};
 use checks::scripted::{Played, Scene, counterexample, play, play_by, transcript, witness};
+use model::group::{self, Wrong};
 use model::mutants::{Bug, Mutant};
 use model::node::quiet_broken_claims;
+use protocol::raft::Paper;
 use protocol::rsm::Decided;
 
 /// More than any of these searches visits.
@@ -97,6 +99,11 @@ fn comes_to<S: Scene>(bounds: S::Bounds, corner: S::Corner, model: impl Fn(S::Bo
     assert!(system.reached().contains(&corner), "{corner:?}: the model is there");
 }
 
+fn named<C: Copy + std::fmt::Debug>(corners: &[C], name: &str) -> C {
+    let corner = corners.iter().find(|corner| format!("{corner:?}") == name);
+    *corner.unwrap_or_else(|| panic!("a run that reaches {name}"))
+}
+
 /// A witness of a corner ends on threads in the state in which the model ends.
 #[test]
 fn corners_are_reached_on_threads() {
@@ -110,11 +117,21 @@ fn corners_are_reached_on_threads() {
         ("raft-restart", "CrashForgotVote"),
         ("raft-one", "Compacted"),
         ("raft-one", "ReadConfirmed"),
+        ("raft-snapshot", "SnapshotInstalled"),
+        ("raft-reads", "ReadForwarded"),
+        ("raft-pre-vote", "PreVoteRefused"),
+        ("raft-check-quorum", "QuorumLost"),
+        ("group-truncate", "BySuccessor"),
+        ("group-late", "ParkedThenProposed"),
+        ("group-late", "EarlierAnswer"),
+        ("group-reads", "ReadAskedAgain"),
     ];
     for (run, name) in corners {
-        let Ok(Named::Raft(run)) = catalog::find(run) else { panic!("there is a run {run}") };
-        let corner = run.reaches.iter().find(|corner| format!("{corner:?}") == name);
-        comes_to(run.bounds, *corner.expect("the run reaches it"), Raft::right);
+        match catalog::find(run) {
+            Ok(Named::Raft(run)) => comes_to(run.bounds, named(run.reaches, name), Raft::right),
+            Ok(Named::Group(run)) => comes_to(run.bounds, named(run.reaches, name), Group::right),
+            _ => panic!("there is a run {run} with servers"),
+        }
     }
 }
 
@@ -123,15 +140,20 @@ fn corners_are_reached_on_threads() {
 fn other_rules_are_told_apart() {
     quiet_broken_claims();
     let hunt = catalog::mutant::<Raft>("Q4").expect("there is such a mutant");
-    let found = counterexample::<Raft>(hunt, STATES).expect("the mutant dies");
+    let path = counterexample::<Raft>(hunt, STATES).expect("the mutant dies").path;
     let right = Raft::hunted(&Raft::control(hunt));
-    let Err(differs) = play_by(&right, (Mutant(Bug::VoteBeforeDisk), Decided), &found.path) else {
-        panic!("a vote that leaves before it is durable was not noticed")
-    };
-    assert!(differs.contains("VoteGranted"), "{differs}");
-    let Err(differs) = play_by(&Raft::hunted(hunt), (Mutant(Bug::None), Decided), &found.path)
-    else {
-        panic!("a vote that does not leave was not noticed")
-    };
-    assert!(differs.contains("VoteGranted"), "{differs}");
+    let (rushes, waits) = (Mutant(Bug::VoteBeforeDisk), Mutant(Bug::None));
+    let sooner = play_by(&right, (rushes, Decided), &path).err();
+    let sooner = sooner.expect("a vote that leaves before it is durable is noticed");
+    assert!(sooner.contains("sent what the model has not: n1 → n0  t1 VoteGranted"), "{sooner}");
+    let later = play_by(&Raft::hunted(hunt), (waits, Decided), &path).err();
+    let later = later.expect("a vote that does not leave is noticed");
+    assert!(later.contains("have not sent n1 → n0  t1 VoteGranted"), "{later}");
+
+    let hunt = catalog::mutant::<Group>("K7").expect("there is such a mutant");
+    let path = counterexample::<Group>(hunt, STATES).expect("the mutant dies").path;
+    let right = Group::hunted(&Group::control(hunt));
+    let told = play_by(&right, (Paper, Wrong(group::Bug::LateIsRefused)), &path).err();
+    let told = told.expect("an answer that is not the model's is noticed");
+    assert!(told.contains("the threads have told"), "{told}");
 }

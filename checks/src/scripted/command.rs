@@ -124,6 +124,7 @@ fn tell<G: Scene>(
     args: &Args,
     json: bool,
 ) -> Result<ExitCode, String> {
+    system.is_playable()?;
     let played = match play(system, path) {
         Ok(played) => played,
         Err(differs) => {

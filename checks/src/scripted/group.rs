@@ -97,6 +97,8 @@ pub struct Callers {
     reads: BTreeSet<Ticket>,
     /// What was told.
     mail: BTreeSet<Letter>,
+    /// What of it was told in this step.
+    fresh: Vec<Letter>,
     /// Who was told that the command was not executed and never will be.
     refused: BTreeSet<Ticket>,
     /// Who was told a reply.
@@ -117,6 +119,14 @@ impl<W: Rules> Scene for Group<W> {
 
     fn server_bounds(&self) -> Bounds {
         self.bounds.servers
+    }
+
+    /// A snapshot that lacks the records is one of the service, which is the script's.
+    fn fault(&self) -> DiskFault {
+        match self.cluster().server(NodeId(0)).fault {
+            DiskFault::ForgetsRecords => DiskFault::None,
+            other => other,
+        }
     }
 
     fn rules(&self) -> (Paper, W) {
@@ -189,6 +199,12 @@ impl<W: Rules> Scene for Group<W> {
                 if matches!(stimulus, node::Stimulus::Copy) {
                     return Ok(None);
                 }
+                let copied = &play.state.servers.actor_states[usize::from(*id)].copy;
+                if matches!(stimulus, node::Stimulus::Compact)
+                    && copied.as_ref().is_some_and(|copy| copy.0 < play.machine(node).applied())
+                {
+                    return Err("a snapshot of less than what is applied is not played".into());
+                }
                 let came = play.happens(node, stimulus)?;
                 Ok(Some((node, came.ok_or("this script has no such step")?)))
             }
@@ -217,13 +233,22 @@ impl<W: Rules> Scene for Group<W> {
             }
             _ => return,
         };
-        play.notes.mail.insert(Letter { ticket, answer });
+        let letter = Letter { ticket, answer };
+        play.notes.mail.insert(letter.clone());
+        play.notes.fresh.push(letter);
     }
 
     fn stepped(play: &mut Play<Self>, node: NodeId) -> Result<(), String> {
         let letters = play.state.mail.iter();
         if let Some(untold) = letters.clone().find(|letter| !play.notes.mail.contains(letter)) {
             return Err(format!("the threads have not told {untold:?}"));
+        }
+        let fresh = std::mem::take(&mut play.notes.fresh);
+        let (mail, clients) = (&play.state.mail, &play.state.clients);
+        let more =
+            |letter: &&Letter| !mail.contains(letter) && play.system.matters(clients, letter);
+        if let Some(more) = fresh.iter().find(more) {
+            return Err(format!("the threads have told {more:?}, and the model has not"));
         }
         judge_tells(play);
         // A server's service is what the committed history makes of an empty store.

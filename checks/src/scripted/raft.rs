@@ -4,7 +4,7 @@ use super::play::{Moved, Play};
 use super::scene::{MachineOf, Scene};
 use model::bounds::Bounds;
 use model::cluster::{self, Action, Cluster};
-use model::node::{Node, Packet, Stimulus, Tag};
+use model::node::{DiskFault, Node, Packet, Stimulus, Tag};
 use model::raft::READS;
 use protocol::NodeId;
 use protocol::raft::Rules;
@@ -61,6 +61,10 @@ impl<R: Rules> Scene for Cluster<R> {
 
     fn server_bounds(&self) -> Bounds {
         self.bounds
+    }
+
+    fn fault(&self) -> DiskFault {
+        self.server(NodeId(0)).fault
     }
 
     fn rules(&self) -> (R, Decided) {

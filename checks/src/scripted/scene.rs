@@ -5,7 +5,7 @@ use super::actor::{Came, Machine};
 use super::play::{Moved, Play};
 use model::bounds::Bounds;
 use model::cluster;
-use model::node::{CommandOf, Node, PacketOf, Recipe};
+use model::node::{CommandOf, DiskFault, Node, PacketOf, Recipe};
 use model::system::System;
 use protocol::NodeId;
 use protocol::rsm::Outcome;
@@ -42,6 +42,20 @@ pub trait Scene: System {
 
     /// The servers' bounds.
     fn server_bounds(&self) -> Bounds;
+
+    /// What is wrong with the model's disks or restarts.
+    fn fault(&self) -> DiskFault;
+
+    /// Whether threads can have what is wrong with the model. The error says why not.
+    fn is_playable(&self) -> Result<(), String> {
+        match self.fault() {
+            DiskFault::None => Ok(()),
+            fault => Err(format!(
+                "{fault:?} is wrong with the model's disk or restart, which threads do not have: choose a mutant of \
+                 the rules"
+            )),
+        }
+    }
 
     /// The rules.
     fn rules(&self) -> (RaftOf<Self>, RsmOf<Self>);
