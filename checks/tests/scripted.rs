@@ -119,7 +119,7 @@ fn corners_are_reached_on_threads() {
         ("raft-one", "ReadConfirmed"),
         ("raft-snapshot", "SnapshotInstalled"),
         ("raft-reads", "ReadForwarded"),
-        ("raft-pre-vote", "PreVoteRefused"),
+        ("raft-pre-vote", "Elected"),
         ("raft-check-quorum", "QuorumLost"),
         ("group-truncate", "BySuccessor"),
         ("group-late", "ParkedThenProposed"),
