@@ -1,11 +1,11 @@
 //! Paths of the models, played on the product's threads.
 //!
-//! A replay of traces ([`crate::conform`]) says that what the threads did is a behaviour of the model. This is the other
-//! way: what the model can do, the threads do. A path, such as a mutant's counterexample or a witness of a corner, is
-//! taken step by step by the model and by real servers ([`quorate::raft::Server`]: core, log, snapshots, timers, each in
-//! its thread) that have the same rules. Messages arrive, timers fire, the disk finishes a write, a node crashes when
-//! the path says, and at no other time. Behind every step both must be in the same state: Raft's whole state and its
-//! queue, log, disk as a recovery finds it, timers, what was sent, what is applied.
+//! A replay of traces ([`crate::conform`]) says that what the threads did is a behaviour of the model. This is the
+//! other way: what the model can do, the threads do. A path, such as a mutant's counterexample or a witness of a
+//! corner, is taken step by step by the model and by real servers ([`quorate::raft::Server`]: core, log, snapshots,
+//! timers, each in its thread) that have the same rules. Messages arrive, timers fire, the disk finishes a write, a
+//! node crashes when the path says, and at no other time. Behind every step both must be in the same state: Raft's
+//! whole state and its queue, log, disk as a recovery finds it, timers, what was sent, what is applied.
 //!
 //! Whether a property holds of the threads is judged from what can be seen of them (`judge.rs`), and must be what the
 //! model says.

@@ -65,6 +65,8 @@ pub struct Seen<X> {
     pub memory: Lines<X>,
     /// Its log on the disk.
     pub disk: Lines<X>,
+    /// How many writes its disk has not finished.
+    pub pending: usize,
     /// Whether its core has panicked at a claim.
     pub broken: bool,
 }

@@ -265,6 +265,7 @@ impl<G: Scene> Play<G> {
             matched: raft.progress().iter().map(|peer| peer.matched).collect(),
             memory: Lines::of(raft.terms(), replica.log(), G::word_of),
             disk: Lines::of_disk(&durable, G::word_of),
+            pending: replica.pending_writes(),
             broken: actor.broken.is_some(),
         })
     }

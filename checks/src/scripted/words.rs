@@ -109,6 +109,10 @@ pub fn news<X: Clone + Eq + fmt::Debug>(before: &Seen<X>, after: &Seen<X>) -> Ve
     if before.memory != after.memory {
         lines.push(format!("{me:?}'s log is {:?} {:?}", after.memory.terms, after.memory.entries));
     }
+    if before.pending < after.pending {
+        let writes = after.pending - before.pending;
+        lines.push(format!("{me:?} asks its disk for {writes} more, {} wait", after.pending));
+    }
     if before.disk != after.disk {
         lines.push(format!("{me:?}'s disk has {:?} {:?}", after.disk.terms, after.disk.entries));
     }
