@@ -5,10 +5,12 @@ use checks::engine::{INTERRUPTED, Limits, Strategy};
 use checks::ledger::{self, Ledger};
 use checks::report::{self, Ending, Row, grouped};
 use checks::runner::{self, Settings};
-use checks::{conform, deep, labs, linearize, list, mutants, paths, settings, sim, spec, walk};
+use checks::{
+    conform, deep, explore, labs, linearize, list, mutants, paths, scripted, settings, sim, spec,
+    walk,
+};
 use clap::{Parser, Subcommand};
 use model::system::System;
-use stateright::Model;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -113,6 +115,8 @@ enum Command {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
+    /// Play a path on the product's threads: a counterexample of a mutant, or a witness of a corner.
+    Play(scripted::command::Args),
     /// Judge a recorded history: is there an order of the calls that explains every reply?
     Linearize(linearize::Args),
     /// Simulate whole groups and their clients in virtual time, under faults of every kind.
@@ -180,18 +184,18 @@ fn main() -> ExitCode {
             Ok(Named::Group(run)) => run_of::<Group>(run, &run_args, &args.common),
             Err(error) => Err(Usage(error)),
         },
-        Some(Command::Explore { name, port, mutant, settings }) => match catalog::find(&name) {
-            Ok(Named::Raft(run)) => explore::<Raft>(run, port, mutant.as_deref(), &settings),
-            Ok(Named::Kv(run)) => explore::<Kv>(run, port, mutant.as_deref(), &settings),
-            Ok(Named::Group(run)) => explore::<Group>(run, port, mutant.as_deref(), &settings),
-            Err(error) => Err(Usage(error)),
-        },
+        Some(Command::Explore { name, port, mutant, settings }) => {
+            explore::run(&name, port, mutant.as_deref(), &settings).map_err(Usage)
+        }
         Some(Command::Mutants { id }) => hunt(id.as_deref(), &args.common),
         Some(Command::Deep { name, list }) => run_deep(name.as_deref(), list, &args.common),
         Some(Command::Replay { paths }) => match paths.as_slice() {
             [file] if !conform::is_trace(file) => replay(file, &args.common),
             folders => replay_traces(folders, &args.common),
         },
+        Some(Command::Play(asked)) => {
+            scripted::command::run(&asked, args.common.json, args.common.max_states).map_err(Usage)
+        }
         Some(Command::Linearize(judged)) => {
             let memory = u64::from(args.common.max_memory) << 30;
             let verdict = linearize::run(&judged, args.common.json, memory).map_err(Usage);
@@ -355,30 +359,6 @@ fn list(common: &Common) -> Outcome {
         print_json(&list::json())?;
     } else {
         print!("{}", list::text());
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn explore<K: Kind>(run: &RunOf<K::Right>, port: u16, id: Option<&str>, set: &[String]) -> Outcome {
-    let bounds = settings::apply::<K::Right>(run.bounds, set)?;
-    let hunt = id.map(catalog::mutant::<K>).transpose()?;
-    let address = format!("127.0.0.1:{port}");
-    if let Err(error) = std::net::TcpListener::bind(&address) {
-        return Err(Usage(format!("can't listen on {address}: {error}; choose another --port")));
-    }
-    if Path::new("./ui").is_dir() {
-        eprintln!("note: the Explorer takes its pages from the folder ./ui here");
-    }
-    std::thread::spawn(|| {
-        while !INTERRUPTED.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        std::process::exit(0);
-    });
-    eprintln!("the Explorer is at http://{address}/ ; Ctrl-C ends it");
-    match hunt {
-        None => drop(K::right(bounds).checker().serve(address)),
-        Some(hunt) => drop(K::wrong(hunt, bounds).checker().serve(address)),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ use model::system::System;
 use protocol::NodeId;
 use protocol::raft::Paper;
 use serde::{Deserialize, Serialize};
+use stateright::Model;
 use stateright::actor::{ActorModelAction, Envelope, Id};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -155,28 +156,52 @@ pub struct Replayed {
     pub violated: Option<&'static str>,
 }
 
+fn no_path(file: &Path) -> impl Fn(String) -> String {
+    let file = file.display().to_string();
+    move |error| format!("{file} is no saved path: {error}")
+}
+
+fn text_of(file: &Path) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|error| format!("can't read {}: {error}", file.display()))
+}
+
+/// Of which system a path is. The error says what is wrong with the file.
+pub fn system_of(file: &Path) -> Result<String, String> {
+    let wrong = no_path(file);
+    let value: serde_json::Value =
+        serde_json::from_str(&text_of(file)?).map_err(|error| wrong(error.to_string()))?;
+    let system = value["system"].as_str().map(ToOwned::to_owned);
+    system.ok_or_else(|| wrong("it does not say of which system it is".into()))
+}
+
+fn read_saved<S: System>(file: &Path) -> Result<SavedOf<S>, String> {
+    let saved: SavedOf<S> =
+        serde_json::from_str(&text_of(file)?).map_err(|error| no_path(file)(error.to_string()))?;
+    S::validate(&saved.bounds).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(saved)
+}
+
+/// The rules, the bounds and the steps of a path: the mutant's id, if the rules were a mutant's.
+pub type Read<S> = (Option<String>, <S as System>::Bounds, Vec<<S as Model>::Action>);
+
+/// Reads a path of this system. The error says what is wrong with the file.
+pub fn read<S: System>(file: &Path) -> Result<Read<S>, String> {
+    let saved = read_saved::<S>(file)?;
+    Ok((saved.mutant, saved.bounds, saved.steps.iter().map(Step::action).collect()))
+}
+
 /// Reads a path and takes it again, with the rules it was found with. The error says what is wrong with the file.
 pub fn replay(file: &Path) -> Result<Replayed, String> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| format!("can't read {}: {error}", file.display()))?;
-    let wrong = |error: String| format!("{} is no saved path: {error}", file.display());
-    let value: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-    match value["system"].as_str() {
-        Some(<Cluster<Paper> as System>::NAME) => replay_of::<catalog::Raft>(&text, file),
-        Some(<Shop<protocol::kv::Exact> as System>::NAME) => replay_of::<catalog::Kv>(&text, file),
-        Some(<Group<protocol::rsm::Decided> as System>::NAME) => {
-            replay_of::<catalog::Group>(&text, file)
-        }
-        Some(other) => Err(wrong(format!("there is no system `{other}`"))),
-        None => Err(wrong("it does not say of which system it is".into())),
+    match system_of(file)?.as_str() {
+        <Cluster<Paper> as System>::NAME => replay_of::<catalog::Raft>(file),
+        <Shop<protocol::kv::Exact> as System>::NAME => replay_of::<catalog::Kv>(file),
+        <Group<protocol::rsm::Decided> as System>::NAME => replay_of::<catalog::Group>(file),
+        other => Err(no_path(file)(format!("there is no system `{other}`"))),
     }
 }
 
-fn replay_of<K: Kind>(text: &str, file: &Path) -> Result<Replayed, String> {
-    let saved: SavedOf<K::Right> = serde_json::from_str(text)
-        .map_err(|error| format!("{} is no saved path: {error}", file.display()))?;
-    K::Right::validate(&saved.bounds).map_err(|error| format!("{}: {error}", file.display()))?;
+fn replay_of<K: Kind>(file: &Path) -> Result<Replayed, String> {
+    let saved = read_saved::<K::Right>(file)?;
     match &saved.mutant {
         None => replay_in(&saved, &K::right(saved.bounds)),
         Some(id) => {

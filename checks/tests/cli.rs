@@ -33,7 +33,7 @@ fn bad_arguments() {
     let garbage = folder("cli").join("garbage.json");
     std::fs::write(&garbage, "{ \"name\": \"raft").expect("the build's folder can be written");
     let (missing, garbage) = (missing.to_string_lossy(), garbage.to_string_lossy());
-    let cases: [(&[&str], &str); 15] = [
+    let cases: [(&[&str], &str); 20] = [
         (&["run", "raft-one", "--pin", "--set", "max_term=1"], "own bounds"),
         (&["run", "raft-one", "--strategy", "walk", "--mutant", "E5"], "leave out"),
         (&["run", "raft-one", "--max-memory", "0"], "max-memory"),
@@ -49,6 +49,11 @@ fn bad_arguments() {
         (&["run", "raft-two", "--set", "victims=n7"], "n0 to n1"),
         (&["replay", &missing], "can't read"),
         (&["replay", &garbage], "no saved path"),
+        (&["play", &garbage], "no saved path"),
+        (&["play", "E99"], "E5"),
+        (&["play", "E6"], "choose a mutant of the rules"),
+        (&["play", "K1"], "choose a path of raft or group"),
+        (&["play", "raft-one/Moon"], "Compacted"),
     ];
     for (arguments, hint) in cases {
         let output = checks(arguments);
@@ -138,4 +143,25 @@ fn interrupted() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(code(&output), 2);
     assert!(stdout(&output).contains("not exhausted: interrupted"), "{}", stdout(&output));
+}
+
+/// A saved path is played on threads with the rules that it was found with, or with the right ones.
+#[test]
+fn a_counterexample_is_played_on_threads() {
+    let out = folder("cli-play");
+    let path = out.join("mutant-L16.json");
+    let out = out.to_string_lossy();
+    assert_eq!(code(&checks(&["mutants", "L16", "--out", &out])), 0);
+    let path = path.to_string_lossy();
+
+    let wrong = checks(&["play", &path]);
+    assert_eq!(code(&wrong), 0, "{}", stderr(&wrong));
+    assert!(stdout(&wrong).contains("violated by the threads: Committed Is Durable"));
+
+    let right = checks(&["play", &path, "--right", "--json"]);
+    assert_eq!(code(&right), 0, "{}", stderr(&right));
+    let report: serde_json::Value =
+        serde_json::from_str(&stdout(&right)).expect("--json prints JSON");
+    assert_eq!(report["violated"], serde_json::json!([]));
+    assert!(report["played"].as_u64() < report["steps"].as_u64(), "the path ends early: {report}");
 }

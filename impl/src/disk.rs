@@ -16,6 +16,9 @@ pub trait Disk {
     /// Keeps others out of the folder until it is dropped.
     type Lock;
 
+    /// Whether one sync makes durable all that waits. A script's disk finishes write by write, as the models' do.
+    const SYNCS_TOGETHER: bool = true;
+
     /// Where a file is, for people.
     fn path(&self, name: &str) -> PathBuf;
 

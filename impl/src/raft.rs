@@ -7,17 +7,20 @@
 //!
 //! A node's folder holds `wal/` (the log) and `snapshots/`. The log's record says which snapshot counts.
 
+mod clocks;
 mod core;
 mod disk;
 #[doc(hidden)]
 pub mod files;
 mod options;
 mod record;
+mod script;
 mod start;
 mod status;
 mod stream;
 mod waiting;
 
+pub use clocks::{Clocks, SystemClocks};
 pub use files::{Error as SnapshotError, snapshot_sum};
 pub use options::Options;
 pub use start::Ground;
@@ -32,9 +35,9 @@ use crate::timer::TimerThread;
 use crate::trace;
 use crate::wal::{self, Batch, GroupId, Identity};
 use protocol::log::Entry;
-use protocol::raft::{Message, Paper};
-use protocol::rsm::Decided;
+use protocol::raft::{self, Message, Paper};
 pub use protocol::rsm::Outcome;
+use protocol::rsm::{self as machine, Decided, Rsm};
 use protocol::{NodeId, SnapshotId, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -58,6 +61,12 @@ pub trait Callers<S: StateMachine>: Send + 'static {
     /// Something was applied in this round.
     fn applied(&mut self, service: &S) {
         let _ = service;
+    }
+
+    /// The round is over, and the machine is here. For tests that compare it with a model's.
+    #[doc(hidden)]
+    fn seen<R: raft::Rules, W: machine::Rules>(&mut self, machine: &Rsm<Coded<S>, R, W>) {
+        let _ = machine;
     }
 
     /// The round is over: what was told may be sent off.
@@ -115,6 +124,10 @@ enum Mail<S: StateMachine, C> {
         /// Its file's checksum.
         sum: u32,
     },
+    /// To ask for votes without a pre-vote: only scripts do.
+    Campaign,
+    /// To have a snapshot taken of what is applied: only scripts do.
+    TakeSnapshot,
     Stop,
     /// The disk has failed.
     Broken,
@@ -139,6 +152,8 @@ enum Job<S> {
 #[derive(Default)]
 struct Filled {
     batches: Vec<Batch>,
+    /// Whether each write is a batch by itself: see [`Disk::SYNCS_TOGETHER`](crate::disk::Disk::SYNCS_TOGETHER).
+    apart: bool,
     writes: usize,
     snapshot: Option<SnapshotId>,
 }
@@ -149,7 +164,8 @@ impl Filled {
         write: &Write,
         entries: impl Fn() -> I,
     ) -> Result<(), wal::Error> {
-        if self.batches.is_empty() {
+        let full = self.apart && self.batches.last().is_some_and(|batch| !batch.is_empty());
+        if self.batches.is_empty() || full {
             self.batches.push(Batch::new());
         }
         let last = self.batches.last_mut().expect("there is one");

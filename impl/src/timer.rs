@@ -133,6 +133,25 @@ impl<const N: usize, R: Rules> Timers<N, R> {
         clear(&self.slots[slot].word) != NEVER
     }
 
+    /// Whether `slot` has a deadline.
+    ///
+    /// # Panics
+    /// If there is no such slot.
+    pub fn is_set(&self, slot: usize) -> bool {
+        self.slots[slot].word.load(Ordering::Acquire) != NEVER
+    }
+
+    /// For scripts: takes the deadline of `slot` as if it were due, and gives its generation.
+    ///
+    /// # Panics
+    /// If there is no such slot.
+    pub fn fire(&self, slot: usize) -> Option<u64> {
+        match self.slots[slot].take_due::<R>(u64::MAX) {
+            Found::Due(generation) => Some(generation),
+            Found::Later(_) | Found::Nothing => None,
+        }
+    }
+
     /// Makes [`run`](Self::run) return.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Release);

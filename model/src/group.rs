@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 mod bounds;
 mod client;
+mod handed;
 mod mutants;
 mod offers;
 mod passing;
@@ -41,6 +42,7 @@ mod telling;
 
 pub use bounds::Bounds;
 pub use client::{Client, Program};
+pub use handed::Handed;
 pub use mutants::{Bug, HUNTS, Hunt, Wrong};
 pub use probes::{Corner, Corners};
 pub use record::{Record, Violation};
@@ -152,6 +154,11 @@ impl<W: Rules> Group<W> {
         Self { cluster, bounds, corners: Arc::default() }
     }
 
+    /// The servers.
+    pub const fn cluster(&self) -> &Cluster<Served<W>> {
+        &self.cluster
+    }
+
     /// When set, no further actions are offered.
     pub fn stop(&self) -> &AtomicBool {
         &self.cluster.stop
@@ -225,14 +232,17 @@ impl<W: Rules> Group<W> {
     ///
     /// RED-HEARD. Nor does the answer to a client's last call, where nobody sends again and no order is kept.
     fn drop_void(&self, state: &mut State<W>) {
+        let clients = &state.clients;
+        state.mail.retain(|letter| self.matters(clients, letter));
+    }
+
+    /// Whether an answer can still change something.
+    pub fn matters(&self, clients: &[Client], letter: &Letter) -> bool {
         let Bounds { attempts, linearizable, keep_heard, .. } = self.bounds;
         let last_matters = keep_heard || linearizable || attempts > 1;
-        let clients = &state.clients;
-        state.mail.retain(|letter| {
-            let (call, _) = call_of(letter.ticket);
-            let client = &clients[usize::from(call.0)];
-            client.is_busy() && client.call() == call && (last_matters || client.has_more())
-        });
+        let (call, _) = call_of(letter.ticket);
+        let client = &clients[usize::from(call.0)];
+        client.is_busy() && client.call() == call && (last_matters || client.has_more())
     }
 
     /// Finds the entries of the commands that were proposed.

@@ -10,7 +10,7 @@ use super::files::Files;
 use super::options::Options;
 use super::status::{Shared, Status};
 use super::waiting::{Origin, Slot, Waiting};
-use super::{Callers, Error, Filled, Job, Mail, Outcome, Request, SLOTS, What};
+use super::{Callers, Clocks, Error, Filled, Job, Mail, Outcome, Request, SLOTS, What};
 use crate::gate::Gate;
 use crate::mailbox::Mailbox;
 use crate::peer::{Received, Transport};
@@ -25,14 +25,14 @@ use protocol::rsm::{self as machine, Caller, Input, Rsm, Ticket};
 use protocol::{Index, Machine, NodeId, Write, replica};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// The commands of one proposal have about so many bytes, unless one alone has more.
 const PROPOSAL_BYTES: usize = 16 << 20;
 /// The slots of the timers: Raft's four, and these.
-const SWEEP: usize = 4;
+pub const SWEEP: usize = 4;
 const TICK: usize = 5;
-const RETRY: usize = 6;
+pub const RETRY: usize = 6;
 const STOP: usize = 7;
 /// How often those who wait are looked through for who has waited long enough.
 const SWEEP_EVERY: Duration = Duration::from_millis(50);
@@ -54,7 +54,6 @@ pub struct Core<S: StateMachine, K: Callers<S>, R, W> {
     pub recorder: Option<Recorder>,
     pub shared: Arc<Shared>,
     pub callers: K,
-    pub started: Instant,
     pub state: State<S, K::Caller>,
 }
 
@@ -94,7 +93,11 @@ pub struct State<S: StateMachine, C> {
 
 impl<S: StateMachine, C> State<S, C> {
     /// As a server starts with this machine.
-    pub fn new<R: raft::Rules, W: machine::Rules>(rsm: &Rsm<Coded<S>, R, W>, seed: u64) -> Self {
+    pub fn new<R: raft::Rules, W: machine::Rules>(
+        rsm: &Rsm<Coded<S>, R, W>,
+        seed: u64,
+        clocks: &dyn Clocks,
+    ) -> Self {
         let log = rsm.replica().log();
         let first = rsm.replica().raft().terms().base().index + 1;
         let entries = (first..=log.last()).filter_map(|index| log.get(index));
@@ -104,6 +107,7 @@ impl<S: StateMachine, C> State<S, C> {
             Entry::NoOp => None,
         });
         let last = stamps.map(|(stamp, _)| stamp).max().unwrap_or(0);
+        let now_ms = clocks.now_us() / 1000;
         Self {
             waiting: Waiting::default(),
             commands: Vec::new(),
@@ -111,7 +115,7 @@ impl<S: StateMachine, C> State<S, C> {
             stayed: Vec::new(),
             again: Vec::new(),
             generations: [0; SLOTS],
-            estimate: Estimate::new(rsm.service().clock, last, wall_ms(), 0),
+            estimate: Estimate::new(rsm.service().clock, last, clocks.wall_ms(), now_ms),
             tick_at: None,
             sweeping: false,
             log_bytes: sizes.iter().copied().map(u64::from).sum(),
@@ -143,11 +147,6 @@ fn size(entry: &Entry<crate::wal::Bytes>) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-fn wall_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, K, R, W> {
     /// Runs until it is told to stop, or can't write its trace.
     pub fn run(mut self) -> Result<(), Error> {
@@ -177,7 +176,7 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
     }
 
     fn now_us(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+        self.options.clocks.now_us()
     }
 
     fn receive(&mut self, mail: Mail<S, K::Caller>) -> bool {
@@ -218,6 +217,10 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
                 self.note(|recorder| recorder.install(from, message, sum));
                 self.step(Input::Install { from, message, state: &state });
             }
+            Mail::Campaign => {
+                self.step(Input::Replica(replica::Input::Raft(raft::Input::Campaign)))
+            }
+            Mail::TakeSnapshot => self.take_snapshot(),
             Mail::Stop => self.begin_to_stop(),
             Mail::Broken => return false,
         }

@@ -32,15 +32,18 @@ impl<S: StateMachine, C, D: Disk> DiskThread<S, C, D> {
     }
 
     fn work(&mut self) -> Result<(), Error> {
-        let mut spare = Filled::default();
+        let mut spare = Filled { apart: !D::SYNCS_TOGETHER, ..Filled::default() };
         while let Some(mut filled) = self.gate.take(std::mem::take(&mut spare)) {
             for batch in &mut filled.batches {
+                let writes = batch.len();
                 self.wal.write(batch)?;
+                if !D::SYNCS_TOGETHER {
+                    self.make_durable(writes)?;
+                }
             }
-            self.wal.sync()?;
-            // GATE-REPORT: all of it is on the disk, then it is reported, and nothing of it will be once more.
-            // A closed mailbox: the core has stopped, and nobody waits for this any more.
-            let _ = self.mail.post_always(Mail::Durable { writes: filled.writes });
+            if D::SYNCS_TOGETHER {
+                self.make_durable(filled.writes)?;
+            }
             if let Some(id) = filled.snapshot.take() {
                 let _ = self.jobs.post_always(Job::Keep(id));
             }
@@ -48,6 +51,14 @@ impl<S: StateMachine, C, D: Disk> DiskThread<S, C, D> {
             filled.batches.truncate(1);
             spare = filled;
         }
+        Ok(())
+    }
+
+    /// GATE-REPORT: all of it is on the disk, then it is reported, and nothing of it will be once more.
+    fn make_durable(&mut self, writes: usize) -> Result<(), Error> {
+        self.wal.sync()?;
+        // A closed mailbox: the core has stopped, and nobody waits for this any more.
+        let _ = self.mail.post_always(Mail::Durable { writes });
         Ok(())
     }
 }

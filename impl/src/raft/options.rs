@@ -1,8 +1,10 @@
 //! How a server of a group is set up.
 
+use super::{Clocks, SystemClocks};
 use protocol::NodeId;
 use protocol::quorum::NodeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Times and bounds of a server. All servers of a group should have the same.
@@ -32,6 +34,8 @@ pub struct Options {
     pub max_waiting_bytes: usize,
     /// The folder for this server's trace ([`crate::trace`]), if it is to be recorded.
     pub record: Option<PathBuf>,
+    /// Where it reads the time.
+    pub clocks: Arc<dyn Clocks>,
 }
 
 impl Options {
@@ -55,6 +59,7 @@ impl Options {
             max_waiting: 1 << 16,
             max_waiting_bytes: 256 << 20,
             record: None,
+            clocks: Arc::new(SystemClocks::new()),
         }
     }
 }

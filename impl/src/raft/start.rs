@@ -5,7 +5,8 @@ use super::disk::{DiskThread, SnapshotThread};
 use super::files::Files;
 use super::record::{self, Up};
 use super::{
-    Callers, Error, Filled, GROUP, Job, MAX_MAIL, Mail, Network, Options, SLOTS, Server, Shared,
+    Callers, Clocks, Error, Filled, GROUP, Job, MAX_MAIL, Mail, Network, Options, SLOTS, Server,
+    Shared,
 };
 use crate::disk::Disk;
 use crate::gate::Gate;
@@ -21,7 +22,6 @@ use protocol::rsm::{self as machine, Rsm};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
 
 /// What a server stands on. Tests put something else in its place: seeded bugs, a disk and a network that follow a
 /// script.
@@ -43,7 +43,6 @@ struct Parts<S: StateMachine, K, R, W, D: Disk> {
     options: Options,
     network: Network,
     callers: K,
-    started: Instant,
 }
 
 /// What is in the log was checked when it came; a file of another release may have other commands.
@@ -78,7 +77,6 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         D: Disk<File: Send, Lock: Send> + Send + 'static,
     {
         let Ground { rules, disk, network } = ground;
-        let started = Instant::now();
         // Eight of these and what their openings copy are less than twice the bound.
         let segment_bytes = (options.snapshot_bytes / 10).clamp(16 << 10, 64 << 20);
         let wal_options = wal::Options { segment_bytes, ..wal::Options::default() };
@@ -109,7 +107,7 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         });
         let recorder = recorder.transpose()?;
         let rsm = Rsm::new(rules, config, durable, service, first_read);
-        start_threads(Parts { wal, rsm, files, recorder, options, network, callers, started })
+        start_threads(Parts { wal, rsm, files, recorder, options, network, callers })
     }
 }
 
@@ -122,17 +120,17 @@ where
     W: machine::Rules,
     D: Disk<File: Send, Lock: Send> + Send + 'static,
 {
-    let Parts { wal, rsm, files, recorder, options, network, callers, started } = parts;
+    let Parts { wal, rsm, files, recorder, options, network, callers } = parts;
     let mail: Mailbox<Mail<S, K::Caller>> = Mailbox::new(MAX_MAIL);
-    let gate = Gate::new(Filled::default());
+    let gate = Gate::new(Filled { apart: !D::SYNCS_TOGETHER, ..Filled::default() });
     let jobs = Mailbox::new(MAX_MAIL);
     let shared = Arc::new(Shared::new(options.me));
     let peers = reach::<S, K>(network, &mail)?;
-    let timer = clock::<S, K>(started, &mail)?;
+    let timer = clock::<S, K>(&options.clocks, &mail)?;
     let timers = Arc::clone(timer.timers());
     let seed = options.me.0.into();
     let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), &seed as &u64);
-    let state = State::new(&rsm, seed);
+    let state = State::new(&rsm, seed, &*options.clocks);
     let disk = DiskThread { wal, gate: gate.clone(), mail: mail.clone(), jobs: jobs.clone() };
     let snapshots = SnapshotThread { files: files.clone(), jobs: jobs.clone(), mail: mail.clone() };
     let core = Core {
@@ -147,7 +145,6 @@ where
         recorder,
         shared: Arc::clone(&shared),
         callers,
-        started,
         state,
     };
     let spawn = |name: &str, run: Box<dyn FnOnce() -> Result<(), Error> + Send>| {
@@ -196,11 +193,12 @@ fn reach<S: StateMachine, K: Callers<S>>(
 
 /// The thread that fires timers.
 fn clock<S: StateMachine, K: Callers<S>>(
-    started: Instant,
+    clocks: &Arc<dyn Clocks>,
     mail: &Post<S, K>,
 ) -> Result<TimerThread<SLOTS>, Error> {
     let post = mail.clone();
-    let now = move || u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let clocks = Arc::clone(clocks);
+    let now = move || clocks.now_us();
     let fire = move |slot, generation| {
         // The core is gone: nothing is to be done at any time.
         let _ = post.post_always(Mail::Timer { slot, generation });

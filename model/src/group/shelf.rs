@@ -110,6 +110,11 @@ impl Shelf {
         shelf
     }
 
+    /// The store.
+    pub const fn store(&self) -> &Store<Exact> {
+        &self.store
+    }
+
     /// Whether a call has changed something.
     pub fn has_executed(&self, call: Call) -> bool {
         self.executed.contains(&call)

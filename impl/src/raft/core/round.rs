@@ -3,7 +3,6 @@
 
 use super::{
     Core, LONGEST_TICK_MS, Origin, Outcome, SWEEP, SWEEP_EVERY, Slot, State, Status, TICK, What,
-    wall_ms,
 };
 use crate::raft::{Callers, Job, Request};
 use crate::rsm::{Coded, StateMachine};
@@ -30,6 +29,7 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
             self.state.shown = self.rsm.applied();
             self.callers.applied(&self.rsm.service().service);
         }
+        self.callers.seen(&self.rsm);
         self.callers.flush();
         self.publish();
     }
@@ -87,7 +87,7 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
     fn keep_clock(&mut self) -> u64 {
         let (leads, clock) = (self.rsm.replica().raft().leads(), self.rsm.service().clock);
         let now_ms = self.now_us() / 1000;
-        self.state.estimate.keep(leads, clock, wall_ms(), now_ms);
+        self.state.estimate.keep(leads, clock, self.options.clocks.wall_ms(), now_ms);
         now_ms
     }
 
@@ -105,11 +105,17 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
 
     /// Has a snapshot taken when the log has become too long.
     fn look_after_log(&mut self) {
+        let most = self.options.snapshot_bytes.max(self.state.no_snapshot_below);
+        if self.state.log_bytes > most {
+            self.take_snapshot();
+        }
+    }
+
+    /// Has a snapshot taken of what is applied, unless that is under way or there is one.
+    pub(super) fn take_snapshot(&mut self) {
         let applied = self.rsm.applied();
         let terms = self.rsm.replica().raft().terms();
-        let most = self.options.snapshot_bytes.max(self.state.no_snapshot_below);
-        let long = self.state.log_bytes > most;
-        if !long || self.state.snapshotting || applied == terms.base().index {
+        if self.state.snapshotting || applied == terms.base().index {
             return;
         }
         let id = terms.snapshot_at(applied).expect("what is applied is in the log");
