@@ -117,7 +117,7 @@ enum Command {
     Linearize(linearize::Args),
     /// Simulate whole groups and their clients in virtual time, under faults of every kind.
     Sim(sim::command::Args),
-    /// The labs' scenarios, in virtual time.
+    /// The labs' scenarios.
     Labs(labs::command::Args),
     /// Real servers under real faults: kill -9, SIGSTOP, partitions, bad disks; every history is judged.
     #[cfg(unix)]
@@ -202,8 +202,7 @@ fn main() -> ExitCode {
             sim::command::run(&asked, args.common.json, threads).map_err(Usage)
         }
         Some(Command::Labs(asked)) => {
-            let threads = shared(&args.common, Strategy::Dfs, false, usize::MAX).threads;
-            labs::command::run(&asked, args.common.json, threads).map_err(Usage)
+            labs::command::run(&asked, args.common.json, args.common.threads).map_err(Usage)
         }
         #[cfg(unix)]
         Some(Command::Chaos(run)) => {

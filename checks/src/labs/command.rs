@@ -1,11 +1,13 @@
 //! `checks labs`: what a person types, and what is printed.
 
 use super::catalog::{self, Scenario};
+use super::record::{self, Kept};
 use super::report;
-use super::round::{Report, simulate};
+use super::round::{Report, Setting, on_threads, simulate_in};
 use crate::engine::INTERRUPTED;
 use crate::sim::command::{print_json, range};
 use crate::sim::kit::{Kit, Right, Wrong};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,9 +25,23 @@ pub struct Args {
     /// So many rounds of each scenario, with the seeds 1, 2, 3 and so on.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub rounds: u64,
-    /// In virtual time. So far there is no other.
+    /// In virtual time, as it is unless told otherwise.
     #[arg(long = "virtual")]
     pub in_virtual_time: bool,
+    /// On real threads, in real time.
+    #[arg(long, conflicts_with = "in_virtual_time")]
+    pub real: bool,
+    /// On a network that also does what the labs' never does: messages come twice or seconds late, and ways are cut in
+    /// one direction.
+    #[arg(long)]
+    pub harsh: bool,
+    /// Add the rounds to a record, and go on behind those that it has, until it has as many as --rounds says. Without a
+    /// FILE: the one that is committed.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["seeds", "mutant"])]
+    pub record: Option<Option<PathBuf>>,
+    /// How many rounds the record has.
+    #[arg(long)]
+    pub totals: bool,
     /// List the scenarios.
     #[arg(long)]
     pub list: bool,
@@ -34,15 +50,44 @@ pub struct Args {
     pub mutant: Option<String>,
 }
 
+impl Args {
+    const fn setting(&self) -> Setting {
+        Setting { real: self.real, harsh: self.harsh }
+    }
+
+    /// In real time a scenario does not like company.
+    fn threads(&self, asked: Option<u16>) -> usize {
+        let usual = || match self.real {
+            true => 1,
+            false => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        asked.map_or_else(usual, usize::from)
+    }
+}
+
 /// Runs what was asked for. The exit code: 0 fine, 1 a scenario has failed, 2 interrupted.
 ///
 /// # Errors
 /// Bad arguments.
-pub fn run(args: &Args, as_json: bool, threads: usize) -> Result<ExitCode, String> {
+pub fn run(args: &Args, as_json: bool, threads: Option<u16>) -> Result<ExitCode, String> {
     let scenarios = catalog::filtered(args.filter.as_deref())?;
+    let threads = args.threads(threads);
     if args.list {
         print!("{}", report::list(&scenarios));
         return Ok(ExitCode::SUCCESS);
+    }
+    if args.totals {
+        let runs = record::read(&record::path(args.record.as_ref().and_then(Option::as_deref)))?;
+        match as_json {
+            true => print_json(&record::counts(&runs, &scenarios))?,
+            false => print!("{}", record::table(&runs, &scenarios)),
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(file) = &args.record {
+        let mut kept =
+            Kept::open(record::path(file.as_deref()), &scenarios, args.setting(), args.rounds)?;
+        return recorded(&mut kept, &scenarios, args, as_json, threads);
     }
     match &args.mutant {
         None => rounds(Right, &scenarios, args, as_json, threads),
@@ -62,63 +107,176 @@ fn rounds<T: Kit + Sync>(
 ) -> Result<ExitCode, String> {
     let (first, end) = args.seeds.unwrap_or((1, args.rounds + 1));
     let begun = Instant::now();
-    let reports = many(kit, scenarios, first..end, threads);
+    let play = player(kit, args.setting(), scenarios)?;
+    let reports = many_of(&play, scenarios, first..end, threads);
     if as_json {
         print_json(&reports)?;
     } else {
         print!("{}", report::text(&reports));
     }
-    let (wall, virtual_us) = (begun.elapsed().as_secs_f64(), reports.iter().map(|all| all.us));
-    let seconds = virtual_us.sum::<u64>() as f64 / 1e6;
-    eprintln!("{wall:.1} s: {:.0} times as fast as time", seconds / wall);
-    let failed = |report: &&Report| report.failure.is_some();
-    for report in reports.iter().filter(failed) {
+    tell(&reports, begun, args);
+    let whole = reports.len() as u64 == (end - first) * scenarios.len() as u64;
+    Ok(code(reports.iter().any(|report| report.failure.is_some()), whole))
+}
+
+/// Plays until the record has what was asked for, and adds as it goes.
+fn recorded(
+    kept: &mut Kept,
+    scenarios: &[&'static Scenario],
+    args: &Args,
+    as_json: bool,
+    threads: usize,
+) -> Result<ExitCode, String> {
+    let begun = Instant::now();
+    let play = player(Right, args.setting(), scenarios)?;
+    let (seeds, mut told) = (kept.seeds(), Vec::new());
+    let count = scenarios.len();
+    let jobs = (seeds.end - seeds.start) as usize * count;
+    // Seed by seed, so that what was done when it is interrupted are whole rounds.
+    let job = |place: usize| (scenarios[place % count], seeds.start + (place / count) as u64);
+    let mut trouble = None;
+    each(&play, job, jobs, threads, |report| {
+        if report.failure.is_some() {
+            told.push(report.clone());
+        }
+        if let Err(text) = kept.add(&report, begun.elapsed()) {
+            trouble = Some(text);
+            INTERRUPTED.store(true, Ordering::Relaxed);
+        }
+    });
+    if let Some(text) = trouble {
+        return Err(text);
+    }
+    match as_json {
+        true => print_json(kept.run())?,
+        false => println!("{}", kept.run().line()),
+    }
+    tell(&told, begun, args);
+    Ok(code(!told.is_empty(), kept.is_done()))
+}
+
+const fn one_of(failed: bool, whole: bool) -> u8 {
+    match (failed, whole) {
+        (true, _) => 1,
+        (false, true) => 0,
+        (false, false) => 2,
+    }
+}
+
+fn code(failed: bool, whole: bool) -> ExitCode {
+    ExitCode::from(one_of(failed, whole))
+}
+
+/// What is not for standard output: how fast it was, and what has failed.
+fn tell(reports: &[Report], begun: Instant, args: &Args) {
+    let wall = begun.elapsed().as_secs_f64();
+    let seconds = reports.iter().map(|all| all.us).sum::<u64>() as f64 / 1e6;
+    match args.real || args.record.is_some() {
+        true => eprintln!("{wall:.1} s"),
+        false => eprintln!("{wall:.1} s: {:.0} times as fast as time", seconds / wall),
+    }
+    for report in reports {
         let Some((us, text)) = &report.failure else { continue };
         let (name, seed) = (report.scenario, report.seed);
         eprintln!("\n{name} failed (seed {seed}) after {:.3} s: {text}", *us as f64 / 1e6);
         eprintln!("replay: {}", replay(report, args.mutant.as_deref()));
     }
-    let whole = reports.len() as u64 == (end - first) * scenarios.len() as u64;
-    Ok(match (reports.iter().any(|report| failed(&report)), whole) {
-        (true, _) => ExitCode::from(1),
-        (false, true) => ExitCode::SUCCESS,
-        (false, false) => ExitCode::from(2),
-    })
 }
 
 /// The command that does it again.
 pub fn replay(report: &Report, mutant: Option<&str>) -> String {
     let (name, seed) = (report.scenario, report.seed);
     let mutant = mutant.map(|id| format!(" --mutant {id}")).unwrap_or_default();
+    let real = if report.setting.real { " --real" } else { "" };
+    let harsh = if report.setting.harsh { " --harsh" } else { "" };
     let seeds = format!("{seed}..{}", seed + 1);
-    format!("cargo run --release -p checks -- labs --filter {name} --seeds {seeds}{mutant}")
+    format!(
+        "cargo run --release -p checks -- labs --filter {name} --seeds {seeds}{real}{harsh}{mutant}"
+    )
 }
 
-/// Runs scenarios with some seeds on several threads, each round in one. The reports stand in the order of the
-/// scenarios and then of the seeds, however many threads there are. Interrupted, those that were finished.
+/// What plays a scenario with a seed.
+type Player = Box<dyn Fn(&'static Scenario, u64) -> Report + Sync>;
+
+/// Plays scenarios in a setting.
+///
+/// # Errors
+/// If one of them can't be played there.
+fn player<T: Kit + Sync>(
+    kit: T,
+    setting: Setting,
+    scenarios: &[&'static Scenario],
+) -> Result<Player, String> {
+    if !setting.real {
+        return Ok(Box::new(move |scenario, seed| simulate_in(setting, kit, scenario, seed)));
+    }
+    let missing: Vec<_> =
+        scenarios.iter().filter(|all| !all.has_threads()).map(|all| all.name).collect();
+    if !missing.is_empty() {
+        let names = missing.join(", ");
+        return Err(format!("these can't be played on real threads: {names}; see --filter"));
+    }
+    Ok(Box::new(move |scenario, seed| on_threads(setting, kit, scenario, seed)))
+}
+
+/// Runs scenarios with some seeds on several threads, in virtual time. See [`many_of`].
 pub fn many<T: Kit + Sync>(
     kit: T,
     scenarios: &[&'static Scenario],
     seeds: std::ops::Range<u64>,
     threads: usize,
 ) -> Vec<Report> {
+    let setting = Setting::default();
+    many_of(
+        &|scenario: &'static Scenario, seed| simulate_in(setting, kit, scenario, seed),
+        scenarios,
+        seeds,
+        threads,
+    )
+}
+
+/// Runs scenarios with some seeds on several threads, each round in one. The reports stand in the order of the
+/// scenarios and then of the seeds, however many threads there are. Interrupted, those that were finished.
+fn many_of(
+    play: &(impl Fn(&'static Scenario, u64) -> Report + Sync),
+    scenarios: &[&'static Scenario],
+    seeds: std::ops::Range<u64>,
+    threads: usize,
+) -> Vec<Report> {
     let count = (seeds.end - seeds.start) as usize;
-    let next = AtomicUsize::new(0);
-    let reports = Mutex::new(Vec::new());
+    let job = |place: usize| (scenarios[place / count], seeds.start + (place % count) as u64);
+    let mut reports = Vec::new();
+    each(play, job, scenarios.len() * count, threads, |report| reports.push(report));
+    let place = |report: &Report| {
+        (scenarios.iter().position(|all| all.name == report.scenario), report.seed)
+    };
+    reports.sort_by_key(place);
+    reports
+}
+
+/// Plays so many jobs on several threads, and gives each report away as soon as it is there.
+fn each(
+    play: &(impl Fn(&'static Scenario, u64) -> Report + Sync),
+    job: impl Fn(usize) -> (&'static Scenario, u64) + Sync,
+    jobs: usize,
+    threads: usize,
+    take: impl FnMut(Report) + Send,
+) {
+    let (next, take) = (AtomicUsize::new(0), Mutex::new(take));
     std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             scope.spawn(|| {
                 while !INTERRUPTED.load(Ordering::Relaxed) {
                     let place = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(scenario) = scenarios.get(place / count) else { break };
-                    let report = simulate(kit, scenario, seeds.start + (place % count) as u64);
-                    let mut reports = reports.lock().expect("a round's panics are caught");
-                    reports.push((place, report));
+                    if place >= jobs {
+                        break;
+                    }
+                    let (scenario, seed) = job(place);
+                    let report = play(scenario, seed);
+                    let mut take = take.lock().expect("a round's panics are caught");
+                    take(report);
                 }
             });
         }
     });
-    let mut reports = reports.into_inner().expect("a round's panics are caught");
-    reports.sort_by_key(|(place, _)| *place);
-    reports.into_iter().map(|(_, report)| report).collect()
 }

@@ -6,6 +6,7 @@
 
 use super::bed::{Bed, Command, Number, Proposed, State};
 use super::checker::Checker;
+use super::harsh::{Harsh, Level};
 use super::one::One;
 use crate::sim::random::Random;
 use linear::kv::History;
@@ -69,6 +70,8 @@ pub struct Lab {
     /// What clients of the store have called and were told.
     pub history: History,
     commands: u64,
+    /// How harsh the network is, unless the scenario holds that off.
+    harsh: Option<Level>,
 }
 
 impl Lab {
@@ -84,7 +87,35 @@ impl Lab {
             limits: Vec::new(),
             history: History::new(),
             commands: 0,
+            harsh: None,
         }
+    }
+
+    /// Makes the network as harsh as that, until [`Lab::calm`].
+    ///
+    /// # Errors
+    /// If this bed can't.
+    pub fn make_harsh(&mut self, level: Level) -> Outcome {
+        self.harsh = Some(level);
+        let can = self.roughen();
+        self.require(can, || "the network of this bed can't be made harsh".into())
+    }
+
+    /// Whether the network is harsher than the labs'.
+    pub const fn is_harsh(&self) -> bool {
+        self.harsh.is_some()
+    }
+
+    /// The network is harsh again, if this is played on such a one. Whether it could be made so.
+    pub fn roughen(&mut self) -> bool {
+        let Some(level) = self.harsh else { return true };
+        let seed = self.random.next();
+        self.bed.set_harsh(Some(Harsh::new(level, self.bed.now(), seed)))
+    }
+
+    /// From now on the network is what the labs know, for what comes now must make progress.
+    pub fn calm(&mut self) {
+        self.bed.set_harsh(None);
     }
 
     pub(super) fn bed_mut(&mut self) -> &mut dyn Bed {
@@ -249,6 +280,9 @@ impl Lab {
 
     /// Whether requests and replies always arrive at once.
     pub fn set_reliable(&mut self, reliable: bool) {
+        if reliable {
+            self.calm();
+        }
         self.bed.set_reliable(reliable);
     }
 

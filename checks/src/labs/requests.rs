@@ -1,7 +1,7 @@
 //! Requests from outside to simulated servers, over the labs' network: they fail as the labs' calls do.
 
 use super::bed::{Answered, Ticket};
-use super::wire::{LOSS, Shared};
+use super::wire::Shared;
 use crate::sim::env::Env;
 use crate::sim::event::{Event, Mail, Sending};
 use protocol::NodeId;
@@ -48,7 +48,18 @@ impl Requests {
         let copy = env.copy();
         let call = *self.calls.entry(call).or_insert_with(|| env.judge.begins());
         env.judge.sends(copy, call);
-        let us = wire.borrow_mut().takes_outside(&mut env.random);
+        let us = wire.borrow_mut().takes_outside(to, env.now, &mut env.random);
+        let exactly_once = request.command.once.is_some() || !request.command.op.writes();
+        if let Some(us) = us
+            && exactly_once
+            && let Some(later) = wire.borrow_mut().copy_after()
+        {
+            let copy = env.copy();
+            env.judge.sends(copy, call);
+            let request = request.clone();
+            let sending = Sending { client: NOBODY, copy, request, passes: false };
+            env.after(us + later, Event::Arrives(to, Mail::Request(sending)));
+        }
         self.fates.push(match us {
             None => Fate::Fails(env.now),
             Some(_) if !env.runs(to) => Fate::Fails(env.now + env.random.between(0, DEAD_US)),
@@ -62,20 +73,12 @@ impl Requests {
     }
 
     /// An answer has arrived, unless it is lost. None: the server does not know.
-    pub fn answer(
-        &mut self,
-        ticket: Ticket,
-        answer: Option<Answer>,
-        reliable: bool,
-        env: &mut Env,
-    ) {
-        let lost = !reliable && env.random.chance(LOSS);
+    pub fn answer(&mut self, ticket: Ticket, answer: Option<Answer>, wire: &Shared, env: &mut Env) {
         let Some(fate) = self.fates.get_mut(ticket) else { return };
-        if !matches!(fate, Fate::Open(..)) {
-            return;
-        }
+        let Fate::Open(from, _) = *fate else { return };
+        let arrives = wire.borrow_mut().answers_outside(from, env.now, &mut env.random);
         *fate = Fate::Answered(match answer {
-            _ if lost => Answered::Failed,
+            _ if !arrives => Answered::Failed,
             None => Answered::Unknown,
             Some(Answer::Reply(reply)) => Answered::Reply(reply),
             Some(Answer::NotExecuted { leader }) => {

@@ -1,18 +1,51 @@
 //! One round of a scenario, from a seed to what it came to.
 
+use super::bed::Bed;
 use super::catalog::Scenario;
-use super::lab::{Failure, Lab, Limit};
+use super::catalog::Service;
+use super::harsh::Level;
+use super::lab::{Failure, Lab, Limit, Outcome};
 use super::simulated::Simulated;
+use super::single::{Here, Single, There};
 use crate::sim::claims;
 use crate::sim::kit::Kit;
 use crate::sim::random::sum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Where scenarios are played, and on what network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Setting {
+    /// On real threads, or in virtual time.
+    pub real: bool,
+    /// On a network that does what the labs' never does.
+    pub harsh: bool,
+}
+
+impl Setting {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self { real: false, harsh: false },
+        Self { real: true, harsh: false },
+        Self { real: false, harsh: true },
+        Self { real: true, harsh: true },
+    ];
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.real { "threads" } else { "virtual" })?;
+        f.write_str(if self.harsh { ", harsh" } else { "" })
+    }
+}
 
 /// What a round came to. It holds nothing of the wall clock.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Report {
     /// The scenario.
     pub scenario: &'static str,
+    /// Where it was played.
+    pub setting: Setting,
     /// Its seed.
     pub seed: u64,
     /// How long it took in its own time, in microseconds.
@@ -31,19 +64,54 @@ pub struct Report {
     pub failure: Option<(u64, String)>,
 }
 
-/// Runs a scenario in virtual time.
+/// One seed, and many different ones of it.
+fn seed_of_all(scenario: &Scenario, seed: u64) -> u64 {
+    sum(&(scenario.name, seed))
+}
+
+/// Runs a scenario in virtual time, on the labs' network.
 pub fn simulate<T: Kit>(kit: T, scenario: &Scenario, seed: u64) -> Report {
+    simulate_in(Setting::default(), kit, scenario, seed)
+}
+
+/// Runs a scenario in virtual time.
+pub fn simulate_in<T: Kit>(setting: Setting, kit: T, scenario: &Scenario, seed: u64) -> Report {
+    let from = seed_of_all(scenario, seed);
+    let bed: Box<dyn Bed> = match scenario.serves {
+        Service::Single => Box::new(Single::new(Here::new(kit.kv()), scenario.reliable, from)),
+        Service::Log { .. } | Service::Store { .. } => {
+            Box::new(Simulated::new(kit, scenario, from))
+        }
+    };
+    play(setting, bed, scenario, seed)
+}
+
+/// Runs a scenario in real time, its servers in threads of their own. It must be one that [`Scenario::has_threads`].
+pub fn on_threads<T: Kit>(setting: Setting, kit: T, scenario: &Scenario, seed: u64) -> Report {
+    assert!(scenario.has_threads(), "{} can't be played on threads", scenario.name);
+    let from = seed_of_all(scenario, seed);
+    let bed = Single::new(There::new(kit.kv()), scenario.reliable, from);
+    play(setting, Box::new(bed), scenario, seed)
+}
+
+/// Runs a scenario on a bed.
+pub fn play(setting: Setting, bed: Box<dyn Bed>, scenario: &Scenario, seed: u64) -> Report {
     let name = scenario.name;
-    let seed_of_all = sum(&(name, seed));
-    let bed = Simulated::new(kit, scenario, seed_of_all);
-    let mut lab = Lab::new(Box::new(bed), seed_of_all);
+    let mut lab = Lab::new(bed, seed_of_all(scenario, seed));
+    let begin = |lab: &mut Lab| -> Outcome {
+        match scenario.harsh() {
+            Level::Copies | Level::Spells if setting.harsh => lab.make_harsh(scenario.harsh()),
+            _ => Ok(()),
+        }
+    };
     // A claim outside of a server's step, such as one of this program's own.
-    let ended = claims::caught(|| scenario.play(&mut lab));
+    let ended = claims::caught(|| begin(&mut lab).and_then(|()| scenario.play(&mut lab)));
     let ended = ended.unwrap_or_else(|text| Err(lab.failure(text)));
     let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let bed = lab.bed();
     Report {
         scenario: name,
+        setting,
         seed,
         us: micros(bed.now()),
         requests: bed.requests(),

@@ -16,6 +16,7 @@
 //! - **Bytes** are those of the product's frames (`impl/src/peer/frame.rs`): nine in front, entries, the message with
 //!   its numbers in groups of seven bits, one behind.
 
+use super::harsh::{Fate, Harsh, OUTSIDE};
 use crate::sim::event::{Command, Packet};
 use crate::sim::net::Carrier;
 use crate::sim::random::Random;
@@ -30,7 +31,7 @@ const USUAL_US: (u64, u64) = (60, 200);
 /// Losses of an unreliable network, of a million.
 pub const LOSS: u32 = 100_000;
 /// A request of an unreliable network takes up to so many milliseconds.
-const DELAY_MS: u64 = 26;
+pub const DELAY_MS: u64 = 26;
 /// Replies that are held, of a million.
 const HELD: u32 = 666_667;
 
@@ -43,6 +44,8 @@ pub struct Wire {
     pub reliable: bool,
     /// Whether most replies are held for long.
     pub reordering: bool,
+    /// What the labs' network never does.
+    pub harsh: Option<Harsh>,
     /// Requests that arrived, by server.
     pub arrived: Vec<u64>,
     /// Requests that were sent.
@@ -62,6 +65,7 @@ impl Wire {
             open: vec![true; servers * servers],
             reliable: true,
             reordering: false,
+            harsh: None,
             arrived: vec![0; servers],
             requests: 0,
             bytes: 0,
@@ -79,14 +83,35 @@ impl Wire {
     }
 
     /// How long a request from outside takes, in microseconds; None: it is lost.
-    pub fn takes_outside(&mut self, random: &mut Random) -> Option<u64> {
+    pub fn takes_outside(&mut self, to: NodeId, now: u64, random: &mut Random) -> Option<u64> {
         self.requests += 1;
         let usual = random.between(USUAL_US.0, USUAL_US.1);
+        let usual = usual + self.held(now, (OUTSIDE, to.0))?;
         match self.reliable {
             true => Some(usual),
             false if random.chance(LOSS) => None,
             false => Some(usual + random.between(0, DELAY_MS) * 1000),
         }
+    }
+
+    /// Whether the answer to a request from outside gets there.
+    pub fn answers_outside(&mut self, from: NodeId, now: u64, random: &mut Random) -> bool {
+        let lost = !self.reliable && random.chance(LOSS);
+        !lost && self.held(now, (from.0, OUTSIDE)).is_some()
+    }
+
+    /// How long the harsh network holds a message, in microseconds; None: it loses it.
+    fn held(&mut self, now: u64, way: (u8, u8)) -> Option<u64> {
+        match self.harsh.as_mut().map(|harsh| harsh.fate(now, way)) {
+            None | Some(Fate::Passes) => Some(0),
+            Some(Fate::Late(us)) => Some(us),
+            Some(Fate::Lost) => None,
+        }
+    }
+
+    /// How much later a copy of a message comes, if there is one, in microseconds.
+    pub fn copy_after(&mut self) -> Option<u64> {
+        self.harsh.as_mut()?.copy_after()
     }
 
     fn is_open(&self, packet: &Packet) -> bool {
@@ -99,7 +124,7 @@ impl Wire {
 pub struct End(pub Shared);
 
 impl Carrier for End {
-    fn carries(&mut self, packet: &Packet, random: &mut Random) -> Option<u64> {
+    fn carries(&mut self, packet: &Packet, now: u64, random: &mut Random) -> Option<u64> {
         let mut wire = self.0.borrow_mut();
         let usual = random.between(USUAL_US.0, USUAL_US.1);
         let request = packet.message.body.is_request();
@@ -110,6 +135,7 @@ impl Carrier for End {
         if !wire.is_open(packet) || !wire.reliable && random.chance(LOSS) {
             return None;
         }
+        let usual = usual + wire.held(now, (packet.from.0, packet.to.0))?;
         if request && !wire.reliable {
             return Some(usual + random.between(0, DELAY_MS) * 1000);
         }
@@ -118,6 +144,10 @@ impl Carrier for End {
             return Some((200 + random.below(more + 1)) * 1000);
         }
         Some(usual)
+    }
+
+    fn carries_again(&mut self) -> Option<u64> {
+        self.0.borrow_mut().copy_after()
     }
 
     fn lets_in(&mut self, packet: &Packet) -> bool {
