@@ -92,7 +92,7 @@ fn load(folder: &Path, bytes: &[u8]) -> Option<Coded<Kv>> {
     std::fs::remove_file(&path).expect("it is there");
     let shown = loaded.as_ref().err().map(ToString::to_string);
     assert!(shown.is_none_or(|shown| shown.contains("snapshot")), "an error names the file");
-    loaded.ok()
+    Some(loaded.ok()?.0)
 }
 
 /// The file of a state, as this build writes it.

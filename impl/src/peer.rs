@@ -33,6 +33,7 @@ mod listen;
 mod options;
 mod snapshot;
 mod stats;
+mod transport;
 
 pub use error::Error;
 pub use frame::Malformed;
@@ -41,6 +42,7 @@ pub use link::Traffic;
 pub use options::{Limits, Options, bind};
 pub use snapshot::Progress;
 pub use stats::{PeerStats, Stats};
+pub use transport::Transport;
 
 use crate::sync::{Mutex, Parker, Unparker};
 use error::Trouble;
@@ -121,6 +123,12 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// For a transport without connections: `number` is the peer's, and names one of its calls in one of its lives.
+    #[doc(hidden)]
+    pub const fn of(connection: u64, number: u64) -> Self {
+        Self { connection, number }
+    }
+
     /// The peer's number for it.
     pub const fn number(self) -> u64 {
         self.number

@@ -13,36 +13,32 @@ mod disk;
 pub mod files;
 mod options;
 mod record;
+mod start;
 mod status;
 mod stream;
 mod waiting;
 
 pub use files::{Error as SnapshotError, snapshot_sum};
 pub use options::Options;
+pub use start::Ground;
 pub use status::{Shared, Status};
 pub use stream::{Applied, ApplyStream, Number, Raft};
 
 use crate::disk::Folder;
-use crate::gate::Gate;
 use crate::mailbox::{Mailbox, Refused};
-use crate::peer::{self, Peers, Received};
+use crate::peer::{self, Received, Transport};
 use crate::rsm::{Coded, StateMachine};
 use crate::timer::TimerThread;
-use crate::trace::{self, Recorder};
-use crate::wal::{self, Batch, GroupId, Identity, Wal};
-use core::{Core, State};
-use disk::{DiskThread, SnapshotThread};
-use files::Files;
-use protocol::log::{Durable, Entry};
-use protocol::raft::{Config, Message, Paper};
+use crate::trace;
+use crate::wal::{self, Batch, GroupId, Identity};
+use protocol::log::Entry;
+use protocol::raft::{Message, Paper};
+use protocol::rsm::Decided;
 pub use protocol::rsm::Outcome;
-use protocol::rsm::{Decided, Rsm};
 use protocol::{NodeId, SnapshotId, Write};
-use record::Up;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::thread::JoinHandle;
 
 /// The only group of a node, for now.
 const GROUP: GroupId = GroupId(0);
@@ -248,9 +244,22 @@ impl<S: StateMachine, C: Send + 'static> Handle<S, C> {
 }
 
 /// How a server reaches the others.
-pub struct Network {
-    /// See [`peer::Options`]; the identity, the server's number and the folder are put in here.
-    pub options: peer::Options,
+pub enum Network {
+    /// There are none.
+    Alone,
+    /// By connections.
+    Tcp(peer::Options),
+    /// By something else, such as a script. It is given where to put what comes, which may be done from any thread.
+    Other(Box<dyn FnOnce(Sink) -> Box<dyn Transport>>),
+}
+
+/// Where a transport puts what comes.
+pub type Sink = Box<dyn Fn(Received) + Send + Sync>;
+
+impl From<Option<peer::Options>> for Network {
+    fn from(options: Option<peer::Options>) -> Self {
+        options.map_or(Self::Alone, Self::Tcp)
+    }
 }
 
 impl<S: StateMachine, K: Callers<S>> Server<S, K> {
@@ -263,47 +272,17 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         folder: &Path,
         identity: Identity,
         options: Options,
-        network: Option<peer::Options>,
+        network: impl Into<Network>,
         empty: S,
         callers: K,
     ) -> Result<Self, Error> {
-        let started = Instant::now();
-        // Eight of these and what their openings copy are less than twice the bound.
-        let segment_bytes = (options.snapshot_bytes / 10).clamp(16 << 10, 64 << 20);
-        let wal_options = wal::Options { segment_bytes, ..wal::Options::default() };
-        let folder_of = |name: &str| folder.join(name);
-        let disk = Folder::new(folder_of("wal")).map_err(|error| Error::Folder {
-            path: folder_of("wal").display().to_string(),
+        let wal = folder.join("wal");
+        let disk = Folder::new(&wal).map_err(|error| Error::Folder {
+            path: wal.display().to_string(),
             error: error.into(),
         })?;
-        let (wal, recovered) = Wal::open(disk, wal::Sound, identity, wal_options)?;
-        if let Some(cut) = &recovered.cut {
-            tracing::warn!(?cut, "a torn tail was cut off the log: writes that nobody was told of");
-        }
-        let first_read = wal.generations().last().unwrap_or(0) << 32;
-        let durable = recovered.groups.get(&GROUP).map(|group| group.durable.clone());
-        let durable = durable.unwrap_or_default();
-        check_commands::<S>(&durable)?;
-        let files = Files::new(&folder_of("snapshots"))?;
-        let id = durable.snapshot();
-        let (service, sum) = match id.last.index {
-            0 => (Coded::new(empty), None),
-            _ => files.load(id).map(|(state, sum)| (state, Some(sum)))?,
-        };
-        files.keep_only(id)?;
-        let config = Config {
-            me: options.me,
-            voters: options.voters,
-            max_batch: options.max_batch,
-            window: options.window,
-        };
-        let recorder = options.record.as_deref().map(|folder| {
-            let up = Up { config, first_read, sum, durable: &durable, service: &service };
-            record::begin(folder, identity, &up)
-        });
-        let recorder = recorder.transpose()?;
-        let rsm = Rsm::new((Paper, Decided), config, durable, service, first_read);
-        Self::start_threads(Parts { wal, rsm, files, recorder, options, network, callers, started })
+        let ground = Ground { rules: (Paper, Decided), disk, network: network.into() };
+        Self::start_on(ground, folder, identity, options, empty, callers)
     }
 }
 
@@ -314,102 +293,7 @@ impl<S: StateMachine, K: Callers<S>> Drop for Server<S, K> {
     }
 }
 
-/// What was recovered and what threads are made of.
-struct Parts<S: StateMachine, K> {
-    wal: Wal<Folder>,
-    rsm: Rsm<Coded<S>>,
-    files: Files,
-    recorder: Option<Recorder>,
-    options: Options,
-    network: Option<peer::Options>,
-    callers: K,
-    started: Instant,
-}
-
-/// What is in the log was checked when it came; a file of another release may have other commands.
-fn check_commands<S: StateMachine>(durable: &Durable<wal::Bytes>) -> Result<(), Error> {
-    let first = durable.snapshot().last.index + 1;
-    for index in first..=durable.log.last() {
-        if let Some(Entry::Command(payload)) = durable.log.get(index) {
-            Coded::<S>::check(payload)
-                .map_err(|error| Error::Command { index, why: error.to_string() })?;
-        }
-    }
-    Ok(())
-}
-
 impl<S: StateMachine, K: Callers<S>> Server<S, K> {
-    fn start_threads(parts: Parts<S, K>) -> Result<Self, Error> {
-        let Parts { wal, rsm, files, recorder, options, network, callers, started } = parts;
-        let mail: Mailbox<Mail<S, K::Caller>> = Mailbox::new(MAX_MAIL);
-        let gate = Gate::new(Filled::default());
-        let jobs = Mailbox::new(MAX_MAIL);
-        let shared = Arc::new(Shared::new(options.me));
-        let peers = match network {
-            Some(network) => {
-                let post = mail.clone();
-                let sink = move |received: Received| {
-                    if let Some(received) = checked::<S>(received) {
-                        // A full mailbox drops messages, as a network does; Raft sends again.
-                        let _ = post.post(Mail::Peer(received));
-                    }
-                };
-                let peers =
-                    Peers::start(network, sink).map_err(|error| Error::Peer(error.into()))?;
-                Some(peers)
-            }
-            None => None,
-        };
-        let timer = {
-            let post = mail.clone();
-            let now = move || u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-            let fire = move |slot, generation| {
-                // The core is gone: nothing is to be done at any time.
-                let _ = post.post_always(Mail::Timer { slot, generation });
-            };
-            TimerThread::spawn(now, fire).map_err(|error| Error::Thread(error.into()))?
-        };
-        let timers = Arc::clone(timer.timers());
-        let seed = options.me.0.into();
-        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), &seed as &u64);
-        let state = State::new(&rsm, seed);
-        let disk = DiskThread { wal, gate: gate.clone(), mail: mail.clone(), jobs: jobs.clone() };
-        let snapshots =
-            SnapshotThread { files: files.clone(), jobs: jobs.clone(), mail: mail.clone() };
-        let core = Core {
-            options,
-            rsm,
-            mail: mail.clone(),
-            gate,
-            timers,
-            peers,
-            jobs,
-            files,
-            recorder,
-            shared: Arc::clone(&shared),
-            callers,
-            started,
-            state,
-        };
-        let spawn = |name: &str, run: Box<dyn FnOnce() -> Result<(), Error> + Send>| {
-            let thread = thread::Builder::new().name(name.into()).spawn(run);
-            thread.map_err(|error| Error::Thread(error.into()))
-        };
-        let threads = vec![
-            spawn(
-                "core",
-                Box::new(|| {
-                    // However it ends: the threads beside it end too.
-                    let _closer = Closer { gate: core.gate.clone(), jobs: core.jobs.clone() };
-                    core.run()
-                }),
-            )?,
-            spawn("disk", Box::new(|| disk.run()))?,
-            spawn("snapshots", Box::new(|| snapshots.run()))?,
-        ];
-        Ok(Self { mail, shared, threads, timer: Some(timer) })
-    }
-
     /// Sends requests to it.
     pub fn handle(&self) -> Handle<S, K::Caller> {
         Handle(self.mail.clone())
@@ -447,32 +331,4 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         drop(self.timer.take());
         result
     }
-}
-
-/// Ends the threads that work for a core.
-struct Closer<S> {
-    gate: Gate<Filled>,
-    jobs: Mailbox<Job<S>>,
-}
-
-impl<S> Drop for Closer<S> {
-    fn drop(&mut self) {
-        self.gate.close();
-        self.jobs.close();
-    }
-}
-
-/// Drops what another server sent that is no command of this service: bad bytes never reach the machine.
-fn checked<S: StateMachine>(received: Received) -> Option<Received> {
-    if let Received::Message { from, entries, .. } = &received {
-        for entry in entries {
-            if let Entry::Command(payload) = entry
-                && let Err(error) = Coded::<S>::check(payload)
-            {
-                tracing::error!(?from, %error, "a message with a command that this program does not know");
-                return None;
-            }
-        }
-    }
-    Some(received)
 }

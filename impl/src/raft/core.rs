@@ -13,7 +13,7 @@ use super::waiting::{Origin, Slot, Waiting};
 use super::{Callers, Error, Filled, Job, Mail, Outcome, Request, SLOTS, What};
 use crate::gate::Gate;
 use crate::mailbox::Mailbox;
-use crate::peer::{Peers, Received};
+use crate::peer::{Received, Transport};
 use crate::rsm::{Coded, Payload, StateMachine, decode, encode, stamped};
 use crate::timer::Timers;
 use crate::trace::{self, Recorder};
@@ -42,13 +42,13 @@ const RETRY_AFTER: Duration = Duration::from_millis(20);
 const LONGEST_TICK_MS: u64 = 1000;
 
 /// What a core works with.
-pub struct Core<S: StateMachine, K: Callers<S>> {
+pub struct Core<S: StateMachine, K: Callers<S>, R, W> {
     pub options: Options,
-    pub rsm: Rsm<Coded<S>>,
+    pub rsm: Rsm<Coded<S>, R, W>,
     pub mail: Mailbox<Mail<S, K::Caller>>,
     pub gate: Gate<Filled>,
     pub timers: Arc<Timers<SLOTS>>,
-    pub peers: Option<Peers>,
+    pub peers: Option<Box<dyn Transport>>,
     pub jobs: Mailbox<Job<S>>,
     pub files: Files,
     pub recorder: Option<Recorder>,
@@ -94,7 +94,7 @@ pub struct State<S: StateMachine, C> {
 
 impl<S: StateMachine, C> State<S, C> {
     /// As a server starts with this machine.
-    pub fn new(rsm: &Rsm<Coded<S>>, seed: u64) -> Self {
+    pub fn new<R: raft::Rules, W: machine::Rules>(rsm: &Rsm<Coded<S>, R, W>, seed: u64) -> Self {
         let log = rsm.replica().log();
         let first = rsm.replica().raft().terms().base().index + 1;
         let entries = (first..=log.last()).filter_map(|index| log.get(index));
@@ -148,7 +148,7 @@ fn wall_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-impl<S: StateMachine, K: Callers<S>> Core<S, K> {
+impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, K, R, W> {
     /// Runs until it is told to stop, or can't write its trace.
     pub fn run(mut self) -> Result<(), Error> {
         self.step(Input::Replica(replica::Input::Raft(raft::Input::Start)));
@@ -377,7 +377,7 @@ impl<S: StateMachine, K: Callers<S>> Core<S, K> {
         if let Body::InstallSnapshot { id } = message.body {
             peers.send_snapshot(to, *message, self.files.path(id));
         } else {
-            peers.send(to, message, self.rsm.replica().entries_of(message));
+            peers.send(to, message, &mut self.rsm.replica().entries_of(message));
         }
     }
 

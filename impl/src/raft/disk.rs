@@ -2,7 +2,7 @@
 
 use super::files::Files;
 use super::{Error, Filled, Job, Mail};
-use crate::disk::Folder;
+use crate::disk::Disk;
 use crate::gate::Gate;
 use crate::mailbox::Mailbox;
 use crate::rsm::StateMachine;
@@ -10,14 +10,14 @@ use crate::wal::Wal;
 use protocol::raft::Body;
 
 /// Writes and syncs what comes through the gate: all that has waited, with one sync.
-pub struct DiskThread<S: StateMachine, C> {
-    pub wal: Wal<Folder>,
+pub struct DiskThread<S: StateMachine, C, D: Disk> {
+    pub wal: Wal<D>,
     pub gate: Gate<Filled>,
     pub mail: Mailbox<Mail<S, C>>,
     pub jobs: Mailbox<Job<S>>,
 }
 
-impl<S: StateMachine, C> DiskThread<S, C> {
+impl<S: StateMachine, C, D: Disk> DiskThread<S, C, D> {
     /// Runs until the gate is closed. An error of the disk is the end of the server: nobody knows what the disk has.
     pub fn run(mut self) -> Result<(), Error> {
         let result = self.work();

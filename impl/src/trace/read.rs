@@ -147,6 +147,9 @@ impl Reader {
     }
 }
 
+/// What stands at a place, and the place behind it; none at the end.
+type Placed<T> = Option<(T, usize)>;
+
 impl Batch {
     /// The event at a place in the batch, and the next one's place; the first is at 0. None behind the last.
     ///
@@ -155,7 +158,7 @@ impl Batch {
     pub fn event<'a, Q: Deserialize<'a>, Y: Deserialize<'a>>(
         &'a self,
         place: usize,
-    ) -> Result<Option<(Event<Raw<'a>, Q, Y>, usize)>, Error> {
+    ) -> Result<Placed<Event<Raw<'a>, Q, Y>>, Error> {
         let rest = &self.body[STAMPS + place..];
         if rest.is_empty() {
             return Ok(None);

@@ -7,10 +7,11 @@ use super::{
 };
 use crate::raft::{Callers, Job, Request};
 use crate::rsm::{Coded, StateMachine};
-use protocol::rsm::Input;
+use protocol::raft;
+use protocol::rsm::{self as machine, Input};
 use std::time::Duration;
 
-impl<S: StateMachine, K: Callers<S>> Core<S, K> {
+impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, K, R, W> {
     pub(super) fn finish_round(&mut self) {
         self.submit_commands();
         self.submit_reads();
