@@ -26,4 +26,5 @@ pub mod round;
 pub mod rsm;
 pub mod simulated;
 pub mod store;
+pub mod threaded;
 pub mod wire;

@@ -62,9 +62,9 @@ pub trait Callers<S: StateMachine>: Send + 'static {
         let _ = (caller, index, log);
     }
 
-    /// The service is what a snapshot says: this server's own, at its start, or another server's.
-    fn restored(&mut self, service: &S) {
-        let _ = service;
+    /// The service is what a snapshot says: another server's, or this server's own, at its start.
+    fn restored(&mut self, service: &S, from: Option<NodeId>) {
+        let _ = (service, from);
     }
 
     /// Something was applied in this round.

@@ -104,6 +104,28 @@ pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
     raft::ALL.iter().chain(store::RSM).chain(store::LATER).chain(store::EARLIER)
 }
 
+/// A few scenarios for every kind of thing, for CI: elections, persistence, snapshots over a bad network, the replicated
+/// state machine, the store with restarts and partitions.
+pub const CI: &[&str] = &[
+    "InitialElection",
+    "ReElection",
+    "BasicAgree",
+    "RPCBytes",
+    "Rejoin",
+    "Backup",
+    "Count",
+    "Persist1",
+    "Persist2",
+    "UnreliableChurn",
+    "SnapshotInstallUnCrash",
+    "SnapshotAllCrash",
+    "LeaderPartition4A",
+    "RestartSubmit4A",
+    "Snapshot4C",
+    "Unreliable4B",
+    "PersistPartitionUnreliable4B",
+];
+
 /// The scenarios whose name or lab has this in it, whatever the case.
 ///
 /// # Errors

@@ -1,14 +1,19 @@
-//! One round of a scenario, from a seed to what it came to.
+//! One round of a scenario, from a seed to what it came to: in virtual time, or in real time on threads.
 
 use super::catalog::Scenario;
 use super::lab::{Failure, Lab, Limit};
 use super::simulated::Simulated;
+use super::threaded::Threaded;
 use crate::sim::claims;
 use crate::sim::kit::Kit;
 use crate::sim::random::sum;
+use protocol::{raft, rsm};
 use serde::Serialize;
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
 
-/// What a round came to. It holds nothing of the wall clock.
+/// What a round came to. In virtual time it holds nothing of the wall clock.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Report {
     /// The scenario.
@@ -33,18 +38,62 @@ pub struct Report {
 
 /// Runs a scenario in virtual time.
 pub fn simulate<T: Kit>(kit: T, scenario: &Scenario, seed: u64) -> Report {
-    let name = scenario.name;
-    let seed_of_all = sum(&(name, seed));
+    let seed_of_all = sum(&(scenario.name, seed));
     let bed = Simulated::new(kit, scenario, seed_of_all);
-    let mut lab = Lab::new(Box::new(bed), seed_of_all);
+    play(scenario, seed, Lab::new(Box::new(bed), seed_of_all))
+}
+
+/// Runs a scenario in real time, on threads with these rules. Its servers have their folders in this one, which stays
+/// if it fails.
+pub fn in_real_time<R: raft::Rules, W: rsm::Rules>(
+    rules: (R, W),
+    scenario: &Scenario,
+    seed: u64,
+    folder: &Path,
+) -> Report {
+    let folder = folder.join(format!("{}-{seed}", scenario.name));
+    let seed_of_all = sum(&(scenario.name, seed));
+    let bed = match Threaded::new(rules, scenario, seed_of_all, &folder) {
+        Ok(bed) => bed,
+        Err(error) => {
+            let failure = Some((0, format!("no thread can be started: {error}")));
+            return Report { failure, ..Report::empty(scenario.name, seed) };
+        }
+    };
+    let mut report = play(scenario, seed, Lab::new(Box::new(bed), seed_of_all));
+    if let Some((_, text)) = &mut report.failure {
+        let _ = write!(text, "; its folder is {}", folder.display());
+    } else if let Err(error) = std::fs::remove_dir_all(&folder) {
+        eprintln!("can't remove {}: {error}", folder.display());
+    }
+    report
+}
+
+impl Report {
+    fn empty(scenario: &'static str, seed: u64) -> Self {
+        let (us, requests, bytes, commands, snapshots) = (0, 0, 0, 0, 0);
+        let (limits, failure) = (Vec::new(), None);
+        Self { scenario, seed, us, requests, bytes, commands, snapshots, limits, failure }
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn play(scenario: &Scenario, seed: u64, mut lab: Lab) -> Report {
     // A claim outside of a server's step, such as one of this program's own.
     let ended = claims::caught(|| scenario.play(&mut lab));
-    let ended = ended.unwrap_or_else(|text| Err(lab.failure(text)));
-    let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let mut ended = ended.unwrap_or_else(|text| Err(lab.failure(text)));
+    if let Err(Failure { text, .. }) = &mut ended
+        && lab.bed().is_real()
+        && let Some(more) = lab.bed_mut().broken_at_end(&[])
+        && !text.contains(&more)
+    {
+        let _ = write!(text, "; {more}");
+    }
     let bed = lab.bed();
     Report {
-        scenario: name,
-        seed,
         us: micros(bed.now()),
         requests: bed.requests(),
         bytes: bed.bytes(),
@@ -52,5 +101,6 @@ pub fn simulate<T: Kit>(kit: T, scenario: &Scenario, seed: u64) -> Report {
         snapshots: bed.snapshots(),
         limits: lab.limits.clone(),
         failure: ended.err().map(|Failure { at, text }| (micros(at), text)),
+        ..Report::empty(scenario.name, seed)
     }
 }

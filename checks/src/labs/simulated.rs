@@ -106,8 +106,7 @@ impl<T: Kit> Simulated<T> {
             self.env.event(at, event.kind());
             let other = group::take(&mut self.servers, &mut self.env, event);
             if let Some(Event::Reply { client, answer, .. }) = other {
-                let reliable = self.wire.borrow().reliable;
-                self.requests.answer(client, answer, reliable, &mut self.env);
+                self.requests.answer(client, answer, &self.wire, &mut self.env);
             }
             if self.env.events > EVENTS + self.env.now / 1000 * EVENTS_A_MS {
                 let text = format!("{} events in {} ms", self.env.events, self.env.now / 1000);

@@ -1,4 +1,4 @@
-//! The labs' network between simulated servers.
+//! The labs' network between servers.
 //!
 //! The labs' servers call each other: a request and its reply are one RPC. Ours send messages, and a message is no
 //! call, so they are mapped like this:
@@ -28,7 +28,7 @@ use std::rc::Rc;
 /// What a message takes when nothing holds it, in microseconds.
 const USUAL_US: (u64, u64) = (60, 200);
 /// Losses of an unreliable network, of a million.
-pub const LOSS: u32 = 100_000;
+const LOSS: u32 = 100_000;
 /// A request of an unreliable network takes up to so many milliseconds.
 const DELAY_MS: u64 = 26;
 /// Replies that are held, of a million.
@@ -89,46 +89,74 @@ impl Wire {
         }
     }
 
-    fn is_open(&self, packet: &Packet) -> bool {
-        self.open[self.way(packet.from, packet.to)]
+    /// Whether an answer to somebody outside is lost.
+    pub const fn loses_answer(&self, random: &mut Random) -> bool {
+        !self.reliable && random.chance(LOSS)
     }
-}
 
-/// The simulator's side of a wire.
-#[derive(Debug)]
-pub struct End(pub Shared);
-
-impl Carrier for End {
-    fn carries(&mut self, packet: &Packet, random: &mut Random) -> Option<u64> {
-        let mut wire = self.0.borrow_mut();
+    /// A message is sent: how long it takes, in microseconds; None: it is lost.
+    pub fn carries(&mut self, letter: Letter, random: &mut Random) -> Option<u64> {
+        let Letter { from, to, is_request, bytes } = letter;
         let usual = random.between(USUAL_US.0, USUAL_US.1);
-        let request = packet.message.body.is_request();
-        if request {
-            wire.requests += 1;
-            wire.bytes += frame_bytes(packet);
+        if is_request {
+            self.requests += 1;
+            self.bytes += bytes;
         }
-        if !wire.is_open(packet) || !wire.reliable && random.chance(LOSS) {
+        if !self.open[self.way(from, to)] || !self.reliable && random.chance(LOSS) {
             return None;
         }
-        if request && !wire.reliable {
+        if is_request && !self.reliable {
             return Some(usual + random.between(0, DELAY_MS) * 1000);
         }
-        if !request && wire.reordering && random.chance(HELD) {
+        if !is_request && self.reordering && random.chance(HELD) {
             let more = random.below(2000);
             return Some((200 + random.below(more + 1)) * 1000);
         }
         Some(usual)
     }
 
-    fn lets_in(&mut self, packet: &Packet) -> bool {
-        let mut wire = self.0.borrow_mut();
-        if !packet.message.body.is_request() {
-            wire.bytes += frame_bytes(packet);
+    /// A message arrives, unless it does not after all.
+    pub fn lets_in(&mut self, letter: Letter) -> bool {
+        let Letter { from, to, is_request, bytes } = letter;
+        if !is_request {
+            self.bytes += bytes;
             return true;
         }
-        let open = wire.is_open(packet);
-        wire.arrived[usize::from(packet.to.0)] += u64::from(open);
+        let open = self.open[self.way(from, to)];
+        self.arrived[usize::from(to.0)] += u64::from(open);
         open
+    }
+}
+
+/// What a wire knows of a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Letter {
+    /// The sender.
+    pub from: NodeId,
+    /// The receiver.
+    pub to: NodeId,
+    /// Whether it asks for something, as opposed to an answer.
+    pub is_request: bool,
+    /// How long its frame is.
+    pub bytes: u64,
+}
+
+/// The simulator's side of a wire.
+#[derive(Debug)]
+pub struct End(pub Shared);
+
+fn letter(packet: &Packet) -> Letter {
+    let Packet { from, to, message, .. } = *packet;
+    Letter { from, to, is_request: message.body.is_request(), bytes: frame_bytes(packet) }
+}
+
+impl Carrier for End {
+    fn carries(&mut self, packet: &Packet, random: &mut Random) -> Option<u64> {
+        self.0.borrow_mut().carries(letter(packet), random)
+    }
+
+    fn lets_in(&mut self, packet: &Packet) -> bool {
+        self.0.borrow_mut().lets_in(letter(packet))
     }
 }
 

@@ -152,7 +152,7 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
     /// Runs until it is told to stop, or can't write its trace.
     pub fn run(mut self) -> Result<(), Error> {
         if self.rsm.applied() > 0 {
-            self.callers.restored(&self.rsm.service().service);
+            self.callers.restored(&self.rsm.service().service, None);
         }
         self.step(Input::Replica(replica::Input::Raft(raft::Input::Start)));
         let mut mail = Vec::new();
@@ -222,7 +222,7 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
                 let before = self.rsm.applied();
                 self.step(Input::Install { from, message, state: &state });
                 if self.rsm.applied() != before {
-                    self.callers.restored(&self.rsm.service().service);
+                    self.callers.restored(&self.rsm.service().service, Some(from));
                 }
             }
             Mail::Stop => self.begin_to_stop(),
