@@ -30,4 +30,5 @@ pub mod rsm;
 pub mod simulated;
 pub mod single;
 pub mod store;
+pub mod threaded;
 pub mod wire;

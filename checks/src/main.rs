@@ -202,7 +202,8 @@ fn main() -> ExitCode {
             sim::command::run(&asked, args.common.json, threads).map_err(Usage)
         }
         Some(Command::Labs(asked)) => {
-            labs::command::run(&asked, args.common.json, args.common.threads).map_err(Usage)
+            let threads = shared(&args.common, Strategy::Dfs, false, usize::MAX).threads;
+            labs::command::run(&asked, args.common.json, threads).map_err(Usage)
         }
         #[cfg(unix)]
         Some(Command::Chaos(run)) => {

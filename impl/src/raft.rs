@@ -35,7 +35,8 @@ use protocol::log::Entry;
 use protocol::raft::{Message, Paper};
 use protocol::rsm::Decided;
 pub use protocol::rsm::Outcome;
-use protocol::{NodeId, SnapshotId, Write};
+use protocol::terms::Terms;
+use protocol::{Index, NodeId, SnapshotId, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -54,6 +55,17 @@ pub trait Callers<S: StateMachine>: Send + 'static {
 
     /// Tells one. Must not block.
     fn tell(&mut self, caller: Self::Caller, outcome: Outcome<S::Reply>);
+
+    /// A caller's command stands in this server's log now, at this index of it; whether it stays is told by
+    /// [`Callers::tell`]. From the index, [`Terms`] know the term and the number among all commands.
+    fn logged(&mut self, caller: &Self::Caller, index: Index, log: &Terms) {
+        let _ = (caller, index, log);
+    }
+
+    /// The service is what a snapshot says: another server's, or this server's own, at its start.
+    fn restored(&mut self, service: &S, from: Option<NodeId>) {
+        let _ = (service, from);
+    }
 
     /// Something was applied in this round.
     fn applied(&mut self, service: &S) {
@@ -116,7 +128,7 @@ enum Mail<S: StateMachine, C> {
         sum: u32,
     },
     Stop,
-    /// The disk has failed.
+    /// The disk has failed, or is said to have.
     Broken,
 }
 
@@ -308,6 +320,12 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
     /// nobody knows.
     pub fn stop(&self) {
         let _ = self.mail.post_always(Mail::Stop);
+    }
+
+    /// Ends it as a crash would, if its disk and its network do the same: nobody is waited for.
+    #[doc(hidden)]
+    pub fn kill(&self) {
+        let _ = self.mail.post_always(Mail::Broken);
     }
 
     /// Tells it to stop, from another thread.

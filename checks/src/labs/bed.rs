@@ -76,6 +76,11 @@ pub trait Bed {
     /// How many servers there are.
     fn servers(&self) -> usize;
 
+    /// Whether time is real, so that a busy machine is seen in it.
+    fn is_real(&self) -> bool {
+        false
+    }
+
     /// The time since the beginning.
     fn now(&self) -> Duration;
 

@@ -137,11 +137,6 @@ impl Scenario {
         }
     }
 
-    /// Whether it can be played on real threads.
-    pub fn has_threads(&self) -> bool {
-        self.serves == Service::Single
-    }
-
     /// The network in one letter, as the labs have it.
     pub const fn network(&self) -> &'static str {
         if self.reliable { "R" } else { "U" }
@@ -155,6 +150,28 @@ pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
     let one = single::ALL.iter().chain(raft::ALL);
     one.chain(later).chain(store::EARLIER).chain(store::ONE_KEY)
 }
+
+/// A few scenarios for every kind of thing, for CI: elections, persistence, snapshots over a bad network, the replicated
+/// state machine, the store with restarts and partitions.
+pub const CI: &[&str] = &[
+    "InitialElection",
+    "ReElection",
+    "BasicAgree",
+    "RPCBytes",
+    "Rejoin",
+    "Backup",
+    "Count",
+    "Persist1",
+    "Persist2",
+    "UnreliableChurn",
+    "SnapshotInstallUnCrash",
+    "SnapshotAllCrash",
+    "LeaderPartition4A",
+    "RestartSubmit4A",
+    "Snapshot4C",
+    "Unreliable4B",
+    "PersistPartitionUnreliable4B",
+];
 
 /// The scenarios whose name or lab has this in it, whatever the case.
 ///

@@ -1,13 +1,14 @@
 //! `checks labs`: what a person types, and what is printed.
 
-use super::catalog::{self, Scenario};
+use super::catalog::{self, Scenario, Service};
 use super::record::{self, Kept};
 use super::report;
-use super::round::{Report, Setting, on_threads, simulate_in};
+use super::round::{Report, Setting, real_in, simulate_in};
 use crate::engine::INTERRUPTED;
 use crate::sim::command::{print_json, range};
 use crate::sim::kit::{Kit, Right, Wrong};
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,9 +29,15 @@ pub struct Args {
     /// In virtual time, as it is unless told otherwise.
     #[arg(long = "virtual")]
     pub in_virtual_time: bool,
-    /// On real threads, in real time.
+    /// In real time, on the product's own threads, whose traces are replayed behind each scenario.
     #[arg(long, conflicts_with = "in_virtual_time")]
     pub real: bool,
+    /// With --real: so many scenarios at once. Most of their time is waiting.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub jobs: u8,
+    /// Only these scenarios: `ci` is a few for every kind of thing, of a few minutes in real time.
+    #[arg(long, value_name = "NAME", value_parser = ["ci"])]
+    pub set: Option<String>,
     /// On a network that also does what the labs' never does: messages come twice or seconds late, and ways are cut in
     /// one direction.
     #[arg(long)]
@@ -54,24 +61,18 @@ impl Args {
     const fn setting(&self) -> Setting {
         Setting { real: self.real, harsh: self.harsh }
     }
-
-    /// In real time a scenario does not like company.
-    fn threads(&self, asked: Option<u16>) -> usize {
-        let usual = || match self.real {
-            true => 1,
-            false => std::thread::available_parallelism().map_or(1, usize::from),
-        };
-        asked.map_or_else(usual, usize::from)
-    }
 }
 
 /// Runs what was asked for. The exit code: 0 fine, 1 a scenario has failed, 2 interrupted.
 ///
 /// # Errors
 /// Bad arguments.
-pub fn run(args: &Args, as_json: bool, threads: Option<u16>) -> Result<ExitCode, String> {
-    let scenarios = catalog::filtered(args.filter.as_deref())?;
-    let threads = args.threads(threads);
+pub fn run(args: &Args, as_json: bool, threads: usize) -> Result<ExitCode, String> {
+    let mut scenarios = catalog::filtered(args.filter.as_deref())?;
+    if args.set.is_some() {
+        scenarios.retain(|scenario| catalog::CI.contains(&scenario.name));
+    }
+    let threads = if args.real { args.jobs.into() } else { threads };
     if args.list {
         print!("{}", report::list(&scenarios));
         return Ok(ExitCode::SUCCESS);
@@ -93,6 +94,14 @@ pub fn run(args: &Args, as_json: bool, threads: Option<u16>) -> Result<ExitCode,
         None => rounds(Right, &scenarios, args, as_json, threads),
         Some(id) => {
             let wrong = Wrong::of(&crate::catalog::hunt(id)?);
+            let single = |scenario: &&Scenario| scenario.serves == Service::Single;
+            if args.real && !wrong.is_in_servers() && !scenarios.iter().all(single) {
+                return Err(
+                    "this mutant is of the store or of the disk, which are the product's own \
+                            on threads: leave out --real"
+                        .into(),
+                );
+            }
             rounds(wrong, &scenarios, args, as_json, threads)
         }
     }
@@ -107,12 +116,13 @@ fn rounds<T: Kit + Sync>(
 ) -> Result<ExitCode, String> {
     let (first, end) = args.seeds.unwrap_or((1, args.rounds + 1));
     let begun = Instant::now();
-    let play = player(kit, args.setting(), scenarios)?;
-    let reports = many_of(&play, scenarios, first..end, threads);
+    let folder = Folder::new();
+    let play = |scenario: &Scenario, seed| play(args.setting(), kit, scenario, seed, &folder.0);
+    let reports = many_by(scenarios, first..end, threads, play);
     if as_json {
         print_json(&reports)?;
     } else {
-        print!("{}", report::text(&reports));
+        print!("{}", report::text(&reports, args.real));
     }
     tell(&reports, begun, args);
     let whole = reports.len() as u64 == (end - first) * scenarios.len() as u64;
@@ -128,7 +138,8 @@ fn recorded(
     threads: usize,
 ) -> Result<ExitCode, String> {
     let begun = Instant::now();
-    let play = player(Right, args.setting(), scenarios)?;
+    let folder = Folder::new();
+    let play = |scenario: &Scenario, seed| play(args.setting(), Right, scenario, seed, &folder.0);
     let (seeds, mut told) = (kept.seeds(), Vec::new());
     let count = scenarios.len();
     let jobs = (seeds.end - seeds.start) as usize * count;
@@ -195,58 +206,56 @@ pub fn replay(report: &Report, mutant: Option<&str>) -> String {
     )
 }
 
-/// What plays a scenario with a seed.
-type Player = Box<dyn Fn(&'static Scenario, u64) -> Report + Sync>;
+/// Where servers on threads have their folders: those of failed ones stay.
+struct Folder(PathBuf);
 
-/// Plays scenarios in a setting.
-///
-/// # Errors
-/// If one of them can't be played there.
-fn player<T: Kit + Sync>(
-    kit: T,
-    setting: Setting,
-    scenarios: &[&'static Scenario],
-) -> Result<Player, String> {
-    if !setting.real {
-        return Ok(Box::new(move |scenario, seed| simulate_in(setting, kit, scenario, seed)));
+impl Folder {
+    fn new() -> Self {
+        Self(std::env::temp_dir().join(format!("quorate-labs-{}", std::process::id())))
     }
-    let missing: Vec<_> =
-        scenarios.iter().filter(|all| !all.has_threads()).map(|all| all.name).collect();
-    if !missing.is_empty() {
-        let names = missing.join(", ");
-        return Err(format!("these can't be played on real threads: {names}; see --filter"));
-    }
-    Ok(Box::new(move |scenario, seed| on_threads(setting, kit, scenario, seed)))
 }
 
-/// Runs scenarios with some seeds on several threads, in virtual time. See [`many_of`].
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // It is not there or not empty, unless nothing has failed.
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+/// Plays a round.
+fn play<T: Kit>(setting: Setting, kit: T, scenario: &Scenario, seed: u64, folder: &Path) -> Report {
+    if !setting.real {
+        return simulate_in(setting, kit, scenario, seed);
+    }
+    let report = real_in(setting, kit, scenario, seed, folder);
+    let ended = if report.failure.is_some() { "FAILED" } else { "passed" };
+    eprintln!("{:<36} {seed:>4} {ended} {:>7.1} s", scenario.name, report.us as f64 / 1e6);
+    report
+}
+
+/// Runs scenarios with some seeds on several threads, in virtual time. See [`many_by`].
 pub fn many<T: Kit + Sync>(
     kit: T,
     scenarios: &[&'static Scenario],
-    seeds: std::ops::Range<u64>,
+    seeds: Range<u64>,
     threads: usize,
 ) -> Vec<Report> {
-    let setting = Setting::default();
-    many_of(
-        &|scenario: &'static Scenario, seed| simulate_in(setting, kit, scenario, seed),
-        scenarios,
-        seeds,
-        threads,
-    )
+    let play = |scenario: &Scenario, seed| simulate_in(Setting::default(), kit, scenario, seed);
+    many_by(scenarios, seeds, threads, play)
 }
 
 /// Runs scenarios with some seeds on several threads, each round in one. The reports stand in the order of the
 /// scenarios and then of the seeds, however many threads there are. Interrupted, those that were finished.
-fn many_of(
-    play: &(impl Fn(&'static Scenario, u64) -> Report + Sync),
+pub fn many_by(
     scenarios: &[&'static Scenario],
-    seeds: std::ops::Range<u64>,
+    seeds: Range<u64>,
     threads: usize,
+    play: impl Fn(&Scenario, u64) -> Report + Sync,
 ) -> Vec<Report> {
     let count = (seeds.end - seeds.start) as usize;
     let job = |place: usize| (scenarios[place / count], seeds.start + (place % count) as u64);
     let mut reports = Vec::new();
-    each(play, job, scenarios.len() * count, threads, |report| reports.push(report));
+    each(&play, job, scenarios.len() * count, threads, |report| reports.push(report));
     let place = |report: &Report| {
         (scenarios.iter().position(|all| all.name == report.scenario), report.seed)
     };
@@ -256,7 +265,7 @@ fn many_of(
 
 /// Plays so many jobs on several threads, and gives each report away as soon as it is there.
 fn each(
-    play: &(impl Fn(&'static Scenario, u64) -> Report + Sync),
+    play: &(impl Fn(&Scenario, u64) -> Report + Sync),
     job: impl Fn(usize) -> (&'static Scenario, u64) + Sync,
     jobs: usize,
     threads: usize,

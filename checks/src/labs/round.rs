@@ -1,4 +1,4 @@
-//! One round of a scenario, from a seed to what it came to.
+//! One round of a scenario, from a seed to what it came to: in virtual time, or in real time on threads.
 
 use super::bed::Bed;
 use super::catalog::Scenario;
@@ -7,11 +7,14 @@ use super::harsh::Level;
 use super::lab::{Failure, Lab, Limit, Outcome};
 use super::simulated::Simulated;
 use super::single::{Here, Single, There};
+use super::threaded::Threaded;
 use crate::sim::claims;
 use crate::sim::kit::Kit;
 use crate::sim::random::sum;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::fmt::{self, Write};
+use std::path::Path;
+use std::time::Duration;
 
 /// Where scenarios are played, and on what network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -39,7 +42,7 @@ impl fmt::Display for Setting {
     }
 }
 
-/// What a round came to. It holds nothing of the wall clock.
+/// What a round came to. In virtual time it holds nothing of the wall clock.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Report {
     /// The scenario.
@@ -86,17 +89,55 @@ pub fn simulate_in<T: Kit>(setting: Setting, kit: T, scenario: &Scenario, seed: 
     play(setting, bed, scenario, seed)
 }
 
-/// Runs a scenario in real time, its servers in threads of their own. It must be one that [`Scenario::has_threads`].
-pub fn on_threads<T: Kit>(setting: Setting, kit: T, scenario: &Scenario, seed: u64) -> Report {
-    assert!(scenario.has_threads(), "{} can't be played on threads", scenario.name);
+/// Runs a scenario in real time, on threads. Its servers have their folders in this one, which stays if it fails.
+pub fn in_real_time<T: Kit>(kit: T, scenario: &Scenario, seed: u64, folder: &Path) -> Report {
+    real_in(Setting { real: true, harsh: false }, kit, scenario, seed, folder)
+}
+
+/// The same, on the network of a setting.
+pub fn real_in<T: Kit>(
+    setting: Setting,
+    kit: T,
+    scenario: &Scenario,
+    seed: u64,
+    folder: &Path,
+) -> Report {
     let from = seed_of_all(scenario, seed);
-    let bed = Single::new(There::new(kit.kv()), scenario.reliable, from);
-    play(setting, Box::new(bed), scenario, seed)
+    if scenario.serves == Service::Single {
+        let bed = Single::new(There::new(kit.kv()), scenario.reliable, from);
+        return play(setting, Box::new(bed), scenario, seed);
+    }
+    let folder = folder.join(format!("{}-{seed}", scenario.name));
+    let bed = match Threaded::new((kit.raft(), kit.rsm()), scenario, from, &folder) {
+        Ok(bed) => bed,
+        Err(error) => {
+            let failure = Some((0, format!("no thread can be started: {error}")));
+            return Report { failure, ..Report::empty(setting, scenario.name, seed) };
+        }
+    };
+    let mut report = play(setting, Box::new(bed), scenario, seed);
+    if let Some((_, text)) = &mut report.failure {
+        let _ = write!(text, "; its folder is {}", folder.display());
+    } else if let Err(error) = std::fs::remove_dir_all(&folder) {
+        eprintln!("can't remove {}: {error}", folder.display());
+    }
+    report
+}
+
+impl Report {
+    fn empty(setting: Setting, scenario: &'static str, seed: u64) -> Self {
+        let (us, requests, bytes, commands, snapshots) = (0, 0, 0, 0, 0);
+        let (limits, failure) = (Vec::new(), None);
+        Self { scenario, setting, seed, us, requests, bytes, commands, snapshots, limits, failure }
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Runs a scenario on a bed.
-pub fn play(setting: Setting, bed: Box<dyn Bed>, scenario: &Scenario, seed: u64) -> Report {
-    let name = scenario.name;
+fn play(setting: Setting, bed: Box<dyn Bed>, scenario: &Scenario, seed: u64) -> Report {
     let mut lab = Lab::new(bed, seed_of_all(scenario, seed));
     let begin = |lab: &mut Lab| -> Outcome {
         match scenario.harsh() {
@@ -106,13 +147,16 @@ pub fn play(setting: Setting, bed: Box<dyn Bed>, scenario: &Scenario, seed: u64)
     };
     // A claim outside of a server's step, such as one of this program's own.
     let ended = claims::caught(|| begin(&mut lab).and_then(|()| scenario.play(&mut lab)));
-    let ended = ended.unwrap_or_else(|text| Err(lab.failure(text)));
-    let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let mut ended = ended.unwrap_or_else(|text| Err(lab.failure(text)));
+    if let Err(Failure { text, .. }) = &mut ended
+        && lab.bed().is_real()
+        && let Some(more) = lab.bed_mut().broken_at_end(&[])
+        && !text.contains(&more)
+    {
+        let _ = write!(text, "; {more}");
+    }
     let bed = lab.bed();
     Report {
-        scenario: name,
-        setting,
-        seed,
         us: micros(bed.now()),
         requests: bed.requests(),
         bytes: bed.bytes(),
@@ -120,5 +164,6 @@ pub fn play(setting: Setting, bed: Box<dyn Bed>, scenario: &Scenario, seed: u64)
         snapshots: bed.snapshots(),
         limits: lab.limits.clone(),
         failure: ended.err().map(|Failure { at, text }| (micros(at), text)),
+        ..Report::empty(setting, scenario.name, seed)
     }
 }

@@ -10,6 +10,7 @@
 
 use super::bed::{Answered, Bed, Command, Delivery, Proposed, State, Ticket};
 use super::harsh::{Fate as Weathered, Harsh};
+use super::requests::is_executed_once;
 use super::wire::{DELAY_MS, LOSS};
 use crate::sim::clock::BEGINNING_MS;
 use crate::sim::random::Random;
@@ -70,6 +71,8 @@ type Parcel = (usize, Vec<u8>);
 pub trait Place {
     /// The time since the beginning, in microseconds.
     fn now(&self) -> u64;
+    /// Whether time is real there.
+    const IS_REAL: bool;
     /// What a way takes when nothing holds it, in microseconds: at least, at most.
     const USUAL_US: (u64, u64);
     /// Hands the server a request.
@@ -96,6 +99,7 @@ impl<R: Rules> Here<R> {
 }
 
 impl<R: Rules> Place for Here<R> {
+    const IS_REAL: bool = false;
     const USUAL_US: (u64, u64) = (60, 200);
 
     fn now(&self) -> u64 {
@@ -166,6 +170,7 @@ impl Drop for There {
 }
 
 impl Place for There {
+    const IS_REAL: bool = true;
     /// Threads and mailboxes take what they take.
     const USUAL_US: (u64, u64) = (0, 0);
 
@@ -329,6 +334,10 @@ impl<P: Place> Bed for Single<P> {
         1
     }
 
+    fn is_real(&self) -> bool {
+        P::IS_REAL
+    }
+
     fn now(&self) -> Duration {
         Duration::from_micros(self.place.now())
     }
@@ -398,7 +407,7 @@ impl<P: Place> Bed for Single<P> {
     fn send(&mut self, _: usize, _: u64, request: Request) -> Ticket {
         self.tickets += 1;
         let ticket = self.tickets;
-        let exactly_once = request.command.once.is_some() || !request.command.op.writes();
+        let exactly_once = is_executed_once(&request);
         let request = postcard::to_allocvec(&request).expect("a request is plain data");
         self.requests += 1;
         self.bytes += request.len() as u64;

@@ -1,4 +1,4 @@
-//! The labs' network between simulated servers.
+//! The labs' network between servers.
 //!
 //! The labs' servers call each other: a request and its reply are one RPC. Ours send messages, and a message is no
 //! call, so they are mapped like this:
@@ -94,10 +94,10 @@ impl Wire {
         }
     }
 
-    /// Whether the answer to a request from outside gets there.
-    pub fn answers_outside(&mut self, from: NodeId, now: u64, random: &mut Random) -> bool {
+    /// Whether an answer of a server to somebody outside is lost.
+    pub fn loses_answer(&mut self, from: NodeId, now: u64, random: &mut Random) -> bool {
         let lost = !self.reliable && random.chance(LOSS);
-        !lost && self.held(now, (from.0, OUTSIDE)).is_some()
+        lost || self.held(now, (from.0, OUTSIDE)).is_none()
     }
 
     /// How long the harsh network holds a message, in microseconds; None: it loses it.
@@ -114,36 +114,66 @@ impl Wire {
         self.harsh.as_mut()?.copy_after()
     }
 
-    fn is_open(&self, packet: &Packet) -> bool {
-        self.open[self.way(packet.from, packet.to)]
+    /// A message is sent now: how long it takes, in microseconds; None: it is lost.
+    pub fn carries(&mut self, letter: Letter, now: u64, random: &mut Random) -> Option<u64> {
+        let Letter { from, to, is_request, bytes } = letter;
+        let usual = random.between(USUAL_US.0, USUAL_US.1);
+        if is_request {
+            self.requests += 1;
+            self.bytes += bytes;
+        }
+        if !self.open[self.way(from, to)] || !self.reliable && random.chance(LOSS) {
+            return None;
+        }
+        let usual = usual + self.held(now, (from.0, to.0))?;
+        if is_request && !self.reliable {
+            return Some(usual + random.between(0, DELAY_MS) * 1000);
+        }
+        if !is_request && self.reordering && random.chance(HELD) {
+            let more = random.below(2000);
+            return Some((200 + random.below(more + 1)) * 1000);
+        }
+        Some(usual)
     }
+
+    /// A message arrives, unless it does not after all.
+    pub fn lets_in(&mut self, letter: Letter) -> bool {
+        let Letter { from, to, is_request, bytes } = letter;
+        if !is_request {
+            self.bytes += bytes;
+            return true;
+        }
+        let open = self.open[self.way(from, to)];
+        self.arrived[usize::from(to.0)] += u64::from(open);
+        open
+    }
+}
+
+/// What a wire knows of a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Letter {
+    /// The sender.
+    pub from: NodeId,
+    /// The receiver.
+    pub to: NodeId,
+    /// Whether it asks for something, as opposed to an answer.
+    pub is_request: bool,
+    /// How long its frame is.
+    pub bytes: u64,
 }
 
 /// The simulator's side of a wire.
 #[derive(Debug)]
 pub struct End(pub Shared);
 
+fn letter(packet: &Packet) -> Letter {
+    let Packet { from, to, message, .. } = *packet;
+    Letter { from, to, is_request: message.body.is_request(), bytes: frame_bytes(packet) }
+}
+
 impl Carrier for End {
     fn carries(&mut self, packet: &Packet, now: u64, random: &mut Random) -> Option<u64> {
-        let mut wire = self.0.borrow_mut();
-        let usual = random.between(USUAL_US.0, USUAL_US.1);
-        let request = packet.message.body.is_request();
-        if request {
-            wire.requests += 1;
-            wire.bytes += frame_bytes(packet);
-        }
-        if !wire.is_open(packet) || !wire.reliable && random.chance(LOSS) {
-            return None;
-        }
-        let usual = usual + wire.held(now, (packet.from.0, packet.to.0))?;
-        if request && !wire.reliable {
-            return Some(usual + random.between(0, DELAY_MS) * 1000);
-        }
-        if !request && wire.reordering && random.chance(HELD) {
-            let more = random.below(2000);
-            return Some((200 + random.below(more + 1)) * 1000);
-        }
-        Some(usual)
+        self.0.borrow_mut().carries(letter(packet), now, random)
     }
 
     fn carries_again(&mut self) -> Option<u64> {
@@ -151,14 +181,7 @@ impl Carrier for End {
     }
 
     fn lets_in(&mut self, packet: &Packet) -> bool {
-        let mut wire = self.0.borrow_mut();
-        if !packet.message.body.is_request() {
-            wire.bytes += frame_bytes(packet);
-            return true;
-        }
-        let open = wire.is_open(packet);
-        wire.arrived[usize::from(packet.to.0)] += u64::from(open);
-        open
+        self.0.borrow_mut().lets_in(letter(packet))
     }
 }
 

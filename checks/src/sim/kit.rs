@@ -70,6 +70,11 @@ impl Wrong {
         disk: DiskFault::None,
     };
 
+    /// Whether nothing is wrong but with the machines of servers.
+    pub fn is_in_servers(self) -> bool {
+        self.kv == kv::Bug::None && self.disk == DiskFault::None
+    }
+
     /// A mutant of the models.
     pub const fn of(hunt: &AnyHunt) -> Self {
         match hunt {

@@ -151,6 +151,9 @@ fn wall_ms() -> u64 {
 impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, K, R, W> {
     /// Runs until it is told to stop, or can't write its trace.
     pub fn run(mut self) -> Result<(), Error> {
+        if self.rsm.applied() > 0 {
+            self.callers.restored(&self.rsm.service().service, None);
+        }
         self.step(Input::Replica(replica::Input::Raft(raft::Input::Start)));
         let mut mail = Vec::new();
         let mut goes_on = true;
@@ -216,7 +219,11 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
             Mail::Cut { commands, service } => self.cut(commands, service),
             Mail::Install { from, message, state, sum } => {
                 self.note(|recorder| recorder.install(from, message, sum));
+                let before = self.rsm.applied();
                 self.step(Input::Install { from, message, state: &state });
+                if self.rsm.applied() != before {
+                    self.callers.restored(&self.rsm.service().service, Some(from));
+                }
             }
             Mail::Stop => self.begin_to_stop(),
             Mail::Broken => return false,
@@ -450,7 +457,9 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
         });
         let submitted: Vec<_> = submitted.collect();
         for portion in portions(submitted) {
+            let (last, tickets) = (self.rsm.replica().raft().last().index, tickets(&portion));
             self.step(Input::Submit(portion));
+            self.tell_logged(last, tickets);
         }
     }
 
@@ -467,6 +476,12 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
             self.step_once(Input::Submit(portion));
         }
     }
+}
+
+/// The tickets of some who submit: they are in a row.
+fn tickets(portion: &[(Caller, Payload)]) -> std::ops::Range<Ticket> {
+    let first = portion.first().map_or(0, |(caller, _)| caller.ticket);
+    first..first + portion.len() as u64
 }
 
 /// Portions that a batch of the log can take.
