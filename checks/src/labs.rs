@@ -20,6 +20,7 @@ pub mod command;
 pub mod harsh;
 pub mod kvsrv;
 pub mod lab;
+pub mod machines;
 mod one;
 pub mod raft;
 pub mod record;

@@ -5,11 +5,12 @@
 
 use super::bed::{Answered, Ticket};
 use super::lab::{Lab, Next, Outcome, ms};
+use super::machines::AnyClerk;
 use crate::sim::ops;
 use linear::history::Told;
-use protocol::kv::clerk::{Answer, Clerk, Config, Effect, Input, Outcome as Ended, Request};
-use protocol::kv::{Bytes, ClientId, Exact, Op, Reply};
-use protocol::{Machine, NodeId};
+use protocol::NodeId;
+use protocol::kv::clerk::{Answer, Config, Effect, Input, Outcome as Ended, Request};
+use protocol::kv::{Bytes, ClientId, Op, Reply};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub enum CallEnd {
 
 /// A client with one call at a time.
 pub struct Caller {
-    clerk: Clerk<Exact>,
+    clerk: Box<dyn AnyClerk>,
     id: ClientId,
     /// Its number in the history.
     number: u64,
@@ -65,7 +66,7 @@ impl Caller {
         let client = lab.bed_mut().new_client();
         let servers = u8::try_from(lab.servers()).expect("there are few servers");
         let config = Config { client, servers, record_puts: false };
-        let clerk = Clerk::new(Exact, config);
+        let clerk = lab.machines().clerk(config);
         let number = lab.number();
         Self {
             clerk,

@@ -7,6 +7,7 @@
 use super::bed::{Bed, Command, Number, Proposed, State};
 use super::checker::Checker;
 use super::harsh::{Harsh, Level};
+use super::machines::Machines;
 use super::one::One;
 use crate::sim::random::Random;
 use linear::kv::History;
@@ -60,6 +61,7 @@ pub struct Limit {
 /// A scenario under way.
 pub struct Lab {
     bed: Box<dyn Bed>,
+    machines: Box<dyn Machines>,
     /// Chance: which server is cut, how long a pause is.
     pub random: Random,
     checker: Checker,
@@ -75,11 +77,12 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// On a bed whose servers run and reach each other.
-    pub fn new(bed: Box<dyn Bed>, seed: u64) -> Self {
+    /// On a bed whose servers run and reach each other, with such clients.
+    pub fn new(bed: Box<dyn Bed>, machines: Box<dyn Machines>, seed: u64) -> Self {
         let servers = bed.servers();
         Self {
             bed,
+            machines,
             random: Random::new(seed ^ 0x6c61_6273),
             checker: Checker::new(servers),
             connected: vec![true; servers],
@@ -120,6 +123,11 @@ impl Lab {
 
     pub(super) fn bed_mut(&mut self) -> &mut dyn Bed {
         &mut *self.bed
+    }
+
+    /// What makes the clients' machines.
+    pub fn machines(&self) -> &dyn Machines {
+        &*self.machines
     }
 
     /// What it stands on.

@@ -5,6 +5,7 @@ use super::catalog::Scenario;
 use super::catalog::Service;
 use super::harsh::Level;
 use super::lab::{Failure, Lab, Limit, Outcome};
+use super::machines::Of;
 use super::simulated::Simulated;
 use super::single::{Here, Single, There};
 use super::threaded::Threaded;
@@ -86,7 +87,7 @@ pub fn simulate_in<T: Kit>(setting: Setting, kit: T, scenario: &Scenario, seed: 
             Box::new(Simulated::new(kit, scenario, from))
         }
     };
-    play(setting, bed, scenario, seed)
+    play(setting, kit, bed, scenario, seed)
 }
 
 /// Runs a scenario in real time, on threads. Its servers have their folders in this one, which stays if it fails.
@@ -105,7 +106,7 @@ pub fn real_in<T: Kit>(
     let from = seed_of_all(scenario, seed);
     if scenario.serves == Service::Single {
         let bed = Single::new(There::new(kit.kv()), scenario.reliable, from);
-        return play(setting, Box::new(bed), scenario, seed);
+        return play(setting, kit, Box::new(bed), scenario, seed);
     }
     let folder = folder.join(format!("{}-{seed}", scenario.name));
     let bed = match Threaded::new((kit.raft(), kit.rsm()), scenario, from, &folder) {
@@ -115,7 +116,7 @@ pub fn real_in<T: Kit>(
             return Report { failure, ..Report::empty(setting, scenario.name, seed) };
         }
     };
-    let mut report = play(setting, Box::new(bed), scenario, seed);
+    let mut report = play(setting, kit, Box::new(bed), scenario, seed);
     if let Some((_, text)) = &mut report.failure {
         let _ = write!(text, "; its folder is {}", folder.display());
     } else if let Err(error) = std::fs::remove_dir_all(&folder) {
@@ -137,8 +138,14 @@ fn micros(time: Duration) -> u64 {
 }
 
 /// Runs a scenario on a bed.
-fn play(setting: Setting, bed: Box<dyn Bed>, scenario: &Scenario, seed: u64) -> Report {
-    let mut lab = Lab::new(bed, seed_of_all(scenario, seed));
+fn play<T: Kit>(
+    setting: Setting,
+    kit: T,
+    bed: Box<dyn Bed>,
+    scenario: &Scenario,
+    seed: u64,
+) -> Report {
+    let mut lab = Lab::new(bed, Box::new(Of(kit)), seed_of_all(scenario, seed));
     let begin = |lab: &mut Lab| -> Outcome {
         match scenario.harsh() {
             Level::Copies | Level::Spells if setting.harsh => lab.make_harsh(scenario.harsh()),

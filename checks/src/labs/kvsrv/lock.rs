@@ -5,11 +5,11 @@
 
 use crate::labs::clerk::{CallEnd, Caller, LOOK, WAIT};
 use crate::labs::lab::{Lab, Next, Outcome, ms};
+use crate::labs::machines::AnyLock;
 use crate::labs::store::linearizable;
-use protocol::Machine;
 use protocol::kv::clerk::Outcome as Ended;
-use protocol::kv::lock::{Effect, Input, Lock};
-use protocol::kv::{Bytes, Exact, Op, Reply};
+use protocol::kv::lock::{Effect, Input};
+use protocol::kv::{Bytes, Op, Reply};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ enum News {
 
 /// A lock that one client uses.
 struct Used {
-    lock: Lock<Exact>,
+    lock: Box<dyn AnyLock>,
     name: String,
     /// Another holds it: when to look again.
     again_at: Option<Duration>,
@@ -38,8 +38,8 @@ struct Used {
 }
 
 impl Used {
-    fn new(caller: &Caller, name: &str) -> Self {
-        let lock = Lock::new(Exact, caller.id());
+    fn new(lab: &Lab, caller: &Caller, name: &str) -> Self {
+        let lock = lab.machines().lock(caller.id());
         Self { lock, name: name.into(), again_at: None, news: None }
     }
 
@@ -93,7 +93,7 @@ impl Used {
 /// One client, one lock, once.
 pub fn basic(lab: &mut Lab) -> Outcome {
     let mut caller = Caller::new(lab);
-    let mut lock = Used::new(&caller, "l");
+    let mut lock = Used::new(lab, &caller, "l");
     lock.ask(lab, &mut caller, Input::Acquire)?;
     lock.ask(lab, &mut caller, Input::Release)?;
     linearizable(lab)
@@ -103,7 +103,7 @@ pub fn basic(lab: &mut Lab) -> Outcome {
 pub fn nested(lab: &mut Lab) -> Outcome {
     let mut caller = Caller::new(lab);
     let by = &mut caller;
-    let (mut one, mut two) = (Used::new(by, "one"), Used::new(by, "other"));
+    let (mut one, mut two) = (Used::new(lab, by, "one"), Used::new(lab, by, "other"));
     for _ in 0..2 {
         for (outer, inner) in [(0, 1), (1, 0)] {
             let locks = [&mut one, &mut two];
@@ -147,8 +147,8 @@ struct User {
 impl User {
     fn new(lab: &mut Lab, number: u64, name: &str, stop: &Rc<Cell<bool>>) -> Self {
         let caller = Caller::new(lab);
-        let lock = Used::new(&caller, name);
-        let second = Used::new(&caller, &format!("{name}.{number}"));
+        let lock = Used::new(lab, &caller, name);
+        let second = Used::new(lab, &caller, &format!("{name}.{number}"));
         let (phase, held) = (Phase::Second, Rc::default());
         Self { caller, lock, second, number, phase, stop: Rc::clone(stop), held }
     }
@@ -184,7 +184,7 @@ impl User {
 
     fn step(&mut self, lab: &mut Lab) -> Outcome<Next> {
         match self.phase {
-            Phase::Second if self.second.lock.held().is_none() => {
+            Phase::Second if !self.second.lock.is_held() => {
                 if !self.caller.is_busy() && self.second.again_at.is_none() {
                     self.second.step(lab, &mut self.caller, Input::Acquire)?;
                 }
