@@ -4,7 +4,7 @@
 //! to the next server after a short pause; what has no answer for long, too.
 
 use super::bed::{Answered, Ticket};
-use super::lab::{Lab, Next, Outcome, ms};
+use super::lab::{LONGEST, Lab, Next, Outcome, ms};
 use super::machines::AnyClerk;
 use crate::sim::ops;
 use linear::history::Told;
@@ -189,13 +189,15 @@ impl Caller {
     /// A call, from its begin to its end.
     ///
     /// # Errors
-    /// See [`Lab::sleep`].
+    /// See [`Lab::sleep`]; if it takes longer than any scenario may.
     pub fn call(&mut self, lab: &mut Lab, key: &str, op: Op) -> Outcome<CallEnd> {
         self.begin(lab, key, op);
+        let end = lab.bed().now() + LONGEST;
         loop {
             if let Some(told) = self.poll(lab)? {
                 return Ok(told);
             }
+            lab.require(lab.bed().now() < end, || format!("a call has not ended in {LONGEST:?}"))?;
             lab.sleep(self.look)?;
         }
     }
