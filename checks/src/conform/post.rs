@@ -27,6 +27,9 @@ pub struct Shared<S> {
     states: BTreeMap<SnapshotId, (Coded<S>, u32)>,
     /// Times.
     pub window: Window,
+    /// Whether the next message that comes may be a part of one that was sent. Not before all that can be sent was: it
+    /// may be sent yet, as it is.
+    pub takes_part: bool,
     /// Messages that were matched.
     pub messages: u64,
     /// Commands that were passed on, and answers to them, that were matched.
@@ -45,6 +48,7 @@ impl<S> Shared<S> {
             committed: HashMap::new(),
             states: BTreeMap::new(),
             window: Window::default(),
+            takes_part: false,
             messages: 0,
             passed: 0,
         }
@@ -73,8 +77,11 @@ impl<S> Shared<S> {
             return true;
         }
         let Some(under_way) = self.sent.get_mut(&(from, to)) else { return false };
-        if !take(under_way, message) && !take_part(under_way, message) {
-            return false;
+        if !take(under_way, message) {
+            if !self.takes_part || !take_part(under_way, message) {
+                return false;
+            }
+            self.takes_part = false;
         }
         self.messages += 1;
         true

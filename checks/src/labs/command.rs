@@ -62,7 +62,7 @@ pub fn run(args: &Args, as_json: bool, threads: usize) -> Result<ExitCode, Strin
     if args.real {
         return match wrong {
             None => real(Right, &scenarios, args, as_json),
-            Some(wrong) if wrong.is_in_servers() => real(wrong, &scenarios, args, as_json),
+            Some(wrong) if wrong.can_be_real() => real(wrong, &scenarios, args, as_json),
             Some(_) => {
                 Err("this mutant is of the store or of the disk, which are the product's own \
                 on threads: leave out --real"
@@ -85,9 +85,8 @@ fn real<T: Kit + Sync>(
     as_json: bool,
 ) -> Result<ExitCode, String> {
     let folder = std::env::temp_dir().join(format!("quorate-labs-{}", std::process::id()));
-    let rules = (kit.raft(), kit.rsm());
     let play = |scenario: &Scenario, seed| {
-        let report = in_real_time(rules, scenario, seed, &folder);
+        let report = in_real_time(kit, scenario, seed, &folder);
         let ended = if report.failure.is_some() { "FAILED" } else { "passed" };
         eprintln!("{:<36} {seed:>4} {ended} {:>7.1} s", scenario.name, report.us as f64 / 1e6);
         report

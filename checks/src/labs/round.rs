@@ -7,7 +7,6 @@ use super::threaded::Threaded;
 use crate::sim::claims;
 use crate::sim::kit::Kit;
 use crate::sim::random::sum;
-use protocol::{raft, rsm};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::Path;
@@ -43,17 +42,12 @@ pub fn simulate<T: Kit>(kit: T, scenario: &Scenario, seed: u64) -> Report {
     play(scenario, seed, Lab::new(Box::new(bed), seed_of_all))
 }
 
-/// Runs a scenario in real time, on threads with these rules. Its servers have their folders in this one, which stays
-/// if it fails.
-pub fn in_real_time<R: raft::Rules, W: rsm::Rules>(
-    rules: (R, W),
-    scenario: &Scenario,
-    seed: u64,
-    folder: &Path,
-) -> Report {
+/// Runs a scenario in real time, on threads. Its servers have their folders in this one, which stays if it fails. Of the
+/// kit, rules of the store mean nothing, and of the faults of disks only that writes are reported early.
+pub fn in_real_time<T: Kit>(kit: T, scenario: &Scenario, seed: u64, folder: &Path) -> Report {
     let folder = folder.join(format!("{}-{seed}", scenario.name));
     let seed_of_all = sum(&(scenario.name, seed));
-    let bed = match Threaded::new(rules, scenario, seed_of_all, &folder) {
+    let bed = match Threaded::new(kit, scenario, seed_of_all, &folder) {
         Ok(bed) => bed,
         Err(error) => {
             let failure = Some((0, format!("no thread can be started: {error}")));

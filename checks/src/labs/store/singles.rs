@@ -97,7 +97,7 @@ fn speed(lab: &mut Lab, style: Style, snapshot_bytes: Option<u64>) -> Outcome {
     let held = matches!(&end, CallEnd::Reply(Reply::Value { value, .. }) if value.as_ref() == expected.as_bytes());
     lab.require(held, || "the last value is not what was written".into())?;
     logs_are_short(lab, snapshot_bytes)?;
-    lab.at_most("ms for 1,000 operations", took.as_millis() as u64, SPEED_MS)
+    lab.within("ms for 1,000 operations", took, SPEED_MS)
 }
 
 /// See `speed`.
@@ -276,7 +276,7 @@ fn snapshot_size(lab: &mut Lab, style: Style) -> Outcome {
     let longest = longest.unwrap_or(0);
     lab.require(longest > 0, || "there is no snapshot".into())?;
     lab.at_most("bytes of snapshot", longest, 500)?;
-    lab.at_most("ms in all", lab.bed().now().as_millis() as u64, 20_000)
+    lab.within("ms in all", lab.bed().now(), 20_000)
 }
 
 /// See `snapshot_size`.
