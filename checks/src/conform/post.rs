@@ -198,3 +198,44 @@ fn take_part(under_way: &mut HashMap<Message, u32>, part: &Message) -> bool {
     behind.into_iter().for_each(|behind| *under_way.entry(behind).or_default() += 1);
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn append(first: Index, count: u32) -> Message {
+        let (prev, run, commit) = (LogId::new(1, first), 1, 0);
+        Message { term: 1, body: Body::AppendEntries { prev, run, count, commit } }
+    }
+
+    fn sent(messages: &[Message]) -> Shared<()> {
+        let mut shared = Shared::new(&[NodeId(0), NodeId(1)]);
+        messages.iter().for_each(|message| shared.send(NodeId(0), NodeId(1), *message));
+        shared
+    }
+
+    fn comes(shared: &mut Shared<()>, message: Message) -> bool {
+        shared.receive(NodeId(0), NodeId(1), &message)
+    }
+
+    /// A sender that repeats itself, on a network that changes the order, sends what could be a part of something else.
+    #[test]
+    fn what_may_be_sent_yet_is_no_part() {
+        let mut shared = sent(&[append(10, 4)]);
+        assert!(!comes(&mut shared, append(12, 2)), "it was not sent so far");
+        shared.send(NodeId(0), NodeId(1), append(12, 2));
+        assert!(comes(&mut shared, append(12, 2)), "now it was");
+        assert!(comes(&mut shared, append(10, 4)), "and the longer one is still under way");
+        assert!(!comes(&mut shared, append(12, 2)) && !comes(&mut shared, append(10, 4)));
+    }
+
+    #[test]
+    fn parts_are_taken_one_at_a_time() {
+        let mut shared = sent(&[append(10, 4)]);
+        shared.takes_part = true;
+        assert!(comes(&mut shared, append(10, 1)) && !shared.takes_part);
+        assert!(comes(&mut shared, append(11, 3)), "what is left is as good as sent");
+        shared.takes_part = true;
+        assert!(!comes(&mut shared, append(12, 1)), "all of it has come");
+    }
+}
