@@ -47,7 +47,7 @@ fn one_node_serves_plain_and_cluster_clients() {
 
 #[test]
 fn three_nodes_serve_plain_and_cluster_clients() {
-    let cluster = Cluster::start(3);
+    let cluster = Cluster::steady(3);
     for address in cluster.plain() {
         works(&mut plain(*address).unwrap()).unwrap();
     }
@@ -61,7 +61,7 @@ fn three_nodes_serve_plain_and_cluster_clients() {
 /// What one client has written every other client reads, on any node, at once.
 #[test]
 fn a_read_sees_every_write_before_it() {
-    let cluster = Cluster::start(3);
+    let cluster = Cluster::steady(3);
     let mut clients: Vec<_> =
         cluster.plain().iter().map(|address| plain(*address).unwrap()).collect();
     for round in 0..200_usize {
@@ -74,7 +74,7 @@ fn a_read_sees_every_write_before_it() {
 
 #[test]
 fn a_transaction_is_whole_and_a_watch_sees_what_others_did() {
-    let cluster = Cluster::start(3);
+    let cluster = Cluster::steady(3);
     let mut here = plain(cluster.plain()[0]).unwrap();
     let mut there = plain(cluster.plain()[1]).unwrap();
     here.set::<_, _, ()>("{t}a", 10).unwrap();
@@ -99,7 +99,7 @@ fn a_transaction_is_whole_and_a_watch_sees_what_others_did() {
 /// 136 MiB from the leader to a follower, for one client: that client is told, and nobody else notices.
 #[test]
 fn a_reply_too_long_to_be_passed_on_costs_no_connection() {
-    let cluster = Cluster::start(3);
+    let cluster = Cluster::steady(3);
     let follower = (cluster.leader() + 1) % 3;
     let mut client = plain(cluster.plain()[follower]).unwrap();
     client.set::<_, _, ()>("{l}big", vec![b'v'; 8 << 20]).unwrap();
@@ -121,7 +121,7 @@ fn a_reply_too_long_to_be_passed_on_costs_no_connection() {
 /// came of it.
 #[test]
 fn a_longer_value_is_for_the_node_that_is_asked() {
-    let mut cluster = Cluster::start(3);
+    let mut cluster = Cluster::steady(3);
     cluster.restart_with(1, &["--max-value-bytes", "100"]);
     cluster.restart_with(2, &["--max-value-bytes", "9000000"]);
     cluster.leader();

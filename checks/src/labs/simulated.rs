@@ -70,6 +70,7 @@ fn habits(scenario: &Scenario) -> Habits {
         down_us: 1_000,
         keys: 1,
         one_slot: true,
+        hasty: 0,
     }
 }
 

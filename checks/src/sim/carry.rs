@@ -8,7 +8,7 @@ use super::faults::{Corner, Fault};
 use super::judge::{CLAIMS, DAMAGE, News, STATE_MACHINE_SAFETY};
 use super::kit::Kit;
 use super::server::{
-    ELECTION_US, Flow, HEARTBEAT_US, InputOf, RETRY, RETRY_US, Server, Stopped, size,
+    Flow, HEARTBEAT_US, InputOf, RETRY, RETRY_US, Server, Stopped, size,
 };
 use super::service::Applied;
 use super::waiting::Origin;
@@ -108,6 +108,12 @@ impl<T: Kit> Server<T> {
             env.fault(Fault::Crash);
             self.fuse = Some(env.random.skewed(1, 24) as u32 - 1);
         }
+        if role == RoleName::Candidate && (before, earlier) != (role, term) {
+            env.corner(Corner::Ran);
+            if env.judge.runs(me, term) {
+                env.corner(Corner::Contested);
+            }
+        }
         if role == RoleName::Leader && (before, earlier) != (role, term) {
             env.corner(Corner::Elected);
             env.tell(|| format!("{me:?} LEADS term {term}"));
@@ -138,7 +144,7 @@ impl<T: Kit> Server<T> {
             }
             raft::Effect::Write(write) => self.write(write, env)?,
             raft::Effect::Arm(timer) => {
-                let (least, most) = ELECTION_US;
+                let (least, most) = env.election_us();
                 let us = match timer {
                     Timer::Election => env.random.between(least, most),
                     Timer::Contact => least,

@@ -6,6 +6,7 @@ use super::judge::{Judge, Wrong};
 use super::net::Net;
 use super::plan::{Habits, Plan};
 use super::random::{Random, Sum};
+use super::server::{ELECTION_US, HASTY_US};
 use protocol::NodeId;
 use std::collections::VecDeque;
 use std::hash::Hasher;
@@ -136,6 +137,12 @@ impl Env {
     /// A fault that is allowed happens, so many times in a million.
     pub const fn strikes(&mut self, fault: Fault, millionths: u32) -> bool {
         self.faults.has(fault) && self.random.chance(millionths)
+    }
+
+    /// The bounds of an election timeout that is about to begin, in microseconds.
+    pub const fn election_us(&mut self) -> (u64, u64) {
+        let hasty = self.faults.is_any() && self.random.chance(self.habits.hasty);
+        if hasty { HASTY_US } else { ELECTION_US }
     }
 
     /// A number that no other proposal has.

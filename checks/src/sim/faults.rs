@@ -56,6 +56,8 @@ named! {
 named! {
     /// Something that a run should reach sometimes, or it has shown little.
     Corner, CORNERS:
+    Ran "candidates" "a server ran for a term",
+    Contested "candidates of a term that had one" "several ran for one term",
     Elected "leaders elected" "a server began to lead",
     SteppedDown "leaders that lost their quorum" "a leader stopped leading within its term",
     Truncated "logs truncated" "a server's log was cut",
@@ -105,6 +107,11 @@ impl Faults {
     #[must_use]
     pub const fn without(self, fault: Fault) -> Self {
         Self(self.0 & !(1 << fault as u32))
+    }
+
+    /// Whether there are any.
+    pub const fn is_any(self) -> bool {
+        self.0 != 0
     }
 
     /// Those that are missing.

@@ -78,6 +78,8 @@ pub struct Judge {
     /// By how many commands were applied, what was seen of the last of them.
     applied: Vec<Applied>,
     leaders: BTreeMap<Term, (NodeId, u32)>,
+    /// Who has run first, by term.
+    candidates: BTreeMap<Term, NodeId>,
     copies: Vec<Copy>,
     calls: Vec<Call>,
     versions: BTreeMap<Bytes, Version>,
@@ -119,6 +121,11 @@ impl Judge {
     /// How many commands were applied.
     pub const fn commands(&self) -> usize {
         self.applied.len()
+    }
+
+    /// A server runs in a term: whether another has before it.
+    pub fn runs(&mut self, node: NodeId, term: Term) -> bool {
+        *self.candidates.entry(term).or_insert(node) != node
     }
 
     /// A server began to lead, in this life. Its log has, as far as it says, the last entry that is committed.

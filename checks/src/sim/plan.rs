@@ -60,6 +60,9 @@ pub struct Habits {
     pub keys: u64,
     /// Whether all keys lie in one slot.
     pub one_slot: bool,
+    /// How often a timer of elections is set to a few milliseconds while things go wrong, in millionths. The machine
+    /// promises safety whatever its timers do: this makes terms, and candidates of one term, by the hundred.
+    pub hasty: u32,
 }
 
 impl Habits {
@@ -82,6 +85,7 @@ impl Habits {
         let down_us = random.skewed(5_000, 3_000_000);
         let keys = random.between(1, 4);
         let one_slot = random.chance(500_000);
+        let hasty = random.pick(&[0, 0, 0, 300_000, 950_000]);
         Self {
             nodes: plan.nodes.unwrap_or(nodes),
             clients: plan.clients.unwrap_or(clients),
@@ -99,6 +103,7 @@ impl Habits {
             down_us,
             keys,
             one_slot,
+            hasty,
         }
     }
 }

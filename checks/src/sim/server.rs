@@ -32,6 +32,8 @@ pub(super) const SLOTS: usize = 7;
 /// The product's times, in microseconds.
 pub(super) const HEARTBEAT_US: u64 = 50_000;
 pub(super) const ELECTION_US: (u64, u64) = (250_000, 500_000);
+/// What they are in haste: as long as a message and a sync take.
+pub(super) const HASTY_US: (u64, u64) = (2_000, 12_000);
 pub(super) const RETRY_US: u64 = 20_000;
 
 /// The machine of a kit.

@@ -192,6 +192,11 @@ impl Cluster {
         Self::start_with(nodes, &[])
     }
 
+    /// The same for a test that says what every answer is: nobody is deposed because this machine is busy.
+    pub fn steady(nodes: usize) -> Self {
+        Self::start_with(nodes, &["--election-min-ms", "3000", "--election-max-ms", "5000"])
+    }
+
     /// The same with more arguments for each of them.
     pub fn start_with(nodes: usize, more: &[&str]) -> Self {
         for _ in 0..20 {
