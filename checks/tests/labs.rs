@@ -1,15 +1,17 @@
 //! The labs' scenarios in virtual time: what ships passes all of them, a seed is a run, and wrong rules fail.
 
 use checks::catalog::hunt;
-use checks::labs::catalog::{Scenario, filtered, named, scenarios};
-use checks::labs::command::many;
+use checks::labs::catalog::{CI, Run, Scenario, filtered, named, scenarios};
+use checks::labs::command::{many, many_by};
+use checks::labs::lab::{Lab, Outcome};
+use checks::labs::raft::agreement;
 use checks::labs::report;
-use checks::labs::round::{Report, simulate};
+use checks::labs::round::{Report, in_real_time, simulate};
 use checks::labs::wire::{End, Shared, Wire};
 use checks::sim::event::Packet;
-use checks::sim::kit::{Right, Wrong};
+use checks::sim::kit::{Kit, Right, Wrong};
 use checks::sim::net::Carrier;
-use checks::sim::random::Random;
+use checks::sim::random::{Random, sum};
 use protocol::NodeId;
 use protocol::raft::{Body, Message};
 use std::cell::RefCell;
@@ -191,4 +193,56 @@ fn the_command() {
     assert_eq!(checks(&["labs", "--rounds", "0"]).status.code(), Some(64));
     let list = text(&checks(&["labs", "--list"]).stdout);
     assert!(list.lines().count() >= 2 + scenarios().count(), "{list}");
+}
+
+/// A round on threads, in a folder that goes.
+fn on_threads<T: Kit>(kit: T, scenario: &Scenario, seed: u64) -> Report {
+    let name = format!("labs-test-{}-{}-{kit:?}", std::process::id(), scenario.name);
+    let folder = std::env::temp_dir().join(sum(&name[..]).to_string());
+    let report = in_real_time(kit, scenario, seed, &folder);
+    std::fs::remove_dir_all(&folder).expect("the folder was made");
+    report
+}
+
+/// Real threads and disks: a few scenarios, which also replay their traces. They run at once, for most of them is
+/// waiting.
+#[test]
+fn threads_pass_too() {
+    let some = ["BasicAgree", "Persist3", "SnapshotInit", "LeaderFailure4A"].map(scenario);
+    let play = |scenario: &Scenario, seed| on_threads(Right, scenario, seed);
+    for report in many_by(&some, 1..2, some.len(), play) {
+        assert_eq!(report.failure, None, "{}", report.scenario);
+        assert!(report.requests > 0 && report.bytes > 0 && report.commands > 0, "{report:?}");
+    }
+}
+
+/// What is in the set for CI are scenarios.
+#[test]
+fn the_set_for_ci() {
+    assert!(CI.iter().all(|name| named(name).is_some()));
+}
+
+/// A server is cut off, and the scenario knows nothing of it.
+fn deaf(lab: &mut Lab) -> Outcome {
+    lab.partition(|server| server == 2);
+    agreement::basic_agree(lab)
+}
+
+/// On threads, too, what is wrong is found: a link that is cut, a follower for a majority, a disk that says too early
+/// that it is done.
+#[test]
+fn threads_that_are_wrong_fail() {
+    let cut = Scenario { name: "Deaf", run: Run::Told(deaf), ..*scenario("BasicAgree") };
+    let failed = |report: Report| report.failure.map_or_else(String::new, |(_, text)| text);
+    std::thread::scope(|scope| {
+        let cut = scope.spawn(|| failed(on_threads(Right, &cut, 1)));
+        let minority =
+            scope.spawn(|| failed(on_threads(mutant("Q11"), scenario("FailNoAgree"), 1)));
+        let early = scope.spawn(|| failed(on_threads(mutant("L14"), scenario("Persist2"), 1)));
+        let [cut, minority, early] =
+            [cut, minority, early].map(|thread| thread.join().expect("it does not panic"));
+        assert!(cut.contains("failed to reach agreement of 3 servers"), "{cut}");
+        assert!(minority.contains("committed"), "{minority}");
+        assert!(!early.is_empty());
+    });
 }

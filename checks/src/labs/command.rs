@@ -95,7 +95,7 @@ pub fn run(args: &Args, as_json: bool, threads: usize) -> Result<ExitCode, Strin
         Some(id) => {
             let wrong = Wrong::of(&crate::catalog::hunt(id)?);
             let single = |scenario: &&Scenario| scenario.serves == Service::Single;
-            if args.real && !wrong.is_in_servers() && !scenarios.iter().all(single) {
+            if args.real && !wrong.can_be_real() && !scenarios.iter().all(single) {
                 return Err(
                     "this mutant is of the store or of the disk, which are the product's own \
                             on threads: leave out --real"

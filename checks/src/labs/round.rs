@@ -90,7 +90,8 @@ pub fn simulate_in<T: Kit>(setting: Setting, kit: T, scenario: &Scenario, seed: 
     play(setting, kit, bed, scenario, seed)
 }
 
-/// Runs a scenario in real time, on threads. Its servers have their folders in this one, which stays if it fails.
+/// Runs a scenario in real time, on threads. Its servers have their folders in this one, which stays if it fails. Of the
+/// kit, rules of the store mean something in lab 2 only, and of the faults of disks only that writes are reported early.
 pub fn in_real_time<T: Kit>(kit: T, scenario: &Scenario, seed: u64, folder: &Path) -> Report {
     real_in(Setting { real: true, harsh: false }, kit, scenario, seed, folder)
 }
@@ -109,7 +110,7 @@ pub fn real_in<T: Kit>(
         return play(setting, kit, Box::new(bed), scenario, seed);
     }
     let folder = folder.join(format!("{}-{seed}", scenario.name));
-    let bed = match Threaded::new((kit.raft(), kit.rsm()), scenario, from, &folder) {
+    let bed = match Threaded::new(kit, scenario, from, &folder) {
         Ok(bed) => bed,
         Err(error) => {
             let failure = Some((0, format!("no thread can be started: {error}")));

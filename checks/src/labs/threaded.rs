@@ -24,16 +24,17 @@ use super::catalog::{Scenario, Service};
 use super::harsh::Harsh;
 use super::requests::{Fate, NOBODY, dead_end, is_executed_once};
 use crate::conform;
+use crate::sim::kit::Kit;
 use crate::sim::random::Random;
 use disk::Cached;
 use hub::{Hub, Load};
+use model::node::DiskFault;
 use network::Link;
 use protocol::NodeId;
 use protocol::kv::clerk::Request;
 use protocol::kv::{Bytes, ClientId, Command as KvCommand, Op, Work};
 use protocol::quorum::NodeSet;
-use protocol::raft::{RoleName, Rules as RaftRules};
-use protocol::rsm::Rules as RsmRules;
+use protocol::raft::RoleName;
 use quorate::kv::{Admitted, Kv};
 use quorate::mailbox::Mailbox;
 use quorate::raft::{Ground, Handle, Network, Options, Server, Shared, What};
@@ -70,8 +71,8 @@ struct Seat {
 }
 
 /// The bed of threads.
-pub struct Threaded<R, W> {
-    rules: (R, W),
+pub struct Threaded<T> {
+    kit: T,
     hub: Arc<Hub>,
     seats: Vec<Seat>,
     folder: PathBuf,
@@ -91,17 +92,12 @@ const fn identity(server: usize) -> Identity {
     Identity { cluster: CLUSTER, node: server as u64 }
 }
 
-impl<R: RaftRules, W: RsmRules> Threaded<R, W> {
+impl<T: Kit> Threaded<T> {
     /// What a scenario begins with: its servers, just started. Each has a folder in this one.
     ///
     /// # Errors
     /// If there are no threads to be had.
-    pub fn new(
-        rules: (R, W),
-        scenario: &Scenario,
-        seed: u64,
-        folder: &Path,
-    ) -> std::io::Result<Self> {
+    pub fn new(kit: T, scenario: &Scenario, seed: u64, folder: &Path) -> std::io::Result<Self> {
         let count = usize::from(scenario.servers);
         let hub = Hub::new(count, Random::new(seed));
         hub.state().wire.reliable = scenario.reliable;
@@ -109,7 +105,7 @@ impl<R: RaftRules, W: RsmRules> Threaded<R, W> {
         let (folder, serves) = (folder.to_owned(), scenario.serves);
         let threads = Vec::new();
         let mut bed = Self {
-            rules,
+            kit,
             hub,
             seats,
             folder,
@@ -162,7 +158,8 @@ impl<R: RaftRules, W: RsmRules> Threaded<R, W> {
     fn try_start(&mut self, server: usize) -> Result<(), String> {
         let (hub, me, folder) = (Arc::clone(&self.hub), name(server), self.folder(server));
         let streams = matches!(self.serves, Service::Log { .. });
-        let disk = Cached::new(&folder.join("wal")).map_err(|error| error.to_string())?;
+        let lies = self.kit.disk() == DiskFault::ReportsEarly;
+        let disk = Cached::new(&folder.join("wal"), lies).map_err(|error| error.to_string())?;
         self.seats[server].disk = Some(disk.clone());
         let life = {
             let mut state = hub.state();
@@ -182,7 +179,8 @@ impl<R: RaftRules, W: RsmRules> Threaded<R, W> {
             }
             Box::new(link) as Box<dyn quorate::peer::Transport>
         });
-        let ground = Ground { rules: self.rules, disk, network: Network::Other(reach) };
+        let rules = (self.kit.raft(), self.kit.rsm());
+        let ground = Ground { rules, disk, network: Network::Other(reach) };
         let watch = Watch::new(Arc::clone(&hub), me, life, streams);
         let options = self.options(server);
         let started =
@@ -226,7 +224,8 @@ impl<R: RaftRules, W: RsmRules> Threaded<R, W> {
     pub fn replay(&mut self) -> Option<String> {
         self.end();
         let folders: Vec<_> = (0..self.seats.len()).map(|server| self.trace(server)).collect();
-        let refused = conform::replay_by(&folders, &Kv::new(), self.rules).err()?;
+        let rules = (self.kit.raft(), self.kit.rsm());
+        let refused = conform::replay_by(&folders, &Kv::new(), rules).err()?;
         Some(format!("the replay is refused: {refused}"))
     }
 
@@ -235,7 +234,7 @@ impl<R: RaftRules, W: RsmRules> Threaded<R, W> {
     }
 }
 
-impl<R, W> Drop for Threaded<R, W> {
+impl<T> Drop for Threaded<T> {
     fn drop(&mut self) {
         self.hub.end();
         let running = self.seats.iter_mut().filter_map(|seat| seat.running.take());
@@ -254,7 +253,7 @@ fn asked(command: KvCommand) -> What<Query> {
     }
 }
 
-impl<R: RaftRules, W: RsmRules> Bed for Threaded<R, W> {
+impl<T: Kit> Bed for Threaded<T> {
     fn servers(&self) -> usize {
         self.seats.len()
     }

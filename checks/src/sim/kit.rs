@@ -70,9 +70,10 @@ impl Wrong {
         disk: DiskFault::None,
     };
 
-    /// Whether nothing is wrong but with the machines of servers.
-    pub fn is_in_servers(self) -> bool {
-        self.kv == kv::Bug::None && self.disk == DiskFault::None
+    /// Whether the product's own threads can be wrong in this way. Their store is what ships.
+    pub fn can_be_real(self) -> bool {
+        let disk = matches!(self.disk, DiskFault::None | DiskFault::ReportsEarly);
+        self.kv == kv::Bug::None && disk
     }
 
     /// A mutant of the models.

@@ -99,7 +99,7 @@ pub fn speed(told: &mut Told<'_>) -> Outcome {
     let held = matches!(&end, CallEnd::Reply(Reply::Value { value, .. }) if value.as_ref() == expected.as_bytes());
     lab.require(held, || "the last value is not what was written".into())?;
     logs_are_short(lab, *snapshot_bytes)?;
-    lab.at_most("ms for 1,000 operations", took.as_millis() as u64, SPEED_MS)
+    lab.within("ms for 1,000 operations", took, SPEED_MS)
 }
 
 /// Five clients append ten times each to one key.
@@ -250,5 +250,5 @@ pub fn snapshot_size(told: &mut Told<'_>) -> Outcome {
     let longest = longest.unwrap_or(0);
     lab.require(longest > 0, || "there is no snapshot".into())?;
     lab.at_most("bytes of snapshot", longest, 500)?;
-    lab.at_most("ms in all", lab.bed().now().as_millis() as u64, 20_000)
+    lab.within("ms in all", lab.bed().now(), 20_000)
 }

@@ -21,6 +21,8 @@ struct Inner {
     folder: Folder,
     /// The server was killed: nothing of it reaches the disk any more.
     killed: bool,
+    /// A sync does nothing: for a mutant.
+    lies: bool,
     opened: u64,
     undo: Vec<Undo>,
 }
@@ -30,8 +32,17 @@ struct Inner {
 enum Undo {
     Content(Content),
     Created(String),
-    Renamed { from: String, to: String, replaced: Option<Vec<u8>> },
-    Removed { name: String, content: Vec<u8> },
+    /// What was replaced is set aside.
+    Renamed {
+        from: String,
+        to: String,
+        replaced: Option<PathBuf>,
+    },
+    /// So is what was removed.
+    Removed {
+        name: String,
+        aside: PathBuf,
+    },
 }
 
 /// A part of a file as it was.
@@ -76,21 +87,54 @@ impl Undo {
             Self::Created(name) => folder.remove(name),
             Self::Renamed { from, to, replaced } => {
                 folder.rename(to, from)?;
-                replaced.as_ref().map_or(Ok(()), |content| std::fs::write(folder.path(to), content))
+                replaced.as_ref().map_or(Ok(()), |aside| std::fs::rename(aside, folder.path(to)))
             }
-            Self::Removed { name, content } => std::fs::write(folder.path(name), content),
+            Self::Removed { name, aside } => std::fs::rename(aside, folder.path(name)),
+        }
+    }
+
+    /// It is not taken back: what was set aside goes.
+    fn forget(&self) -> io::Result<()> {
+        match self {
+            Self::Renamed { replaced: Some(aside), .. } | Self::Removed { aside, .. } => {
+                std::fs::remove_file(aside)
+            }
+            _ => Ok(()),
         }
     }
 }
 
+impl Inner {
+    /// Sets a file aside, beside the folder: where it is now.
+    fn set_aside(&mut self, name: &str) -> io::Result<PathBuf> {
+        self.opened += 1;
+        let folder = self.folder.path("");
+        let own = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let aside = folder.with_file_name(format!("{own}-aside-{}", self.opened));
+        std::fs::rename(self.folder.path(name), &aside)?;
+        Ok(aside)
+    }
+
+    /// Such steps are durable now.
+    fn settle(&mut self, which: impl Fn(&Undo) -> bool) -> io::Result<()> {
+        if self.lies {
+            return Ok(());
+        }
+        let (settled, left) = std::mem::take(&mut self.undo).into_iter().partition(which);
+        self.undo = left;
+        let settled: Vec<Undo> = settled;
+        settled.iter().try_for_each(Undo::forget)
+    }
+}
+
 impl Cached {
-    /// The folder at this path, for a server that starts.
+    /// The folder at this path, for a server that starts. One that lies forgets what was synced, too.
     ///
     /// # Errors
     /// If it can't be made.
-    pub fn new(path: &Path) -> io::Result<Self> {
+    pub fn new(path: &Path, lies: bool) -> io::Result<Self> {
         let folder = Folder::new(path)?;
-        let inner = Inner { folder, killed: false, opened: 0, undo: Vec::new() };
+        let inner = Inner { folder, killed: false, lies, opened: 0, undo: Vec::new() };
         Ok(Self(Arc::new(Mutex::new(inner))))
     }
 
@@ -120,7 +164,7 @@ impl Cached {
                 undo => undo.back(&inner.folder)?,
             }
         }
-        inner.undo.clear();
+        std::mem::take(&mut inner.undo).iter().try_for_each(Undo::forget)?;
         Ok(lost.len())
     }
 
@@ -175,7 +219,8 @@ impl Disk for Cached {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut inner = self.alive()?;
-        let replaced = std::fs::read(inner.folder.path(to)).ok();
+        let replaces = inner.folder.path(to).exists();
+        let replaced = replaces.then(|| inner.set_aside(to)).transpose()?;
         inner.folder.rename(from, to)?;
         inner.undo.push(Undo::Renamed { from: from.into(), to: to.into(), replaced });
         Ok(())
@@ -183,17 +228,15 @@ impl Disk for Cached {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut inner = self.alive()?;
-        let content = std::fs::read(inner.folder.path(name))?;
-        inner.folder.remove(name)?;
-        inner.undo.push(Undo::Removed { name: name.into(), content });
+        let aside = inner.set_aside(name)?;
+        inner.undo.push(Undo::Removed { name: name.into(), aside });
         Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
         let mut inner = self.alive()?;
         inner.folder.sync()?;
-        inner.undo.retain(|undo| matches!(undo, Undo::Content(_)));
-        Ok(())
+        inner.settle(|undo| !matches!(undo, Undo::Content(_)))
     }
 }
 
@@ -231,8 +274,7 @@ impl CachedFile {
         sync(&self.file)?;
         let of_this =
             |undo: &Undo| matches!(undo, Undo::Content(content) if content.opened == self.opened);
-        inner.undo.retain(|undo| !of_this(undo));
-        Ok(())
+        inner.settle(of_this)
     }
 }
 
@@ -256,5 +298,70 @@ impl DiskFile for CachedFile {
 
     fn sync_all(&mut self) -> io::Result<()> {
         self.synced(File::sync_all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("cached-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        path
+    }
+
+    /// Writes `old`, synced, and then three parts that are not.
+    fn written(path: &Path, lies: bool) -> (Cached, CachedFile) {
+        let disk = Cached::new(path, lies).expect("a folder");
+        let mut file = disk.create("a").expect("a file");
+        file.write_at(0, b"old").expect("a write");
+        file.sync_all().expect("a sync");
+        disk.sync().expect("a sync");
+        for (offset, part) in [(3, "one"), (1, "xx"), (6, "two")] {
+            file.write_at(offset, part.as_bytes()).expect("a write");
+        }
+        (disk, file)
+    }
+
+    #[test]
+    fn what_was_synced_stays_and_of_the_rest_a_part() {
+        let mut found = std::collections::BTreeSet::new();
+        for seed in 0..200 {
+            let path = folder("stays");
+            let (disk, mut file) = written(&path, false);
+            disk.remove("a").expect("a removal");
+            disk.create("b").expect("a file");
+            disk.rename("b", "c").expect("a new name");
+            disk.kill(&mut Random::new(seed)).expect("it can be set back");
+            assert!(file.write_at(0, b"late").is_err() && disk.list().is_err());
+            let name = |file: &std::fs::DirEntry| file.file_name().to_string_lossy().into_owned();
+            let files = std::fs::read_dir(&path).expect("a folder").flatten();
+            let mut names: Vec<String> = files.map(|file| name(&file)).collect();
+            names.sort();
+            let content = std::fs::read_to_string(path.join("a")).unwrap_or_default();
+            found.insert(format!("{} {content}", names.concat()));
+            std::fs::remove_dir_all(&path).expect("a folder");
+        }
+        for whole in ["a old", "a oldone", "a oxxone", "a oxxonetwo", " ", "b ", "c "] {
+            assert!(found.contains(whole), "{whole} in {found:?}");
+        }
+        let torn = |text: &String| text.starts_with("a ") && text.len() == 6;
+        assert!(found.iter().any(torn), "{found:?}");
+        let known = |text: &String| text.starts_with("a o") || [" ", "b ", "c "].contains(&&**text);
+        assert!(found.iter().all(known), "{found:?}");
+    }
+
+    #[test]
+    fn one_that_lies_forgets_what_was_synced() {
+        let lost = (0..100).filter(|&seed| {
+            let path = folder("lies");
+            let (disk, _file) = written(&path, true);
+            disk.kill(&mut Random::new(seed)).expect("it can be set back");
+            let lost = !path.join("a").exists();
+            std::fs::remove_dir_all(&path).expect("a folder");
+            lost
+        });
+        assert!(lost.count() > 0);
     }
 }
