@@ -287,6 +287,9 @@ impl<T: Kit> Bed for Threaded<T> {
         running.server.kill();
         // It was made to end, so it says that its disk has failed, or nothing.
         let _ = running.server.wait();
+        if let Some(Ok(lost)) = &killed {
+            eprintln!("TEMP crash lost {lost}");
+        }
         if let Some(Err(error)) = killed {
             self.violate(server, "has a disk that can't be set back", error);
         }
@@ -413,6 +416,6 @@ impl<T: Kit> Bed for Threaded<T> {
 
     fn broken_at_end(&mut self, _: &[Vec<Command>]) -> Option<String> {
         let replayed = self.replay();
-        self.broken().or(replayed)
+        replayed.or_else(|| self.broken())
     }
 }

@@ -7,9 +7,7 @@ use super::event::{Call, Command, Event, Packet};
 use super::faults::{Corner, Fault};
 use super::judge::{CLAIMS, DAMAGE, News, STATE_MACHINE_SAFETY};
 use super::kit::Kit;
-use super::server::{
-    Flow, HEARTBEAT_US, InputOf, RETRY, RETRY_US, Server, Stopped, size,
-};
+use super::server::{Flow, HEARTBEAT_US, InputOf, RETRY, RETRY_US, Server, Stopped, size};
 use super::service::Applied;
 use super::waiting::Origin;
 use protocol::kv::Reply;

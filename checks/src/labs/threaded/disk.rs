@@ -24,7 +24,9 @@ struct Inner {
     /// A sync does nothing: for a mutant.
     lies: bool,
     opened: u64,
-    undo: Vec<Undo>,
+    /// The steps so far, and those of them that can be taken back, with their numbers.
+    steps: u64,
+    undo: Vec<(u64, Undo)>,
 }
 
 /// What takes back a step that was not synced.
@@ -115,15 +117,20 @@ impl Inner {
         Ok(aside)
     }
 
-    /// Such steps are durable now.
-    fn settle(&mut self, which: impl Fn(&Undo) -> bool) -> io::Result<()> {
+    /// Something was done that is not durable.
+    fn did(&mut self, undo: Undo) {
+        self.steps += 1;
+        self.undo.push((self.steps, undo));
+    }
+
+    /// Such steps, up to this one, are durable now.
+    fn settle(&mut self, through: u64, which: impl Fn(&Undo) -> bool) -> io::Result<()> {
         if self.lies {
             return Ok(());
         }
-        let (settled, left) = std::mem::take(&mut self.undo).into_iter().partition(which);
-        self.undo = left;
-        let settled: Vec<Undo> = settled;
-        settled.iter().try_for_each(Undo::forget)
+        let is_settled = |(number, undo): &(u64, Undo)| *number <= through && which(undo);
+        let settled: Vec<_> = self.undo.extract_if(.., |step| is_settled(step)).collect();
+        settled.iter().try_for_each(|(_, undo)| undo.forget())
     }
 }
 
@@ -134,7 +141,7 @@ impl Cached {
     /// If it can't be made.
     pub fn new(path: &Path, lies: bool) -> io::Result<Self> {
         let folder = Folder::new(path)?;
-        let inner = Inner { folder, killed: false, lies, opened: 0, undo: Vec::new() };
+        let inner = Inner { folder, killed: false, lies, opened: 0, steps: 0, undo: Vec::new() };
         Ok(Self(Arc::new(Mutex::new(inner))))
     }
 
@@ -147,6 +154,13 @@ impl Cached {
         if inner.killed { Err(io::Error::other("this server was killed")) } else { Ok(inner) }
     }
 
+    /// The folder, and the last step that a sync makes durable that begins now. It does not keep others waiting: a server
+    /// may be killed meanwhile, and then nobody knows what it has done.
+    fn begin_sync(&self) -> io::Result<(Folder, u64)> {
+        let inner = self.alive()?;
+        Ok((inner.folder.clone(), inner.steps))
+    }
+
     /// The server is killed: what was not synced is lost, or most of it. How many steps were taken back.
     ///
     /// # Errors
@@ -156,7 +170,7 @@ impl Cached {
         inner.killed = true;
         let kept = random.below(inner.undo.len() as u64 + 1) as usize;
         let lost = inner.undo.split_off(kept);
-        for (place, undo) in lost.iter().enumerate().rev() {
+        for (place, (_, undo)) in lost.iter().enumerate().rev() {
             match undo {
                 Undo::Content(content) if place == 0 => {
                     content.back(random.below(content.written as u64 + 1) as usize)?;
@@ -164,7 +178,7 @@ impl Cached {
                 undo => undo.back(&inner.folder)?,
             }
         }
-        std::mem::take(&mut inner.undo).iter().try_for_each(Undo::forget)?;
+        std::mem::take(&mut inner.undo).iter().try_for_each(|(_, undo)| undo.forget())?;
         Ok(lost.len())
     }
 
@@ -213,7 +227,7 @@ impl Disk for Cached {
     fn create(&self, name: &str) -> io::Result<CachedFile> {
         let mut inner = self.alive()?;
         let file = inner.folder.create(name)?;
-        inner.undo.push(Undo::Created(name.into()));
+        inner.did(Undo::Created(name.into()));
         Ok(self.opened(&mut inner, file))
     }
 
@@ -222,21 +236,21 @@ impl Disk for Cached {
         let replaces = inner.folder.path(to).exists();
         let replaced = replaces.then(|| inner.set_aside(to)).transpose()?;
         inner.folder.rename(from, to)?;
-        inner.undo.push(Undo::Renamed { from: from.into(), to: to.into(), replaced });
+        inner.did(Undo::Renamed { from: from.into(), to: to.into(), replaced });
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut inner = self.alive()?;
         let aside = inner.set_aside(name)?;
-        inner.undo.push(Undo::Removed { name: name.into(), aside });
+        inner.did(Undo::Removed { name: name.into(), aside });
         Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut inner = self.alive()?;
-        inner.folder.sync()?;
-        inner.settle(|undo| !matches!(undo, Undo::Content(_)))
+        let (folder, through) = self.begin_sync()?;
+        folder.sync()?;
+        self.alive()?.settle(through, |undo| !matches!(undo, Undo::Content(_)))
     }
 }
 
@@ -265,16 +279,16 @@ impl CachedFile {
         };
         change(&self.file)?;
         let (opened, file) = (self.opened, Arc::clone(&self.file));
-        inner.undo.push(Undo::Content(Content { opened, file, offset, old, length, written }));
+        inner.did(Undo::Content(Content { opened, file, offset, old, length, written }));
         Ok(())
     }
 
     fn synced(&self, sync: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
-        let mut inner = self.folder.alive()?;
+        let (_, through) = self.folder.begin_sync()?;
         sync(&self.file)?;
         let of_this =
             |undo: &Undo| matches!(undo, Undo::Content(content) if content.opened == self.opened);
-        inner.settle(of_this)
+        self.folder.alive()?.settle(through, of_this)
     }
 }
 
