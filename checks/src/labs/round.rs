@@ -29,6 +29,8 @@ pub struct Report {
     pub commands: u64,
     /// Snapshots that were installed.
     pub snapshots: u64,
+    /// Crashes that lost something that was under way to a disk.
+    pub losses: u64,
     /// What was measured against the labs' limits.
     pub limits: Vec<Limit>,
     /// When it failed, in microseconds, and by what.
@@ -47,7 +49,7 @@ pub fn simulate<T: Kit>(kit: T, scenario: &Scenario, seed: u64) -> Report {
 pub fn in_real_time<T: Kit>(kit: T, scenario: &Scenario, seed: u64, folder: &Path) -> Report {
     let folder = folder.join(format!("{}-{seed}", scenario.name));
     let seed_of_all = sum(&(scenario.name, seed));
-    let bed = match Threaded::new(kit, scenario, seed_of_all, &folder) {
+    let bed = match Threaded::new(kit, scenario, seed, &folder) {
         Ok(bed) => bed,
         Err(error) => {
             let failure = Some((0, format!("no thread can be started: {error}")));
@@ -65,9 +67,9 @@ pub fn in_real_time<T: Kit>(kit: T, scenario: &Scenario, seed: u64, folder: &Pat
 
 impl Report {
     fn empty(scenario: &'static str, seed: u64) -> Self {
-        let (us, requests, bytes, commands, snapshots) = (0, 0, 0, 0, 0);
+        let (us, requests, bytes, commands, snapshots, losses) = (0, 0, 0, 0, 0, 0);
         let (limits, failure) = (Vec::new(), None);
-        Self { scenario, seed, us, requests, bytes, commands, snapshots, limits, failure }
+        Self { scenario, seed, us, requests, bytes, commands, snapshots, losses, limits, failure }
     }
 }
 
@@ -93,6 +95,7 @@ fn play(scenario: &Scenario, seed: u64, mut lab: Lab) -> Report {
         bytes: bed.bytes(),
         commands: bed.commands(),
         snapshots: bed.snapshots(),
+        losses: bed.losses(),
         limits: lab.limits.clone(),
         failure: ended.err().map(|Failure { at, text }| (micros(at), text)),
         ..Report::empty(scenario.name, seed)

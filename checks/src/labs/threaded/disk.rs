@@ -11,6 +11,17 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// What a disk is like.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Habits {
+    /// A sync takes up to so many microseconds longer than it must. A server that is killed meanwhile loses something;
+    /// the disks of today are so fast that few are.
+    pub slow_us: u64,
+    /// A sync does nothing: for a mutant.
+    pub lies: bool,
+}
 
 /// A folder of one life of a server.
 #[derive(Clone, Debug)]
@@ -21,8 +32,8 @@ struct Inner {
     folder: Folder,
     /// The server was killed: nothing of it reaches the disk any more.
     killed: bool,
-    /// A sync does nothing: for a mutant.
-    lies: bool,
+    habits: Habits,
+    random: Random,
     opened: u64,
     /// The steps so far, and those of them that can be taken back, with their numbers.
     steps: u64,
@@ -125,7 +136,7 @@ impl Inner {
 
     /// Such steps, up to this one, are durable now.
     fn settle(&mut self, through: u64, which: impl Fn(&Undo) -> bool) -> io::Result<()> {
-        if self.lies {
+        if self.habits.lies {
             return Ok(());
         }
         let is_settled = |(number, undo): &(u64, Undo)| *number <= through && which(undo);
@@ -135,13 +146,14 @@ impl Inner {
 }
 
 impl Cached {
-    /// The folder at this path, for a server that starts. One that lies forgets what was synced, too.
+    /// The folder at this path, for a server that starts.
     ///
     /// # Errors
     /// If it can't be made.
-    pub fn new(path: &Path, lies: bool) -> io::Result<Self> {
+    pub fn new(path: &Path, habits: Habits, random: Random) -> io::Result<Self> {
         let folder = Folder::new(path)?;
-        let inner = Inner { folder, killed: false, lies, opened: 0, steps: 0, undo: Vec::new() };
+        let inner =
+            Inner { folder, killed: false, habits, random, opened: 0, steps: 0, undo: Vec::new() };
         Ok(Self(Arc::new(Mutex::new(inner))))
     }
 
@@ -157,23 +169,32 @@ impl Cached {
     /// The folder, and the last step that a sync makes durable that begins now. It does not keep others waiting: a server
     /// may be killed meanwhile, and then nobody knows what it has done.
     fn begin_sync(&self) -> io::Result<(Folder, u64)> {
-        let inner = self.alive()?;
-        Ok((inner.folder.clone(), inner.steps))
+        let mut inner = self.alive()?;
+        let slow_us = inner.habits.slow_us;
+        let pause = inner.random.below(slow_us + 1);
+        let begun = (inner.folder.clone(), inner.steps);
+        drop(inner);
+        if pause > 0 {
+            std::thread::sleep(Duration::from_micros(pause));
+        }
+        Ok(begun)
     }
 
     /// The server is killed: what was not synced is lost, or most of it. How many steps were taken back.
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn kill(&self, random: &mut Random) -> io::Result<usize> {
+    pub fn kill(&self) -> io::Result<usize> {
         let mut inner = self.inner();
         inner.killed = true;
-        let kept = random.below(inner.undo.len() as u64 + 1) as usize;
+        let steps = inner.undo.len() as u64;
+        let kept = inner.random.below(steps + 1) as usize;
         let lost = inner.undo.split_off(kept);
         for (place, (_, undo)) in lost.iter().enumerate().rev() {
             match undo {
                 Undo::Content(content) if place == 0 => {
-                    content.back(random.below(content.written as u64 + 1) as usize)?;
+                    let written = content.written as u64;
+                    content.back(inner.random.below(written + 1) as usize)?;
                 }
                 undo => undo.back(&inner.folder)?,
             }
@@ -326,8 +347,9 @@ mod tests {
     }
 
     /// Writes `old`, synced, and then three parts that are not.
-    fn written(path: &Path, lies: bool) -> (Cached, CachedFile) {
-        let disk = Cached::new(path, lies).expect("a folder");
+    fn written(path: &Path, seed: u64, lies: bool) -> (Cached, CachedFile) {
+        let habits = Habits { lies, ..Habits::default() };
+        let disk = Cached::new(path, habits, Random::new(seed)).expect("a folder");
         let mut file = disk.create("a").expect("a file");
         file.write_at(0, b"old").expect("a write");
         file.sync_all().expect("a sync");
@@ -343,11 +365,11 @@ mod tests {
         let mut found = std::collections::BTreeSet::new();
         for seed in 0..200 {
             let path = folder("stays");
-            let (disk, mut file) = written(&path, false);
+            let (disk, mut file) = written(&path, seed, false);
             disk.remove("a").expect("a removal");
             disk.create("b").expect("a file");
             disk.rename("b", "c").expect("a new name");
-            disk.kill(&mut Random::new(seed)).expect("it can be set back");
+            disk.kill().expect("it can be set back");
             assert!(file.write_at(0, b"late").is_err() && disk.list().is_err());
             let name = |file: &std::fs::DirEntry| file.file_name().to_string_lossy().into_owned();
             let files = std::fs::read_dir(&path).expect("a folder").flatten();
@@ -370,8 +392,8 @@ mod tests {
     fn one_that_lies_forgets_what_was_synced() {
         let lost = (0..100).filter(|&seed| {
             let path = folder("lies");
-            let (disk, _file) = written(&path, true);
-            disk.kill(&mut Random::new(seed)).expect("it can be set back");
+            let (disk, _file) = written(&path, seed, true);
+            disk.kill().expect("it can be set back");
             let lost = !path.join("a").exists();
             std::fs::remove_dir_all(&path).expect("a folder");
             lost
