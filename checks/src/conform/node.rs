@@ -93,14 +93,14 @@ pub struct Node<S: StateMachine, R, W> {
 
 impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
     /// Opens a node's folder.
-    pub fn open(folder: &PathBuf, empty: &S, rules: (R, W)) -> Result<Self, Refusal> {
+    pub fn open(folder: &Path, empty: &S, rules: (R, W)) -> Result<Self, Refusal> {
         let lives: VecDeque<_> = trace::lives(folder)?.into();
         let nothing = || Refusal::Folders(format!("there is no trace in {}", folder.display()));
         let reader = Reader::open(&lives.front().ok_or_else(nothing)?.1)?;
         let identity = reader.header().identity;
         let config = Config { me: NodeId(0), voters: Default::default(), max_batch: 1, window: 1 };
         let mut node = Self {
-            folder: folder.clone(),
+            folder: folder.to_path_buf(),
             identity,
             config,
             rules,

@@ -128,6 +128,9 @@ pub trait Bed {
     /// How often a server took another's snapshot over.
     fn snapshots(&self) -> u64;
 
+    /// How many crashes have lost something that was under way to a disk.
+    fn losses(&self) -> u64;
+
     /// How many bytes were sent: of requests when they leave, of replies when they arrive.
     fn bytes(&self) -> u64;
 

@@ -62,6 +62,8 @@ pub struct Report {
     pub commands: u64,
     /// Snapshots that were installed.
     pub snapshots: u64,
+    /// Crashes that lost something that was under way to a disk.
+    pub losses: u64,
     /// What was measured against the labs' limits.
     pub limits: Vec<Limit>,
     /// When it failed, in microseconds, and by what.
@@ -111,7 +113,7 @@ pub fn real_in<T: Kit>(
         return play(setting, kit, Box::new(bed), scenario, seed);
     }
     let folder = folder.join(format!("{}-{seed}", scenario.name));
-    let bed = match Threaded::new(kit, scenario, from, &folder) {
+    let bed = match Threaded::new(kit, scenario, seed, &folder) {
         Ok(bed) => bed,
         Err(error) => {
             let failure = Some((0, format!("no thread can be started: {error}")));
@@ -129,9 +131,21 @@ pub fn real_in<T: Kit>(
 
 impl Report {
     fn empty(setting: Setting, scenario: &'static str, seed: u64) -> Self {
-        let (us, requests, bytes, commands, snapshots) = (0, 0, 0, 0, 0);
+        let (us, requests, bytes, commands, snapshots, losses) = (0, 0, 0, 0, 0, 0);
         let (limits, failure) = (Vec::new(), None);
-        Self { scenario, setting, seed, us, requests, bytes, commands, snapshots, limits, failure }
+        Self {
+            scenario,
+            setting,
+            seed,
+            us,
+            requests,
+            bytes,
+            commands,
+            snapshots,
+            losses,
+            limits,
+            failure,
+        }
     }
 }
 
@@ -171,6 +185,7 @@ fn play<T: Kit>(
         bytes: bed.bytes(),
         commands: bed.commands(),
         snapshots: bed.snapshots(),
+        losses: bed.losses(),
         limits: lab.limits.clone(),
         failure: ended.err().map(|Failure { at, text }| (micros(at), text)),
         ..Report::empty(setting, scenario.name, seed)

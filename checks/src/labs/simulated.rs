@@ -242,6 +242,10 @@ impl<T: Kit> Bed for Simulated<T> {
         self.env.corners.of(Corner::SnapshotInstalled)
     }
 
+    fn losses(&self) -> u64 {
+        self.env.corners.of(Corner::Forgotten)
+    }
+
     fn bytes(&self) -> u64 {
         self.wire.borrow().bytes
     }

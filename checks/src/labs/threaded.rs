@@ -25,7 +25,7 @@ use super::harsh::Harsh;
 use super::requests::{Fate, NOBODY, dead_end, is_executed_once};
 use crate::conform;
 use crate::sim::kit::Kit;
-use crate::sim::random::Random;
+use crate::sim::random::{Random, sum};
 use disk::Cached;
 use hub::{Hub, Load};
 use model::node::DiskFault;
@@ -53,6 +53,8 @@ const CLUSTER: u128 = 0x006c_6162_7300;
 const COMMAND_BYTES: u64 = 27;
 /// A core that takes a command says so at once, unless it has no time; then the scenario goes on without it.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// By how much a sync of a slow disk takes longer, at the most.
+const SLOW_US: u64 = 10_000;
 /// In a scenario of commands nobody waits to be told what became of one.
 const NO_PATIENCE: Duration = Duration::from_millis(50);
 
@@ -77,8 +79,10 @@ pub struct Threaded<T> {
     seats: Vec<Seat>,
     folder: PathBuf,
     serves: Service,
+    disk_habits: disk::Habits,
     proposals: u64,
     clients: u64,
+    losses: u64,
     threads: Vec<JoinHandle<()>>,
     /// When the servers were ended.
     ended: Option<Duration>,
@@ -93,16 +97,19 @@ const fn identity(server: usize) -> Identity {
 }
 
 impl<T: Kit> Threaded<T> {
-    /// What a scenario begins with: its servers, just started. Each has a folder in this one.
+    /// What a scenario begins with: its servers, just started. Each has a folder in this one. With an even seed disks are
+    /// slow, so that crashes find something to lose.
     ///
     /// # Errors
     /// If there are no threads to be had.
     pub fn new(kit: T, scenario: &Scenario, seed: u64, folder: &Path) -> std::io::Result<Self> {
         let count = usize::from(scenario.servers);
-        let hub = Hub::new(count, Random::new(seed));
+        let hub = Hub::new(count, Random::new(sum(&(scenario.name, seed))));
         hub.state().wire.reliable = scenario.reliable;
         let seats = (0..count).map(|_| Seat { running: None, disk: None }).collect();
         let (folder, serves) = (folder.to_owned(), scenario.serves);
+        let slow_us = if seed.is_multiple_of(2) { SLOW_US } else { 0 };
+        let disk_habits = disk::Habits { slow_us, lies: kit.disk() == DiskFault::ReportsEarly };
         let threads = Vec::new();
         let mut bed = Self {
             kit,
@@ -110,8 +117,10 @@ impl<T: Kit> Threaded<T> {
             seats,
             folder,
             serves,
+            disk_habits,
             proposals: 0,
             clients: 0,
+            losses: 0,
             threads,
             ended: None,
         };
@@ -157,9 +166,10 @@ impl<T: Kit> Threaded<T> {
 
     fn try_start(&mut self, server: usize) -> Result<(), String> {
         let (hub, me, folder) = (Arc::clone(&self.hub), name(server), self.folder(server));
+        let random = Random::new(hub.state().random.next());
         let streams = matches!(self.serves, Service::Log { .. });
-        let lies = self.kit.disk() == DiskFault::ReportsEarly;
-        let disk = Cached::new(&folder.join("wal"), lies).map_err(|error| error.to_string())?;
+        let disk = Cached::new(&folder.join("wal"), self.disk_habits, random)
+            .map_err(|error| error.to_string())?;
         self.seats[server].disk = Some(disk.clone());
         let life = {
             let mut state = hub.state();
@@ -291,13 +301,15 @@ impl<T: Kit> Bed for Threaded<T> {
 
     fn crash(&mut self, server: usize) {
         let Some(running) = self.cut(server) else { return };
-        let mut random = Random::new(self.hub.state().random.next());
-        let killed = self.seats[server].disk.as_ref().map(|disk| disk.kill(&mut random));
+        let killed = self.seats[server].disk.as_ref().map(Cached::kill);
         running.server.kill();
         // It was made to end, so it says that its disk has failed, or nothing.
         let _ = running.server.wait();
-        if let Some(Err(error)) = killed {
-            self.violate(server, "has a disk that can't be set back", error);
+        match killed {
+            Some(Err(error)) => self.violate(server, "has a disk that can't be set back", error),
+            lost => {
+                self.losses += u64::from(lost.is_some_and(|lost| lost.is_ok_and(|lost| lost > 0)))
+            }
         }
     }
 
@@ -352,6 +364,10 @@ impl<T: Kit> Bed for Threaded<T> {
 
     fn snapshots(&self) -> u64 {
         self.hub.state().snapshots
+    }
+
+    fn losses(&self) -> u64 {
+        self.losses
     }
 
     fn bytes(&self) -> u64 {
@@ -432,6 +448,6 @@ impl<T: Kit> Bed for Threaded<T> {
 
     fn broken_at_end(&mut self, _: &[Vec<Command>]) -> Option<String> {
         let replayed = self.replay();
-        self.broken().or(replayed)
+        replayed.or_else(|| self.broken())
     }
 }

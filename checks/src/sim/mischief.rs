@@ -87,7 +87,8 @@ impl Env {
         NodeId(self.random.below(u64::from(self.habits.nodes)) as u8)
     }
 
-    fn change_weather(&mut self) {
+    /// Another weather, for a while.
+    pub(super) fn change_weather(&mut self) {
         let mut often = |chance: u32, most: u64| {
             if self.random.chance(chance) { self.random.skewed(1_000, most) as u32 } else { 0 }
         };
@@ -98,6 +99,12 @@ impl Env {
             delay: often(300_000, 100_000),
             broken: often(300_000, 200_000),
             lag_us: u64::from(often(600_000, 600_000)),
+        };
+        let weather = if self.habits.hasty == 0 {
+            weather
+        } else {
+            // Requests of a candidate that come twice, and behind a voter's next life.
+            Weather { duplicate: 200_000, delay: 100_000, ..weather }
         };
         self.tell(|| format!("-- {weather:?}, in millionths"));
         self.net.weather = weather;

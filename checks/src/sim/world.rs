@@ -61,6 +61,9 @@ impl<T: Kit> World<T> {
         let clients = usize::from(env.habits.clients);
         let clients = (0..clients).map(|number| Client::new(kit.kv(), number, &mut env)).collect();
         env.soon(500_000, 1_500_000, Event::Mischief);
+        if env.habits.hasty > 0 && env.faults.is_any() {
+            env.change_weather();
+        }
         Self { env, servers, clients, plan: *plan }
     }
 

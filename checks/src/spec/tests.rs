@@ -7,14 +7,17 @@ const SPEC: &str = "\
 - **RAFT-VOTE-1** — One vote a term.\n\
 - **GATE-FILL** — Buffer and mark change together.\n\
 - **WAL-SYNC** — What a sync says counts.\n\
+- **TRACE-LEAVE** — It is written first.\n\
 | DEP-SELF | a departure |\n";
 
 /// A checkout in which nothing is missing.
-const WHOLE: [(&str, &str); 8] = [
+const WHOLE: [(&str, &str); 10] = [
     ("model/protocol/src/raft/rules.rs", "/// RAFT-VOTE-1. First come, first served. DEP-SELF.\n"),
     ("model/src/node.rs", "// RAFT-VOTE-1\n"),
     ("model/tests/votes.rs", "// RAFT-VOTE-1\n"),
     ("impl/src/gate.rs", "/// GATE-FILL. Together.\nfn fill() {}\n"),
+    ("impl/src/trace/record.rs", "// TRACE-LEAVE\n"),
+    ("checks/tests/replay/format.rs", "/// TRACE-LEAVE, byte by byte.\n"),
     ("impl/src/wal/rules.rs", "/// WAL-SYNC. What it said.\nfn sync() {}\n"),
     (
         "impl/tests/loom/bugs.rs",
@@ -73,6 +76,8 @@ fn whatever_is_missing_is_a_gap() {
     missing("impl/src/gate.rs", "", &[("GATE-FILL", "code")]);
     missing("impl/src/wal/rules.rs", "", &[("WAL-SYNC", "code")]);
     missing("impl/tests/wal/crashes.rs", "", &[("WAL-SYNC", "test")]);
+    missing("impl/src/trace/record.rs", "", &[("TRACE-LEAVE", "code")]);
+    missing("checks/tests/replay/format.rs", "", &[("TRACE-LEAVE", "test")]);
     missing("impl/tests/loom/bugs.rs", "", &[("GATE-FILL", "mutant")]);
     missing("impl/tests/wal/bugs.rs", "", &[("WAL-SYNC", "mutant")]);
     let uses = "dies(\"\", fill::<FillsLater>);";

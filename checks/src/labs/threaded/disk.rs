@@ -11,6 +11,17 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// What a disk is like.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Habits {
+    /// A sync takes up to so many microseconds longer than it must. A server that is killed meanwhile loses something;
+    /// the disks of today are so fast that few are.
+    pub slow_us: u64,
+    /// A sync does nothing: for a mutant.
+    pub lies: bool,
+}
 
 /// A folder of one life of a server.
 #[derive(Clone, Debug)]
@@ -21,10 +32,12 @@ struct Inner {
     folder: Folder,
     /// The server was killed: nothing of it reaches the disk any more.
     killed: bool,
-    /// A sync does nothing: for a mutant.
-    lies: bool,
+    habits: Habits,
+    random: Random,
     opened: u64,
-    undo: Vec<Undo>,
+    /// The steps so far, and those of them that can be taken back, with their numbers.
+    steps: u64,
+    undo: Vec<(u64, Undo)>,
 }
 
 /// What takes back a step that was not synced.
@@ -115,26 +128,32 @@ impl Inner {
         Ok(aside)
     }
 
-    /// Such steps are durable now.
-    fn settle(&mut self, which: impl Fn(&Undo) -> bool) -> io::Result<()> {
-        if self.lies {
+    /// Something was done that is not durable.
+    fn did(&mut self, undo: Undo) {
+        self.steps += 1;
+        self.undo.push((self.steps, undo));
+    }
+
+    /// Such steps, up to this one, are durable now.
+    fn settle(&mut self, through: u64, which: impl Fn(&Undo) -> bool) -> io::Result<()> {
+        if self.habits.lies {
             return Ok(());
         }
-        let (settled, left) = std::mem::take(&mut self.undo).into_iter().partition(which);
-        self.undo = left;
-        let settled: Vec<Undo> = settled;
-        settled.iter().try_for_each(Undo::forget)
+        let is_settled = |(number, undo): &(u64, Undo)| *number <= through && which(undo);
+        let settled: Vec<_> = self.undo.extract_if(.., |step| is_settled(step)).collect();
+        settled.iter().try_for_each(|(_, undo)| undo.forget())
     }
 }
 
 impl Cached {
-    /// The folder at this path, for a server that starts. One that lies forgets what was synced, too.
+    /// The folder at this path, for a server that starts.
     ///
     /// # Errors
     /// If it can't be made.
-    pub fn new(path: &Path, lies: bool) -> io::Result<Self> {
+    pub fn new(path: &Path, habits: Habits, random: Random) -> io::Result<Self> {
         let folder = Folder::new(path)?;
-        let inner = Inner { folder, killed: false, lies, opened: 0, undo: Vec::new() };
+        let inner =
+            Inner { folder, killed: false, habits, random, opened: 0, steps: 0, undo: Vec::new() };
         Ok(Self(Arc::new(Mutex::new(inner))))
     }
 
@@ -147,24 +166,40 @@ impl Cached {
         if inner.killed { Err(io::Error::other("this server was killed")) } else { Ok(inner) }
     }
 
+    /// The folder, and the last step that a sync makes durable that begins now. It does not keep others waiting: a server
+    /// may be killed meanwhile, and then nobody knows what it has done.
+    fn begin_sync(&self) -> io::Result<(Folder, u64)> {
+        let mut inner = self.alive()?;
+        let slow_us = inner.habits.slow_us;
+        let pause = inner.random.below(slow_us + 1);
+        let begun = (inner.folder.clone(), inner.steps);
+        drop(inner);
+        if pause > 0 {
+            std::thread::sleep(Duration::from_micros(pause));
+        }
+        Ok(begun)
+    }
+
     /// The server is killed: what was not synced is lost, or most of it. How many steps were taken back.
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn kill(&self, random: &mut Random) -> io::Result<usize> {
+    pub fn kill(&self) -> io::Result<usize> {
         let mut inner = self.inner();
         inner.killed = true;
-        let kept = random.below(inner.undo.len() as u64 + 1) as usize;
+        let steps = inner.undo.len() as u64;
+        let kept = inner.random.below(steps + 1) as usize;
         let lost = inner.undo.split_off(kept);
-        for (place, undo) in lost.iter().enumerate().rev() {
+        for (place, (_, undo)) in lost.iter().enumerate().rev() {
             match undo {
                 Undo::Content(content) if place == 0 => {
-                    content.back(random.below(content.written as u64 + 1) as usize)?;
+                    let written = content.written as u64;
+                    content.back(inner.random.below(written + 1) as usize)?;
                 }
                 undo => undo.back(&inner.folder)?,
             }
         }
-        std::mem::take(&mut inner.undo).iter().try_for_each(Undo::forget)?;
+        std::mem::take(&mut inner.undo).iter().try_for_each(|(_, undo)| undo.forget())?;
         Ok(lost.len())
     }
 
@@ -213,7 +248,7 @@ impl Disk for Cached {
     fn create(&self, name: &str) -> io::Result<CachedFile> {
         let mut inner = self.alive()?;
         let file = inner.folder.create(name)?;
-        inner.undo.push(Undo::Created(name.into()));
+        inner.did(Undo::Created(name.into()));
         Ok(self.opened(&mut inner, file))
     }
 
@@ -222,21 +257,21 @@ impl Disk for Cached {
         let replaces = inner.folder.path(to).exists();
         let replaced = replaces.then(|| inner.set_aside(to)).transpose()?;
         inner.folder.rename(from, to)?;
-        inner.undo.push(Undo::Renamed { from: from.into(), to: to.into(), replaced });
+        inner.did(Undo::Renamed { from: from.into(), to: to.into(), replaced });
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut inner = self.alive()?;
         let aside = inner.set_aside(name)?;
-        inner.undo.push(Undo::Removed { name: name.into(), aside });
+        inner.did(Undo::Removed { name: name.into(), aside });
         Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut inner = self.alive()?;
-        inner.folder.sync()?;
-        inner.settle(|undo| !matches!(undo, Undo::Content(_)))
+        let (folder, through) = self.begin_sync()?;
+        folder.sync()?;
+        self.alive()?.settle(through, |undo| !matches!(undo, Undo::Content(_)))
     }
 }
 
@@ -265,16 +300,16 @@ impl CachedFile {
         };
         change(&self.file)?;
         let (opened, file) = (self.opened, Arc::clone(&self.file));
-        inner.undo.push(Undo::Content(Content { opened, file, offset, old, length, written }));
+        inner.did(Undo::Content(Content { opened, file, offset, old, length, written }));
         Ok(())
     }
 
     fn synced(&self, sync: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
-        let mut inner = self.folder.alive()?;
+        let (_, through) = self.folder.begin_sync()?;
         sync(&self.file)?;
         let of_this =
             |undo: &Undo| matches!(undo, Undo::Content(content) if content.opened == self.opened);
-        inner.settle(of_this)
+        self.folder.alive()?.settle(through, of_this)
     }
 }
 
@@ -312,8 +347,9 @@ mod tests {
     }
 
     /// Writes `old`, synced, and then three parts that are not.
-    fn written(path: &Path, lies: bool) -> (Cached, CachedFile) {
-        let disk = Cached::new(path, lies).expect("a folder");
+    fn written(path: &Path, seed: u64, lies: bool) -> (Cached, CachedFile) {
+        let habits = Habits { lies, ..Habits::default() };
+        let disk = Cached::new(path, habits, Random::new(seed)).expect("a folder");
         let mut file = disk.create("a").expect("a file");
         file.write_at(0, b"old").expect("a write");
         file.sync_all().expect("a sync");
@@ -329,11 +365,11 @@ mod tests {
         let mut found = std::collections::BTreeSet::new();
         for seed in 0..200 {
             let path = folder("stays");
-            let (disk, mut file) = written(&path, false);
+            let (disk, mut file) = written(&path, seed, false);
             disk.remove("a").expect("a removal");
             disk.create("b").expect("a file");
             disk.rename("b", "c").expect("a new name");
-            disk.kill(&mut Random::new(seed)).expect("it can be set back");
+            disk.kill().expect("it can be set back");
             assert!(file.write_at(0, b"late").is_err() && disk.list().is_err());
             let name = |file: &std::fs::DirEntry| file.file_name().to_string_lossy().into_owned();
             let files = std::fs::read_dir(&path).expect("a folder").flatten();
@@ -356,8 +392,8 @@ mod tests {
     fn one_that_lies_forgets_what_was_synced() {
         let lost = (0..100).filter(|&seed| {
             let path = folder("lies");
-            let (disk, _file) = written(&path, true);
-            disk.kill(&mut Random::new(seed)).expect("it can be set back");
+            let (disk, _file) = written(&path, seed, true);
+            disk.kill().expect("it can be set back");
             let lost = !path.join("a").exists();
             std::fs::remove_dir_all(&path).expect("a folder");
             lost

@@ -57,10 +57,9 @@ impl Link {
         if message.body.is_from_leader() {
             state.leads(message.term, self.me);
         }
-        if let Load::Snapshot { .. } = load {
-            if state.files.contains(&(from, to, *message)) {
-                return;
-            }
+        // One that is under way is not begun again.
+        if state.files.contains(&(from, to, *message)) {
+            return;
         }
         let Some(us) = state.wire.carries(letter, now, &mut state.random) else { return };
         if let Load::Snapshot { .. } = load {
