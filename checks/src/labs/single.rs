@@ -395,6 +395,10 @@ impl<P: Place> Bed for Single<P> {
         0
     }
 
+    fn losses(&self) -> u64 {
+        0
+    }
+
     fn bytes(&self) -> u64 {
         self.bytes
     }
