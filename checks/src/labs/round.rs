@@ -92,8 +92,8 @@ pub fn simulate_in<T: Kit>(setting: Setting, kit: T, scenario: &Scenario, seed: 
     play(setting, kit, bed, scenario, seed)
 }
 
-/// Runs a scenario in real time, on threads. Its servers have their folders in this one, which stays if it fails.
-/// Of the kit, rules of the store mean something in lab 2 only, and of the faults of disks only that writes are reported
+/// Runs a scenario in real time, on threads. Its servers have their folders in this one, which stays if it fails. Of
+/// the kit, rules of the store mean something in lab 2 only, and of the faults of disks only that writes are reported
 /// early.
 pub fn in_real_time<T: Kit>(kit: T, scenario: &Scenario, seed: u64, folder: &Path) -> Report {
     real_in(Setting { real: true, harsh: false }, kit, scenario, seed, folder)
