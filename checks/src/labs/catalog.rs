@@ -104,8 +104,8 @@ pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
     raft::ALL.iter().chain(store::RSM).chain(store::LATER).chain(store::EARLIER)
 }
 
-/// A few scenarios for every kind of thing, for CI: elections, persistence, snapshots over a bad network, the replicated
-/// state machine, the store with restarts and partitions.
+/// A few scenarios for every kind of thing, for CI: elections, persistence, snapshots over a bad network, the
+/// replicated state machine, the store with restarts and partitions.
 pub const CI: &[&str] = &[
     "InitialElection",
     "ReElection",

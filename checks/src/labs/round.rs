@@ -44,8 +44,8 @@ pub fn simulate<T: Kit>(kit: T, scenario: &Scenario, seed: u64) -> Report {
     play(scenario, seed, Lab::new(Box::new(bed), seed_of_all))
 }
 
-/// Runs a scenario in real time, on threads. Its servers have their folders in this one, which stays if it fails. Of the
-/// kit, rules of the store mean nothing, and of the faults of disks only that writes are reported early.
+/// Runs a scenario in real time, on threads. Its servers have their folders in this one, which stays if it fails. Of
+/// the kit, rules of the store mean nothing, and of the faults of disks only that writes are reported early.
 pub fn in_real_time<T: Kit>(kit: T, scenario: &Scenario, seed: u64, folder: &Path) -> Report {
     let folder = folder.join(format!("{}-{seed}", scenario.name));
     let seed_of_all = sum(&(scenario.name, seed));

@@ -96,8 +96,8 @@ const fn identity(server: usize) -> Identity {
 }
 
 impl<T: Kit> Threaded<T> {
-    /// What a scenario begins with: its servers, just started. Each has a folder in this one. With an even seed disks are
-    /// slow, so that crashes find something to lose.
+    /// What a scenario begins with: its servers, just started. Each has a folder in this one. With an even seed disks
+    /// are slow, so that crashes find something to lose.
     ///
     /// # Errors
     /// If there are no threads to be had.

@@ -1,6 +1,6 @@
 //! How much a store has, kept up with every change, so that nobody has to count it; and a fingerprint of what it has,
-//! so that two stores can be compared without looking at all of them. It is a sum over what is there, so it hangs on the
-//! content alone and not on the way to it.
+//! so that two stores can be compared without looking at all of them. It is a sum over what is there, so it hangs on
+//! the content alone and not on the way to it.
 
 use super::records::Seq;
 use super::{Bytes, Item, Reply};
