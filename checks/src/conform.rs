@@ -16,7 +16,8 @@
 //!   clock that the nodes of one machine share: this hangs on no rule of the protocol.
 //!
 //! Nodes take turns: one goes on until the next message that it hears was not sent yet. If none can go on, one of these
-//! messages may be a part of a longer one that was sent; if none is, the first of them was sent by nobody. Where a node's folder is not given, what it sent is believed.
+//! messages may be a part of a longer one that was sent; if none is, the first of them was sent by nobody. Where a
+//! node's folder is not given, what it sent is believed.
 
 mod node;
 mod post;

@@ -1,7 +1,7 @@
 //! The bed of threads, in real time: the product's own servers, each with its core, disk, snapshot and timer
 //! threads and its folder, on the labs' network in this process.
 //!
-//! Nothing is simulated but the network ([`network`]) and what a crash does to a disk ([`disk`]). The servers are
+//! Nothing is simulated but the network (`network.rs`) and what a crash does to a disk (`disk.rs`). The servers are
 //! whole, as `quorate server` runs them behind its clients' port: Raft, the log, snapshots, the store. As in virtual
 //! time a scenario's command is appended to one key, and a snapshot holds all that was applied.
 //!
@@ -97,8 +97,8 @@ const fn identity(server: usize) -> Identity {
 }
 
 impl<T: Kit> Threaded<T> {
-    /// What a scenario begins with: its servers, just started. Each has a folder in this one. With an even seed disks are
-    /// slow, so that crashes find something to lose.
+    /// What a scenario begins with: its servers, just started. Each has a folder in this one. With an even seed disks
+    /// are slow, so that crashes find something to lose.
     ///
     /// # Errors
     /// If there are no threads to be had.

@@ -88,6 +88,8 @@ impl Habits {
         // once. The machine promises safety whatever its timers do.
         let hasty = random.pick(&[0, 0, 300_000, 300_000, 950_000]);
         let (nervous, down_us) = if hasty > 0 { (400_000, 20_000) } else { (nervous, down_us) };
+        // The fewer vote, the more hangs on each.
+        let nodes = if hasty > 0 && random.chance(700_000) { 3 } else { nodes };
         Self {
             nodes: plan.nodes.unwrap_or(nodes),
             clients: plan.clients.unwrap_or(clients),

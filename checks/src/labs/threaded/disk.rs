@@ -166,8 +166,8 @@ impl Cached {
         if inner.killed { Err(io::Error::other("this server was killed")) } else { Ok(inner) }
     }
 
-    /// The folder, and the last step that a sync makes durable that begins now. It does not keep others waiting: a server
-    /// may be killed meanwhile, and then nobody knows what it has done.
+    /// The folder, and the last step that a sync makes durable that begins now. It does not keep others waiting: a
+    /// server may be killed meanwhile, and then nobody knows what it has done.
     fn begin_sync(&self) -> io::Result<(Folder, u64)> {
         let mut inner = self.alive()?;
         let slow_us = inner.habits.slow_us;
