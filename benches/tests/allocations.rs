@@ -4,7 +4,7 @@
 //! would only look like a noisy machine. A group is warmed up until its buffers have their size; from then
 //! on, committing, compacting, heartbeats and reads must not ask for memory once.
 
-use benches::counting::{Counting, allocations};
+use benches::counting::{Counting, allocations, held_bytes, is_installed};
 use benches::group::{COMPACT_EVERY, Group, HEARTBEAT_EVERY};
 
 #[global_allocator]
@@ -81,4 +81,16 @@ fn the_counter_counts_this_thread_only() {
     let there = other.join();
     assert_eq!(there.ok(), Some(1), "one allocation in the other thread");
     assert_eq!(allocations() - before, 0, "none of it is counted here");
+}
+
+#[test]
+fn what_is_given_back_is_not_held() {
+    assert!(is_installed());
+    let before = held_bytes();
+    let mut numbers = vec![0_u8; 10];
+    assert_eq!(held_bytes() - before, 10);
+    numbers.reserve_exact(1000);
+    assert_eq!(held_bytes() - before, 1010);
+    drop(numbers);
+    assert_eq!(held_bytes() - before, 0);
 }

@@ -15,8 +15,9 @@
 //! - a read is answered from a state that is not older than what any node had committed before the read came, by the
 //!   clock that the nodes of one machine share: this hangs on no rule of the protocol.
 //!
-//! Nodes take turns: one goes on until the next message that it hears was not sent yet. If none can go on, the
-//! first of these messages was sent by nobody. Where a node's folder is not given, what it sent is believed.
+//! Nodes take turns: one goes on until the next message that it hears was not sent yet. If none can go on, one of these
+//! messages may be a part of a longer one that was sent; if none is, the first of them was sent by nobody. Where a
+//! node's folder is not given, what it sent is believed.
 
 mod node;
 mod post;
@@ -119,12 +120,19 @@ pub fn replay_by<S: StateMachine, R: raft::Rules, W: Rules>(
     let voters = belong_together(&nodes)?;
     let present: Vec<NodeId> = nodes.iter().map(Node::number).collect();
     let mut shared = Shared::new(&present);
-    // Why a node can't go on for now.
+    // Why a node can't go on for now; and who can't even if what it hears was cut into parts.
     let mut waits: Vec<Option<Refusal>> = nodes.iter().map(|_| None).collect();
+    let mut stuck = vec![false; nodes.len()];
     loop {
         let open = (0..nodes.len()).filter(|&at| !nodes[at].is_over());
         let ready = open.clone().filter(|&at| waits[at].is_none());
-        let Some(at) = ready.min_by_key(|&at| nodes[at].time()) else {
+        let next = ready.min_by_key(|&at| nodes[at].time());
+        shared.takes_part = next.is_none();
+        let next = next.or_else(|| {
+            let left = open.clone().filter(|&at| !stuck[at]);
+            left.min_by_key(|&at| nodes[at].time())
+        });
+        let Some(at) = next else {
             let first = open.min_by_key(|&at| nodes[at].time());
             match first.and_then(|at| waits[at].take()) {
                 Some(nobody) => return Err(nobody),
@@ -132,16 +140,18 @@ pub fn replay_by<S: StateMachine, R: raft::Rules, W: Rules>(
             }
         };
         let before = nodes[at].steps();
-        match nodes[at].go_on(&mut shared) {
-            Ok(()) => waits.iter_mut().for_each(|wait| *wait = None),
+        let stopped = match nodes[at].go_on(&mut shared) {
+            Ok(()) => None,
             Err(Stop::Refused(refusal)) => return Err(refusal),
-            Err(Stop::Unheard(nobody)) => {
-                if nodes[at].steps() > before {
-                    waits.iter_mut().for_each(|wait| *wait = None);
-                }
-                waits[at] = Some(nobody);
-            }
+            Err(Stop::Unheard(nobody)) => Some(nobody),
+        };
+        if stopped.is_none() || nodes[at].steps() > before {
+            waits.iter_mut().for_each(|wait| *wait = None);
+            stuck.fill(false);
+        } else {
+            stuck[at] = shared.takes_part;
         }
+        waits[at] = stopped;
         shared.forget(nodes.iter().map(Node::snapshot).min().unwrap_or(0));
     }
     let (reads, reads_without_clock) = std::mem::take(&mut shared.window).judge()?;

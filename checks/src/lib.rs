@@ -22,3 +22,7 @@ pub mod settings;
 pub mod sim;
 pub mod spec;
 pub mod walk;
+
+/// Every program and test of this crate counts its memory, for the labs limit that of a server.
+#[global_allocator]
+static ALLOCATOR: benches::counting::Counting = benches::counting::Counting;

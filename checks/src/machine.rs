@@ -35,6 +35,11 @@ pub fn date() -> String {
 /// The short name of the commit that is checked out, `-dirty` if what is checked, the sources of the model
 /// and what they are built with, differs from it; `unknown` outside a checkout.
 pub fn commit() -> String {
+    commit_of(&["model", "checks/src"], "-dirty")
+}
+
+/// The same, with this mark if what is below these folders differs, or what it is built with.
+pub fn commit_of(sources: &[&str], mark: &str) -> String {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let git = |args: &[&str]| {
         let output =
@@ -43,11 +48,11 @@ pub fn commit() -> String {
         Some(String::from_utf8_lossy(&output.stdout).trim().to_string())
     };
     let name = git(&["rev-parse", "--short=10", "HEAD"]);
-    let built_from = ["model", "checks/src", "checks/build.rs", "Cargo.toml", "Cargo.lock"];
-    let changes = git(&[&["status", "--porcelain", "--"], &built_from[..]].concat());
+    let built_with = ["checks/build.rs", "Cargo.toml", "Cargo.lock"];
+    let changes = git(&[&["status", "--porcelain", "--"], sources, &built_with[..]].concat());
     match (name, changes) {
         (Some(name), Some(changes)) if changes.is_empty() => name,
-        (Some(name), _) => name + "-dirty",
+        (Some(name), _) => name + mark,
         (None, _) => "unknown".into(),
     }
 }

@@ -5,6 +5,7 @@ use checks::engine::{INTERRUPTED, Limits, Strategy};
 use checks::ledger::{self, Ledger};
 use checks::report::{self, Ending, Row, grouped};
 use checks::runner::{self, Settings};
+use checks::sim::command::print_json;
 use checks::{
     conform, deep, explore, labs, linearize, list, mutants, paths, scripted, settings, sim, spec,
     walk,
@@ -121,7 +122,7 @@ enum Command {
     Linearize(linearize::Args),
     /// Simulate whole groups and their clients in virtual time, under faults of every kind.
     Sim(sim::command::Args),
-    /// The labs' scenarios, in virtual time.
+    /// The labs' scenarios.
     Labs(labs::command::Args),
     /// Real servers under real faults: kill -9, SIGSTOP, partitions, bad disks; every history is judged.
     #[cfg(unix)]
@@ -246,12 +247,6 @@ fn shared(common: &Common, strategy: Strategy, pin: bool, states: usize) -> Sett
         memory_mib: u64::from(common.max_memory) * 1024,
     };
     Settings { strategy, threads, limits, out: common.out.clone(), pin }
-}
-
-fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| error.to_string())?;
-    println!("{text}");
-    Ok(())
 }
 
 /// Prints the rows and gives the exit code of the worst.

@@ -1,15 +1,17 @@
 //! The labs' scenarios in virtual time: what ships passes all of them, a seed is a run, and wrong rules fail.
 
 use checks::catalog::hunt;
-use checks::labs::catalog::{Scenario, filtered, named, scenarios};
-use checks::labs::command::many;
+use checks::labs::catalog::{CI, Run, Scenario, filtered, named, scenarios};
+use checks::labs::command::{many, many_by};
+use checks::labs::lab::{Lab, Outcome};
+use checks::labs::raft::agreement;
 use checks::labs::report;
-use checks::labs::round::{Report, simulate};
+use checks::labs::round::{Report, in_real_time, simulate};
 use checks::labs::wire::{End, Shared, Wire};
 use checks::sim::event::Packet;
-use checks::sim::kit::{Right, Wrong};
+use checks::sim::kit::{Kit, Right, Wrong};
 use checks::sim::net::Carrier;
-use checks::sim::random::Random;
+use checks::sim::random::{Random, sum};
 use protocol::NodeId;
 use protocol::raft::{Body, Message};
 use std::cell::RefCell;
@@ -45,7 +47,7 @@ fn what_ships_passes() {
     assert!(failed.is_empty(), "{failed:#?}");
     // The labs' limits were measured, and nothing was measured as nothing.
     let limits: Vec<_> = reports.iter().flat_map(|report| &report.limits).collect();
-    assert!(limits.len() >= 9, "{limits:?}");
+    assert!(limits.len() >= 30, "{limits:?}");
     assert!(limits.iter().all(|limit| 0 < limit.measured && limit.measured <= limit.most));
     assert!(reports.iter().all(|report| report.requests > 0 && report.bytes > 0));
 }
@@ -57,6 +59,7 @@ fn the_labs_names() {
     assert_eq!(["3A", "3B", "3C", "3D"].map(count), [3, 10, 8, 7]);
     assert_eq!(["4A", "4B", "4C"].map(count), [7, 13, 10]);
     assert_eq!(["2021 3A", "2021 3B"].map(count), [14, 9]);
+    assert_eq!(["2024 2", "2", "2 lock"].map(count), [10, 4, 6]);
     for one in scenarios() {
         assert!(std::ptr::eq(scenario(one.name), one), "{} is there twice", one.name);
     }
@@ -71,7 +74,7 @@ fn a_seed_is_a_run() {
     let some = names.map(scenario);
     let (one, two) = (many(Right, &some, 5..7, 1), many(Right, &some, 5..7, 2));
     assert_eq!(json(&one), json(&two));
-    assert_eq!(report::text(&one), report::text(&two));
+    assert_eq!(report::text(&one, false), report::text(&two, false));
     assert_ne!(json(&one), json(&many(Right, &some, 7..9, 2)));
     let name_of = |report: &Report| (report.scenario, report.seed);
     let expected: Vec<_> = names.iter().flat_map(|name| [(*name, 5), (*name, 6)]).collect();
@@ -132,7 +135,7 @@ fn through(wire: &Shared, body: Body) -> (usize, u64) {
     let message = Message { term: 1, body };
     let (from, to, entries) = (NodeId(0), NodeId(1), Rc::from([]));
     let packet = Packet { from, to, message, entries, file: None };
-    let took: Vec<_> = (0..10_000).filter_map(|_| end.carries(&packet, &mut random)).collect();
+    let took: Vec<_> = (0..10_000).filter_map(|_| end.carries(&packet, 0, &mut random)).collect();
     (took.len(), took.into_iter().max().unwrap_or(0))
 }
 
@@ -190,4 +193,56 @@ fn the_command() {
     assert_eq!(checks(&["labs", "--rounds", "0"]).status.code(), Some(64));
     let list = text(&checks(&["labs", "--list"]).stdout);
     assert!(list.lines().count() >= 2 + scenarios().count(), "{list}");
+}
+
+/// A round on threads, in a folder that goes.
+fn on_threads<T: Kit>(kit: T, scenario: &Scenario, seed: u64) -> Report {
+    let name = format!("labs-test-{}-{}-{kit:?}", std::process::id(), scenario.name);
+    let folder = std::env::temp_dir().join(sum(&name[..]).to_string());
+    let report = in_real_time(kit, scenario, seed, &folder);
+    std::fs::remove_dir_all(&folder).expect("the folder was made");
+    report
+}
+
+/// Real threads and disks: a few scenarios, which also replay their traces. They run at once, for most of them is
+/// waiting.
+#[test]
+fn threads_pass_too() {
+    let some = ["BasicAgree", "Persist3", "SnapshotInit", "LeaderFailure4A"].map(scenario);
+    let play = |scenario: &Scenario, seed| on_threads(Right, scenario, seed);
+    for report in many_by(&some, 1..2, some.len(), play) {
+        assert_eq!(report.failure, None, "{}", report.scenario);
+        assert!(report.requests > 0 && report.bytes > 0 && report.commands > 0, "{report:?}");
+    }
+}
+
+/// What is in the set for CI are scenarios.
+#[test]
+fn the_set_for_ci() {
+    assert!(CI.iter().all(|name| named(name).is_some()));
+}
+
+/// A server is cut off, and the scenario knows nothing of it.
+fn deaf(lab: &mut Lab) -> Outcome {
+    lab.partition(|server| server == 2);
+    agreement::basic_agree(lab)
+}
+
+/// On threads, too, what is wrong is found: a link that is cut, a follower for a majority, a disk that says too early
+/// that it is done.
+#[test]
+fn threads_that_are_wrong_fail() {
+    let cut = Scenario { name: "Deaf", run: Run::Told(deaf), ..*scenario("BasicAgree") };
+    let failed = |report: Report| report.failure.map_or_else(String::new, |(_, text)| text);
+    std::thread::scope(|scope| {
+        let cut = scope.spawn(|| failed(on_threads(Right, &cut, 1)));
+        let minority =
+            scope.spawn(|| failed(on_threads(mutant("Q11"), scenario("FailNoAgree"), 1)));
+        let early = scope.spawn(|| failed(on_threads(mutant("L14"), scenario("Persist2"), 1)));
+        let [cut, minority, early] =
+            [cut, minority, early].map(|thread| thread.join().expect("it does not panic"));
+        assert!(cut.contains("failed to reach agreement of 3 servers"), "{cut}");
+        assert!(minority.contains("committed"), "{minority}");
+        assert!(!early.is_empty());
+    });
 }

@@ -38,7 +38,8 @@ use protocol::log::Entry;
 use protocol::raft::{self, Message, Paper};
 pub use protocol::rsm::Outcome;
 use protocol::rsm::{self as machine, Decided, Rsm};
-use protocol::{NodeId, SnapshotId, Write};
+use protocol::terms::Terms;
+use protocol::{Index, NodeId, SnapshotId, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -57,6 +58,17 @@ pub trait Callers<S: StateMachine>: Send + 'static {
 
     /// Tells one. Must not block.
     fn tell(&mut self, caller: Self::Caller, outcome: Outcome<S::Reply>);
+
+    /// A caller's command stands in this server's log now, at this index of it; whether it stays is told by
+    /// [`Callers::tell`]. From the index, [`Terms`] know the term and the number among all commands.
+    fn logged(&mut self, caller: &Self::Caller, index: Index, log: &Terms) {
+        let _ = (caller, index, log);
+    }
+
+    /// The service is what a snapshot says: another server's, or this server's own, at its start.
+    fn restored(&mut self, service: &S, from: Option<NodeId>) {
+        let _ = (service, from);
+    }
 
     /// Something was applied in this round.
     fn applied(&mut self, service: &S) {
@@ -129,7 +141,7 @@ enum Mail<S: StateMachine, C> {
     /// To have a snapshot taken of what is applied: only scripts do.
     TakeSnapshot,
     Stop,
-    /// The disk has failed.
+    /// The disk has failed, or is said to have.
     Broken,
 }
 

@@ -149,7 +149,7 @@ impl Session {
                     self.state.refuse(&refusal.to_string());
                 }
                 Ok(Step::More { consumed }) => return parsed + consumed,
-                Err(error) => self.state.break_off(&error.to_string()),
+                Err(error) => self.state.kill(&error.to_string()),
             }
             self.trust();
         }

@@ -27,6 +27,9 @@ pub struct Shared<S> {
     states: BTreeMap<SnapshotId, (Coded<S>, u32)>,
     /// Times.
     pub window: Window,
+    /// Whether the next message that comes may be a part of one that was sent. Not before all that can be sent was: it
+    /// may be sent yet, as it is.
+    pub takes_part: bool,
     /// Messages that were matched.
     pub messages: u64,
     /// Commands that were passed on, and answers to them, that were matched.
@@ -45,6 +48,7 @@ impl<S> Shared<S> {
             committed: HashMap::new(),
             states: BTreeMap::new(),
             window: Window::default(),
+            takes_part: false,
             messages: 0,
             passed: 0,
         }
@@ -73,8 +77,11 @@ impl<S> Shared<S> {
             return true;
         }
         let Some(under_way) = self.sent.get_mut(&(from, to)) else { return false };
-        if !take(under_way, message) && !take_part(under_way, message) {
-            return false;
+        if !take(under_way, message) {
+            if !self.takes_part || !take_part(under_way, message) {
+                return false;
+            }
+            self.takes_part = false;
         }
         self.messages += 1;
         true
@@ -190,4 +197,45 @@ fn take_part(under_way: &mut HashMap<Message, u32>, part: &Message) -> bool {
     take(under_way, &whole);
     behind.into_iter().for_each(|behind| *under_way.entry(behind).or_default() += 1);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn append(first: Index, count: u32) -> Message {
+        let (prev, run, commit) = (LogId::new(1, first), 1, 0);
+        Message { term: 1, body: Body::AppendEntries { prev, run, count, commit } }
+    }
+
+    fn sent(messages: &[Message]) -> Shared<()> {
+        let mut shared = Shared::new(&[NodeId(0), NodeId(1)]);
+        messages.iter().for_each(|message| shared.send(NodeId(0), NodeId(1), *message));
+        shared
+    }
+
+    fn comes(shared: &mut Shared<()>, message: Message) -> bool {
+        shared.receive(NodeId(0), NodeId(1), &message)
+    }
+
+    /// A sender that repeats itself, on a network that changes the order, sends what could be a part of something else.
+    #[test]
+    fn what_may_be_sent_yet_is_no_part() {
+        let mut shared = sent(&[append(10, 4)]);
+        assert!(!comes(&mut shared, append(12, 2)), "it was not sent so far");
+        shared.send(NodeId(0), NodeId(1), append(12, 2));
+        assert!(comes(&mut shared, append(12, 2)), "now it was");
+        assert!(comes(&mut shared, append(10, 4)), "and the longer one is still under way");
+        assert!(!comes(&mut shared, append(12, 2)) && !comes(&mut shared, append(10, 4)));
+    }
+
+    #[test]
+    fn parts_are_taken_one_at_a_time() {
+        let mut shared = sent(&[append(10, 4)]);
+        shared.takes_part = true;
+        assert!(comes(&mut shared, append(10, 1)) && !shared.takes_part);
+        assert!(comes(&mut shared, append(11, 3)), "what is left is as good as sent");
+        shared.takes_part = true;
+        assert!(!comes(&mut shared, append(12, 1)), "all of it has come");
+    }
 }

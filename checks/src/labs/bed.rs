@@ -4,6 +4,7 @@
 //! carries out what happens meanwhile, on threads it is a sleep. Whoever waits for something sleeps a little and looks
 //! again, as the labs' own testers do.
 
+use super::harsh::Harsh;
 use protocol::kv::clerk::Request;
 use protocol::kv::{ClientId, Reply};
 use std::sync::Arc;
@@ -75,6 +76,11 @@ pub trait Bed {
     /// How many servers there are.
     fn servers(&self) -> usize;
 
+    /// Whether time is real, so that a busy machine is seen in it.
+    fn is_real(&self) -> bool {
+        false
+    }
+
     /// The time since the beginning.
     fn now(&self) -> Duration;
 
@@ -89,6 +95,11 @@ pub trait Bed {
 
     /// Whether most replies are held for long.
     fn set_long_reordering(&mut self, reordering: bool);
+
+    /// From now on the network is harsh, or no longer. Whether this bed can do that.
+    fn set_harsh(&mut self, _: Option<Harsh>) -> bool {
+        false
+    }
 
     /// Kills a server that runs. What its disk has stays.
     fn crash(&mut self, server: usize);
@@ -117,6 +128,9 @@ pub trait Bed {
     /// How often a server took another's snapshot over.
     fn snapshots(&self) -> u64;
 
+    /// How many crashes have lost something that was under way to a disk.
+    fn losses(&self) -> u64;
+
     /// How many bytes were sent: of requests when they leave, of replies when they arrive.
     fn bytes(&self) -> u64;
 
@@ -137,6 +151,11 @@ pub trait Bed {
 
     /// How long the snapshot is that a server's disk has, in bytes.
     fn snapshot_bytes(&self, server: usize) -> u64;
+
+    /// What a server alone has asked for in memory and not given back, in bytes. None: nobody counts here.
+    fn heap_bytes(&self) -> Option<u64> {
+        None
+    }
 
     /// What this bed itself has seen that must not be, if anything.
     fn broken(&self) -> Option<String>;

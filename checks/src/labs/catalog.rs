@@ -1,10 +1,12 @@
 //! The scenarios by name, in the labs' order.
 
 mod raft;
+mod single;
 mod store;
 
+use super::harsh::Level;
 use super::lab::{Lab, Outcome};
-use super::store::Storm;
+use super::store::{Storm, Style, Told};
 
 /// A scenario.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +32,8 @@ pub struct Scenario {
 pub enum Run {
     /// This.
     Told(fn(&mut Lab) -> Outcome),
+    /// This, with clients in the manner of a year.
+    Styled(fn(&mut Told<'_>) -> Outcome, Style),
     /// Rounds of clients of the store.
     Storm(Storm),
 }
@@ -47,6 +51,8 @@ pub enum Service {
         /// A snapshot is taken when the log is longer than this, in bytes (the labs' maxraftstate).
         snapshot_bytes: Option<u64>,
     },
+    /// The store itself, on one server and without a log.
+    Single,
 }
 
 /// The labs' interval between snapshots, in commands.
@@ -65,7 +71,23 @@ const fn scenario(
 
 impl Scenario {
     const fn unreliable(self) -> Self {
-        Self { reliable: false, ..self }
+        let run = match self.run {
+            Run::Storm(storm) => Run::Storm(Storm { reliable: false, ..storm }),
+            run => run,
+        };
+        Self { reliable: false, run, ..self }
+    }
+
+    /// All servers restart at the end of each round.
+    const fn restarts(self) -> Self {
+        let Run::Storm(storm) = self.run else { return self };
+        Self { run: Run::Storm(Storm { crash: true, ..storm }), ..self }
+    }
+
+    /// The network is parted again and again.
+    const fn partitions(self) -> Self {
+        let Run::Storm(storm) = self.run else { return self };
+        Self { run: Run::Storm(Storm { partition: true, ..storm }), ..self }
     }
 
     const fn snapshots(self) -> Self {
@@ -80,16 +102,39 @@ impl Scenario {
         Self { serves: Service::Store { snapshot_bytes: Some(bytes) }, ..self }
     }
 
+    /// The labs' maxraftstate, if there is one.
+    const fn snapshot_bytes(&self) -> Option<u64> {
+        match self.serves {
+            Service::Store { snapshot_bytes } => snapshot_bytes,
+            Service::Log { .. } | Service::Single => None,
+        }
+    }
+
     /// Plays it.
     ///
     /// # Errors
     /// What went wrong.
     pub fn play(&self, lab: &mut Lab) -> Outcome {
+        let snapshot_bytes = self.snapshot_bytes();
         match self.run {
             Run::Told(run) => run(lab)?,
-            Run::Storm(storm) => storm.play(lab)?,
+            Run::Styled(run, style) => run(&mut Told { lab, style, snapshot_bytes })?,
+            Run::Storm(storm) => storm.play(lab, snapshot_bytes)?,
         }
         lab.finish()
+    }
+
+    /// How harsh the network may be: see [`super::harsh`].
+    pub fn harsh(&self) -> Level {
+        const COUNTED: [&str; 2] = ["RPCBytes", "Count"];
+        /// They try again and have seconds for it, or claim progress only at the end.
+        const PATIENT: [&str; 3] = ["ManyElections", "Figure8", "ReliableChurn"];
+        let storm = matches!(self.run, Run::Storm(_));
+        match () {
+            () if COUNTED.contains(&self.name) => Level::Fair,
+            () if storm || !self.reliable || PATIENT.contains(&self.name) => Level::Spells,
+            () => Level::Copies,
+        }
     }
 
     /// The network in one letter, as the labs have it.
@@ -101,8 +146,32 @@ impl Scenario {
 /// All scenarios. Where the labs' years differ, the later year's network: SnapshotAllCrash and SnapshotInit are
 /// unreliable since 2025.
 pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
-    raft::ALL.iter().chain(store::RSM).chain(store::LATER).chain(store::EARLIER)
+    let later = store::RSM.iter().chain(store::LATER);
+    let one = single::ALL.iter().chain(raft::ALL);
+    one.chain(later).chain(store::EARLIER).chain(store::ONE_KEY)
 }
+
+/// A few scenarios for every kind of thing, for CI: elections, persistence, snapshots over a bad network, the
+/// replicated state machine, the store with restarts and partitions.
+pub const CI: &[&str] = &[
+    "InitialElection",
+    "ReElection",
+    "BasicAgree",
+    "RPCBytes",
+    "Rejoin",
+    "Backup",
+    "Count",
+    "Persist1",
+    "Persist2",
+    "UnreliableChurn",
+    "SnapshotInstallUnCrash",
+    "SnapshotAllCrash",
+    "LeaderPartition4A",
+    "RestartSubmit4A",
+    "Snapshot4C",
+    "Unreliable4B",
+    "PersistPartitionUnreliable4B",
+];
 
 /// The scenarios whose name or lab has this in it, whatever the case.
 ///

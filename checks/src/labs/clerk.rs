@@ -4,12 +4,13 @@
 //! to the next server after a short pause; what has no answer for long, too.
 
 use super::bed::{Answered, Ticket};
-use super::lab::{Lab, Next, Outcome, ms};
+use super::lab::{LONGEST, Lab, Next, Outcome, ms};
+use super::machines::AnyClerk;
 use crate::sim::ops;
 use linear::history::Told;
-use protocol::kv::clerk::{Answer, Clerk, Config, Effect, Input, Outcome as Ended, Request};
-use protocol::kv::{Bytes, Exact, Op, Reply};
-use protocol::{Machine, NodeId};
+use protocol::NodeId;
+use protocol::kv::clerk::{Answer, Config, Effect, Input, Outcome as Ended, Request};
+use protocol::kv::{Bytes, ClientId, Op, Reply};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -20,6 +21,8 @@ const PAUSE: Duration = ms(10);
 const PATIENCE: Duration = ms(2000);
 /// So often a client looks whether its call has ended.
 pub const LOOK: Duration = ms(1);
+/// And so often, if it is one of a hundred thousand.
+const QUICK: Duration = Duration::from_micros(100);
 
 /// Every server.
 pub const ALL: u64 = u64::MAX;
@@ -35,7 +38,8 @@ pub enum CallEnd {
 
 /// A client with one call at a time.
 pub struct Caller {
-    clerk: Clerk<Exact>,
+    clerk: Box<dyn AnyClerk>,
+    id: ClientId,
     /// Its number in the history.
     number: u64,
     /// The servers that it reaches, a bit for each. Others may change it while a call is under way.
@@ -45,6 +49,10 @@ pub struct Caller {
     /// The operation under way.
     op: Option<Op>,
     ended: Option<CallEnd>,
+    /// Whether the history has its calls.
+    notes: bool,
+    /// So often it looks whether a call has ended for which nobody does anything else meanwhile.
+    look: Duration,
 }
 
 impl Caller {
@@ -58,15 +66,38 @@ impl Caller {
         let client = lab.bed_mut().new_client();
         let servers = u8::try_from(lab.servers()).expect("there are few servers");
         let config = Config { client, servers, record_puts: false };
-        let clerk = Clerk::new(Exact, config);
+        let clerk = lab.machines().clerk(config);
         let number = lab.number();
-        Self { clerk, number, reaches, sent: Vec::new(), retry_at: None, op: None, ended: None }
+        Self {
+            clerk,
+            number,
+            reaches,
+            sent: Vec::new(),
+            retry_at: None,
+            op: None,
+            ended: None,
+            notes: true,
+            look: LOOK,
+            id: client,
+        }
+    }
+
+    /// One of very many: it looks more often, and the history does not have its calls.
+    pub fn quick(lab: &mut Lab) -> Self {
+        Self { notes: false, look: QUICK, ..Self::new(lab) }
+    }
+
+    /// Who it is for the store.
+    pub const fn id(&self) -> ClientId {
+        self.id
     }
 
     /// Begins a call.
     pub fn begin(&mut self, lab: &mut Lab, key: &str, op: Op) {
         let key = Bytes::from(key);
-        if let Some(noted) = ops::noted(&key, &op) {
+        if self.notes
+            && let Some(noted) = ops::noted(&key, &op)
+        {
             let now = micros(lab);
             lab.history.call(self.number, now, noted).expect("a client has one call at a time");
         }
@@ -142,7 +173,7 @@ impl Caller {
     }
 
     fn note(&mut self, lab: &mut Lab, told: &CallEnd) -> Outcome {
-        let Some(op) = self.op.take() else { return Ok(()) };
+        let Some(op) = self.op.take().filter(|_| self.notes) else { return Ok(()) };
         let noted = match told {
             CallEnd::Reply(reply) => {
                 let told = ops::told(&op, reply);
@@ -158,14 +189,16 @@ impl Caller {
     /// A call, from its begin to its end.
     ///
     /// # Errors
-    /// See [`Lab::sleep`].
+    /// See [`Lab::sleep`]; if it takes longer than any scenario may.
     pub fn call(&mut self, lab: &mut Lab, key: &str, op: Op) -> Outcome<CallEnd> {
         self.begin(lab, key, op);
+        let end = lab.bed().now() + LONGEST;
         loop {
             if let Some(told) = self.poll(lab)? {
                 return Ok(told);
             }
-            lab.sleep(LOOK)?;
+            lab.require(lab.bed().now() < end, || format!("a call has not ended in {LONGEST:?}"))?;
+            lab.sleep(self.look)?;
         }
     }
 

@@ -4,12 +4,15 @@
 //! to do its next bit whenever its time has come while somebody sleeps. So the same scenario needs no threads in
 //! virtual time, and could not use them there.
 
-use super::bed::{Bed, Command, Number, Proposed, State};
+mod leaders;
+
+use super::bed::{Bed, Command, Number, Proposed};
 use super::checker::Checker;
+use super::harsh::{Harsh, Level};
+use super::machines::Machines;
 use super::one::One;
 use crate::sim::random::Random;
 use linear::kv::History;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Milliseconds.
@@ -59,6 +62,7 @@ pub struct Limit {
 /// A scenario under way.
 pub struct Lab {
     bed: Box<dyn Bed>,
+    machines: Box<dyn Machines>,
     /// Chance: which server is cut, how long a pause is.
     pub random: Random,
     checker: Checker,
@@ -69,14 +73,17 @@ pub struct Lab {
     /// What clients of the store have called and were told.
     pub history: History,
     commands: u64,
+    /// How harsh the network is, unless the scenario holds that off.
+    harsh: Option<Level>,
 }
 
 impl Lab {
-    /// On a bed whose servers run and reach each other.
-    pub fn new(bed: Box<dyn Bed>, seed: u64) -> Self {
+    /// On a bed whose servers run and reach each other, with such clients.
+    pub fn new(bed: Box<dyn Bed>, machines: Box<dyn Machines>, seed: u64) -> Self {
         let servers = bed.servers();
         Self {
             bed,
+            machines,
             random: Random::new(seed ^ 0x6c61_6273),
             checker: Checker::new(servers),
             connected: vec![true; servers],
@@ -84,11 +91,44 @@ impl Lab {
             limits: Vec::new(),
             history: History::new(),
             commands: 0,
+            harsh: None,
         }
+    }
+
+    /// Makes the network as harsh as that, until [`Lab::calm`].
+    ///
+    /// # Errors
+    /// If this bed can't.
+    pub fn make_harsh(&mut self, level: Level) -> Outcome {
+        self.harsh = Some(level);
+        let can = self.roughen();
+        self.require(can, || "the network of this bed can't be made harsh".into())
+    }
+
+    /// Whether the network is harsher than the labs'.
+    pub const fn is_harsh(&self) -> bool {
+        self.harsh.is_some()
+    }
+
+    /// The network is harsh again, if this is played on such a one. Whether it could be made so.
+    pub fn roughen(&mut self) -> bool {
+        let Some(level) = self.harsh else { return true };
+        let seed = self.random.next();
+        self.bed.set_harsh(Some(Harsh::new(level, self.bed.now(), seed)))
+    }
+
+    /// From now on the network is what the labs know, for what comes now must make progress.
+    pub fn calm(&mut self) {
+        self.bed.set_harsh(None);
     }
 
     pub(super) fn bed_mut(&mut self) -> &mut dyn Bed {
         &mut *self.bed
+    }
+
+    /// What makes the clients' machines.
+    pub fn machines(&self) -> &dyn Machines {
+        &*self.machines
     }
 
     /// What it stands on.
@@ -134,6 +174,16 @@ impl Lab {
             None => self.limits.push(Limit { what, measured, most }),
         }
         self.require(measured <= most, || format!("{what}: {measured}, above the limit of {most}"))
+    }
+
+    /// Time that was measured should be within a limit of the labs'. It is noted, and must be where time is not real: a
+    /// busy machine proves nothing.
+    ///
+    /// # Errors
+    /// If time is virtual and it is not.
+    pub fn within(&mut self, what: &'static str, measured: Duration, most_ms: u64) -> Outcome {
+        let noted = self.at_most(what, measured.as_millis() as u64, most_ms);
+        if self.bed.is_real() { Ok(()) } else { noted }
     }
 
     // --- time --------------------------------------------------------------------------------------
@@ -249,6 +299,9 @@ impl Lab {
 
     /// Whether requests and replies always arrive at once.
     pub fn set_reliable(&mut self, reliable: bool) {
+        if reliable {
+            self.calm();
+        }
         self.bed.set_reliable(reliable);
     }
 
@@ -282,58 +335,6 @@ impl Lab {
     pub fn restart_all(&mut self) {
         (0..self.servers()).for_each(|server| self.crash(server));
         (0..self.servers()).for_each(|server| self.start(server));
-    }
-
-    // --- leaders ------------------------------------------------------------------------------------
-
-    fn connected_states(&self) -> impl Iterator<Item = (usize, State)> {
-        let connected = (0..self.servers()).filter(|server| self.connected[*server]);
-        connected.filter_map(|server| Some((server, self.bed.state(server)?)))
-    }
-
-    /// The only leader of the highest term among the connected servers, once there is one.
-    ///
-    /// # Errors
-    /// If there are two in one term, or none for about five seconds.
-    pub fn one_leader(&mut self) -> Outcome<usize> {
-        for _ in 0..10 {
-            let pause = ms(450 + self.random.below(100));
-            self.sleep(pause)?;
-            let leaders: Vec<_> =
-                self.connected_states().filter(|(_, state)| state.leads).collect();
-            let terms: BTreeSet<u64> = leaders.iter().map(|(_, state)| state.term).collect();
-            self.require(terms.len() == leaders.len(), || {
-                format!("two servers lead in one term: {leaders:?}")
-            })?;
-            if let Some((server, _)) = leaders.iter().max_by_key(|(_, state)| state.term) {
-                return Ok(*server);
-            }
-        }
-        Err(self.failure("expected one leader, got none"))
-    }
-
-    /// No connected server leads.
-    ///
-    /// # Errors
-    /// If one does.
-    pub fn no_leader(&self) -> Outcome {
-        let leader = self.connected_states().find(|(_, state)| state.leads);
-        self.require(leader.is_none(), || format!("expected no leader, got {leader:?}"))
-    }
-
-    /// The term in which all connected servers are.
-    ///
-    /// # Errors
-    /// If they do not agree.
-    pub fn one_term(&self) -> Outcome<u64> {
-        let terms: BTreeSet<u64> = self.connected_states().map(|(_, state)| state.term).collect();
-        let term = terms.first().copied().filter(|_| terms.len() == 1);
-        term.ok_or_else(|| self.failure(format!("servers disagree on the term: {terms:?}")))
-    }
-
-    /// Whether a server's term has gone beyond this one.
-    pub fn is_past(&self, term: u64) -> bool {
-        (0..self.servers()).filter_map(|server| self.bed.state(server)).any(|at| at.term > term)
     }
 
     // --- commands -----------------------------------------------------------------------------------

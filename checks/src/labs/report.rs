@@ -79,8 +79,9 @@ fn by_scenario(reports: &[Report]) -> Vec<Rounds<'_>> {
     all
 }
 
-/// The tables of some rounds.
-pub fn text(reports: &[Report]) -> String {
+/// The tables of some rounds, in real time or virtual.
+pub fn text(reports: &[Report], real: bool) -> String {
+    let time = if real { "real" } else { "virtual" };
     let all = by_scenario(reports);
     let head = [
         "scenario",
@@ -88,7 +89,7 @@ pub fn text(reports: &[Report]) -> String {
         "servers",
         "network",
         "rounds",
-        "virtual s",
+        &format!("{time} s"),
         "RPCs",
         "bytes",
         "commands",
@@ -105,7 +106,7 @@ pub fn text(reports: &[Report]) -> String {
     let failed = reports.iter().filter(|report| report.failure.is_some()).count();
     let _ = writeln!(
         text,
-        "\n{} rounds of {} scenarios, {} failed; {seconds:.0} virtual seconds",
+        "\n{} rounds of {} scenarios, {} failed; {seconds:.0} {time} seconds",
         reports.len(),
         all.len(),
         failed

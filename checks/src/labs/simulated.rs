@@ -7,6 +7,7 @@
 
 use super::bed::{Answered, Bed, Command, Delivery, Proposed, State, Ticket};
 use super::catalog::{Scenario, Service as Serves};
+use super::harsh::Harsh;
 use super::requests::{NOBODY, Requests};
 use super::wire::{End, Shared, Wire};
 use crate::sim::clock::BEGINNING_MS;
@@ -52,6 +53,7 @@ fn habits(scenario: &Scenario) -> Habits {
     let (snapshot_every, snapshot_bytes) = match scenario.serves {
         Serves::Log { snapshot_every } => (snapshot_every, None),
         Serves::Store { snapshot_bytes } => (0, snapshot_bytes),
+        Serves::Single => (0, None),
     };
     Habits {
         nodes: scenario.servers,
@@ -107,8 +109,7 @@ impl<T: Kit> Simulated<T> {
             self.env.event(at, event.kind());
             let other = group::take(&mut self.servers, &mut self.env, event);
             if let Some(Event::Reply { client, answer, .. }) = other {
-                let reliable = self.wire.borrow().reliable;
-                self.requests.answer(client, answer, reliable, &mut self.env);
+                self.requests.answer(client, answer, &self.wire, &mut self.env);
             }
             if self.env.events > EVENTS + self.env.now / 1000 * EVENTS_A_MS {
                 let text = format!("{} events in {} ms", self.env.events, self.env.now / 1000);
@@ -170,6 +171,11 @@ impl<T: Kit> Bed for Simulated<T> {
 
     fn set_long_reordering(&mut self, reordering: bool) {
         self.wire.borrow_mut().reordering = reordering;
+    }
+
+    fn set_harsh(&mut self, harsh: Option<Harsh>) -> bool {
+        self.wire.borrow_mut().harsh = harsh;
+        true
     }
 
     fn crash(&mut self, server: usize) {
@@ -234,6 +240,10 @@ impl<T: Kit> Bed for Simulated<T> {
 
     fn snapshots(&self) -> u64 {
         self.env.corners.of(Corner::SnapshotInstalled)
+    }
+
+    fn losses(&self) -> u64 {
+        self.env.corners.of(Corner::Forgotten)
     }
 
     fn bytes(&self) -> u64 {

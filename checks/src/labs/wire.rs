@@ -1,4 +1,4 @@
-//! The labs' network between simulated servers.
+//! The labs' network between servers.
 //!
 //! The labs' servers call each other: a request and its reply are one RPC. Ours send messages, and a message is no
 //! call, so they are mapped like this:
@@ -16,6 +16,7 @@
 //! - **Bytes** are those of the product's frames (`impl/src/peer/frame.rs`): nine in front, entries, the message with
 //!   its numbers in groups of seven bits, one behind.
 
+use super::harsh::{Fate, Harsh, OUTSIDE};
 use crate::sim::event::{Command, Packet};
 use crate::sim::net::Carrier;
 use crate::sim::random::Random;
@@ -30,7 +31,7 @@ const USUAL_US: (u64, u64) = (60, 200);
 /// Losses of an unreliable network, of a million.
 pub const LOSS: u32 = 100_000;
 /// A request of an unreliable network takes up to so many milliseconds.
-const DELAY_MS: u64 = 26;
+pub const DELAY_MS: u64 = 26;
 /// Replies that are held, of a million.
 const HELD: u32 = 666_667;
 
@@ -43,6 +44,8 @@ pub struct Wire {
     pub reliable: bool,
     /// Whether most replies are held for long.
     pub reordering: bool,
+    /// What the labs' network never does.
+    pub harsh: Option<Harsh>,
     /// Requests that arrived, by server.
     pub arrived: Vec<u64>,
     /// Requests that were sent.
@@ -62,6 +65,7 @@ impl Wire {
             open: vec![true; servers * servers],
             reliable: true,
             reordering: false,
+            harsh: None,
             arrived: vec![0; servers],
             requests: 0,
             bytes: 0,
@@ -79,9 +83,10 @@ impl Wire {
     }
 
     /// How long a request from outside takes, in microseconds; None: it is lost.
-    pub fn takes_outside(&mut self, random: &mut Random) -> Option<u64> {
+    pub fn takes_outside(&mut self, to: NodeId, now: u64, random: &mut Random) -> Option<u64> {
         self.requests += 1;
         let usual = random.between(USUAL_US.0, USUAL_US.1);
+        let usual = usual + self.held(now, (OUTSIDE, to.0))?;
         match self.reliable {
             true => Some(usual),
             false if random.chance(LOSS) => None,
@@ -89,46 +94,94 @@ impl Wire {
         }
     }
 
-    fn is_open(&self, packet: &Packet) -> bool {
-        self.open[self.way(packet.from, packet.to)]
+    /// Whether an answer of a server to somebody outside is lost.
+    pub fn loses_answer(&mut self, from: NodeId, now: u64, random: &mut Random) -> bool {
+        let lost = !self.reliable && random.chance(LOSS);
+        lost || self.held(now, (from.0, OUTSIDE)).is_none()
     }
-}
 
-/// The simulator's side of a wire.
-#[derive(Debug)]
-pub struct End(pub Shared);
-
-impl Carrier for End {
-    fn carries(&mut self, packet: &Packet, random: &mut Random) -> Option<u64> {
-        let mut wire = self.0.borrow_mut();
-        let usual = random.between(USUAL_US.0, USUAL_US.1);
-        let request = packet.message.body.is_request();
-        if request {
-            wire.requests += 1;
-            wire.bytes += frame_bytes(packet);
+    /// How long the harsh network holds a message, in microseconds; None: it loses it.
+    fn held(&mut self, now: u64, way: (u8, u8)) -> Option<u64> {
+        match self.harsh.as_mut().map(|harsh| harsh.fate(now, way)) {
+            None | Some(Fate::Passes) => Some(0),
+            Some(Fate::Late(us)) => Some(us),
+            Some(Fate::Lost) => None,
         }
-        if !wire.is_open(packet) || !wire.reliable && random.chance(LOSS) {
+    }
+
+    /// How much later a copy of a message comes, if there is one, in microseconds.
+    pub fn copy_after(&mut self) -> Option<u64> {
+        self.harsh.as_mut()?.copy_after()
+    }
+
+    /// A message is sent now: how long it takes, in microseconds; None: it is lost.
+    pub fn carries(&mut self, letter: Letter, now: u64, random: &mut Random) -> Option<u64> {
+        let Letter { from, to, is_request, bytes } = letter;
+        let usual = random.between(USUAL_US.0, USUAL_US.1);
+        if is_request {
+            self.requests += 1;
+            self.bytes += bytes;
+        }
+        if !self.open[self.way(from, to)] || !self.reliable && random.chance(LOSS) {
             return None;
         }
-        if request && !wire.reliable {
+        let usual = usual + self.held(now, (from.0, to.0))?;
+        if is_request && !self.reliable {
             return Some(usual + random.between(0, DELAY_MS) * 1000);
         }
-        if !request && wire.reordering && random.chance(HELD) {
+        if !is_request && self.reordering && random.chance(HELD) {
             let more = random.below(2000);
             return Some((200 + random.below(more + 1)) * 1000);
         }
         Some(usual)
     }
 
-    fn lets_in(&mut self, packet: &Packet) -> bool {
-        let mut wire = self.0.borrow_mut();
-        if !packet.message.body.is_request() {
-            wire.bytes += frame_bytes(packet);
+    /// A message arrives, unless it does not after all.
+    pub fn lets_in(&mut self, letter: Letter) -> bool {
+        let Letter { from, to, is_request, bytes } = letter;
+        if !is_request {
+            self.bytes += bytes;
             return true;
         }
-        let open = wire.is_open(packet);
-        wire.arrived[usize::from(packet.to.0)] += u64::from(open);
+        let open = self.open[self.way(from, to)];
+        self.arrived[usize::from(to.0)] += u64::from(open);
         open
+    }
+}
+
+/// What a wire knows of a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Letter {
+    /// The sender.
+    pub from: NodeId,
+    /// The receiver.
+    pub to: NodeId,
+    /// Whether it asks for something, as opposed to an answer.
+    pub is_request: bool,
+    /// How long its frame is.
+    pub bytes: u64,
+}
+
+/// The simulator's side of a wire.
+#[derive(Debug)]
+pub struct End(pub Shared);
+
+fn letter(packet: &Packet) -> Letter {
+    let Packet { from, to, message, .. } = *packet;
+    Letter { from, to, is_request: message.body.is_request(), bytes: frame_bytes(packet) }
+}
+
+impl Carrier for End {
+    fn carries(&mut self, packet: &Packet, now: u64, random: &mut Random) -> Option<u64> {
+        self.0.borrow_mut().carries(letter(packet), now, random)
+    }
+
+    fn carries_again(&mut self) -> Option<u64> {
+        self.0.borrow_mut().copy_after()
+    }
+
+    fn lets_in(&mut self, packet: &Packet) -> bool {
+        self.0.borrow_mut().lets_in(letter(packet))
     }
 }
 

@@ -370,7 +370,7 @@ where
     fn end(&mut self) {
         if let Some(life) = self.life.take() {
             self.tape.kill();
-            life.server.break_off();
+            life.server.kill();
             // It ends as a node whose disk has failed.
             let _ = life.server.wait();
         }

@@ -301,7 +301,11 @@ pub fn replay(plan: &Plan, args: &Args) -> String {
     text
 }
 
-pub(crate) fn print_json(value: &impl Serialize) -> Result<(), String> {
+/// Prints something as JSON on standard output.
+///
+/// # Errors
+/// If it is no plain data.
+pub fn print_json(value: &impl Serialize) -> Result<(), String> {
     let text = serde_json::to_string_pretty(value).map_err(|error| error.to_string())?;
     println!("{text}");
     Ok(())

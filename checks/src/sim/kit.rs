@@ -70,6 +70,12 @@ impl Wrong {
         disk: DiskFault::None,
     };
 
+    /// Whether the product's own threads can be wrong in this way. Their store is what ships.
+    pub fn can_be_real(self) -> bool {
+        let disk = matches!(self.disk, DiskFault::None | DiskFault::ReportsEarly);
+        self.kv == kv::Bug::None && disk
+    }
+
     /// A mutant of the models.
     pub const fn of(hunt: &AnyHunt) -> Self {
         match hunt {

@@ -50,8 +50,13 @@ pub struct Weather {
 
 /// A network of somebody else's, for Raft's messages.
 pub trait Carrier {
-    /// A message is sent: how long it takes, in microseconds; None: it is lost.
-    fn carries(&mut self, packet: &Packet, random: &mut Random) -> Option<u64>;
+    /// A message is sent now: how long it takes, in microseconds; None: it is lost.
+    fn carries(&mut self, packet: &Packet, now: u64, random: &mut Random) -> Option<u64>;
+
+    /// It comes a second time, so many microseconds later.
+    fn carries_again(&mut self) -> Option<u64> {
+        None
+    }
 
     /// A message arrives, unless it does not after all.
     fn lets_in(&mut self, packet: &Packet) -> bool;
@@ -115,7 +120,11 @@ impl Env {
     /// Sends a message, and again perhaps.
     pub fn send(&mut self, packet: Packet) {
         if let Some(carrier) = &mut self.net.carrier {
-            if let Some(us) = carrier.carries(&packet, &mut self.random) {
+            if let Some(us) = carrier.carries(&packet, self.now, &mut self.random) {
+                if let Some(later) = carrier.carries_again() {
+                    let copy = Mail::Packet(packet.clone());
+                    self.after(us + later, Event::Arrives(packet.to, copy));
+                }
                 self.after(us, Event::Arrives(packet.to, Mail::Packet(packet)));
             }
             return;

@@ -4,6 +4,7 @@
 //! leaves at once leaves while it steps; writes go into the gate, from which the disk's thread takes them.
 
 mod notes;
+mod portions;
 mod round;
 
 use super::files::Files;
@@ -14,9 +15,10 @@ use super::{Callers, Clocks, Error, Filled, Job, Mail, Outcome, Request, SLOTS, 
 use crate::gate::Gate;
 use crate::mailbox::Mailbox;
 use crate::peer::{Received, Transport};
-use crate::rsm::{Coded, Payload, StateMachine, decode, encode, stamped};
+use crate::rsm::{Coded, StateMachine, decode, encode, stamped};
 use crate::timer::Timers;
 use crate::trace::{self, Recorder};
+use portions::{portions, tickets};
 use protocol::clock::Estimate;
 use protocol::kv::Stamp;
 use protocol::log::Entry;
@@ -27,8 +29,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The commands of one proposal have about so many bytes, unless one alone has more.
-const PROPOSAL_BYTES: usize = 16 << 20;
 /// The slots of the timers: Raft's four, and these.
 pub const SWEEP: usize = 4;
 const TICK: usize = 5;
@@ -150,6 +150,9 @@ fn size(entry: &Entry<crate::wal::Bytes>) -> u32 {
 impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, K, R, W> {
     /// Runs until it is told to stop, or can't write its trace.
     pub fn run(mut self) -> Result<(), Error> {
+        if self.rsm.applied() > 0 {
+            self.callers.restored(&self.rsm.service().service, None);
+        }
         self.step(Input::Replica(replica::Input::Raft(raft::Input::Start)));
         let mut mail = Vec::new();
         let mut goes_on = true;
@@ -215,7 +218,11 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
             Mail::Cut { commands, service } => self.cut(commands, service),
             Mail::Install { from, message, state, sum } => {
                 self.note(|recorder| recorder.install(from, message, sum));
+                let before = self.rsm.applied();
                 self.step(Input::Install { from, message, state: &state });
+                if self.rsm.applied() != before {
+                    self.callers.restored(&self.rsm.service().service, Some(from));
+                }
             }
             Mail::Campaign => {
                 self.step(Input::Replica(replica::Input::Raft(raft::Input::Campaign)))
@@ -453,7 +460,9 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
         });
         let submitted: Vec<_> = submitted.collect();
         for portion in portions(submitted) {
+            let (last, tickets) = (self.rsm.replica().raft().last().index, tickets(&portion));
             self.step(Input::Submit(portion));
+            self.tell_logged(last, tickets);
         }
     }
 
@@ -470,18 +479,4 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
             self.step_once(Input::Submit(portion));
         }
     }
-}
-
-/// Portions that a batch of the log can take.
-fn portions(commands: Vec<(Caller, Payload)>) -> Vec<Vec<(Caller, Payload)>> {
-    let (mut portions, mut bytes) = (vec![Vec::new()], 0);
-    for (caller, payload) in commands {
-        if bytes > 0 && bytes + payload.len() > PROPOSAL_BYTES {
-            portions.push(Vec::new());
-            bytes = 0;
-        }
-        bytes += payload.len();
-        portions.last_mut().expect("there is one").push((caller, payload));
-    }
-    portions
 }

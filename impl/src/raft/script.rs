@@ -39,9 +39,9 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         self.mail.post_always(Mail::TakeSnapshot).is_ok()
     }
 
-    /// Ends it at once, as if its disk had failed: nobody is asked to wait, nothing more is made durable.
+    /// Ends it as a crash would, if its disk and its network do the same: nobody is waited for.
     #[doc(hidden)]
-    pub fn break_off(&self) {
+    pub fn kill(&self) {
         let _ = self.mail.post_always(Mail::Broken);
     }
 }

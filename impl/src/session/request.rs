@@ -61,7 +61,7 @@ impl State {
             client,
         };
         if state.client.is_denied() {
-            state.break_off(text::DENIED);
+            state.kill(text::DENIED);
         }
         state
     }
@@ -95,7 +95,7 @@ impl State {
     }
 
     /// Bytes that are no command: an error, and the end.
-    pub(super) fn break_off(&mut self, text: &str) {
+    pub(super) fn kill(&mut self, text: &str) {
         self.error(false, text);
         self.close();
     }

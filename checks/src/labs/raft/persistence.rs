@@ -100,6 +100,7 @@ pub fn figure8(lab: &mut Lab) -> Outcome {
         }
     }
     (0..servers).for_each(|server| lab.start(server));
+    lab.calm();
     lab.one(servers, true)?;
     Ok(())
 }

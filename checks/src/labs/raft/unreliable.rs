@@ -45,6 +45,7 @@ pub fn figure8_unreliable(lab: &mut Lab) -> Outcome {
         }
     }
     (0..servers).for_each(|server| lab.connect(server));
+    lab.calm();
     lab.one(servers, true)?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Scenarios of the store that are told by themselves.
 
-use super::{Style, linearizable, logs_are_short};
+use super::{Style, Told, linearizable, logs_are_short};
 use crate::labs::clerk::{ALL, CallEnd, Caller, WAIT};
 use crate::labs::lab::{ELECTION, Lab, Next, Outcome, ms};
 use protocol::kv::{Bytes, Op, Reply};
@@ -65,8 +65,10 @@ impl Writer {
 }
 
 /// A thousand operations one after the other, at least three in the labs' heartbeat.
-fn speed(lab: &mut Lab, style: Style, snapshot_bytes: Option<u64>) -> Outcome {
+pub fn speed(told: &mut Told<'_>) -> Outcome {
     const COUNT: u64 = 1_000;
+    let Told { lab, style, snapshot_bytes } = told;
+    let (lab, style) = (&mut **lab, *style);
     let mut caller = Caller::new(lab);
     // The leader is there.
     caller.call(lab, "x", Op::Get)?;
@@ -96,38 +98,23 @@ fn speed(lab: &mut Lab, style: Style, snapshot_bytes: Option<u64>) -> Outcome {
     let end = caller.call(lab, "x", Op::Get)?;
     let held = matches!(&end, CallEnd::Reply(Reply::Value { value, .. }) if value.as_ref() == expected.as_bytes());
     lab.require(held, || "the last value is not what was written".into())?;
-    logs_are_short(lab, snapshot_bytes)?;
-    lab.at_most("ms for 1,000 operations", took.as_millis() as u64, SPEED_MS)
-}
-
-/// See `speed`.
-pub fn speed_versions(lab: &mut Lab) -> Outcome {
-    speed(lab, Style::Versions, None)
-}
-
-/// See `speed`.
-pub fn speed_versions_compacting(lab: &mut Lab) -> Outcome {
-    speed(lab, Style::Versions, Some(MAX_LOG_BYTES))
-}
-
-/// See `speed`.
-pub fn speed_appends(lab: &mut Lab) -> Outcome {
-    speed(lab, Style::Appends, None)
-}
-
-/// See `speed`.
-pub fn speed_appends_compacting(lab: &mut Lab) -> Outcome {
-    speed(lab, Style::Appends, Some(MAX_LOG_BYTES))
+    logs_are_short(lab, *snapshot_bytes)?;
+    lab.within("ms for 1,000 operations", took, SPEED_MS)
 }
 
 /// Five clients append ten times each to one key.
-pub fn one_key(lab: &mut Lab) -> Outcome {
+pub fn one_key(told: &mut Told<'_>) -> Outcome {
     const EACH: u64 = 10;
+    let lab = &mut *told.lab;
     for number in 0..5 {
         let (mut caller, mut done) = (Caller::new(lab), 0);
         lab.beside(Box::new(move |lab| {
-            if caller.is_busy() && caller.poll(lab)?.is_none() {
-                return Ok(WAIT);
+            if caller.is_busy() {
+                let Some(end) = caller.poll(lab)? else { return Ok(WAIT) };
+                let own = format!("x {number} {} y", done - 1);
+                let has = |old: &Bytes| String::from_utf8_lossy(old.as_ref()).contains(&own);
+                let again = matches!(&end, CallEnd::Reply(Reply::Appended { old, .. }) if has(old));
+                lab.require(!again, || format!("`{own}` was appended to a value that has it"))?;
             }
             if done == EACH {
                 return Ok(Next::Done);
@@ -156,7 +143,9 @@ pub fn one_key(lab: &mut Lab) -> Outcome {
 }
 
 /// A leader with one other goes on in vain, three others go on, and what was waiting is done after the reunion.
-fn one_partition(lab: &mut Lab, style: Style) -> Outcome {
+pub fn one_partition(told: &mut Told<'_>) -> Outcome {
+    let Told { lab, style, .. } = told;
+    let (lab, style) = (&mut **lab, *style);
     let mut all = Writer::new(lab, style);
     all.put(lab, "1", "13")?;
     let leader = lab.one_leader()?;
@@ -193,6 +182,7 @@ fn one_partition(lab: &mut Lab, style: Style) -> Outcome {
     other.check(lab, "2", "16")?;
 
     lab.partition(|_| true);
+    lab.calm();
     few.set(ALL);
     lab.sleep(ELECTION)?;
     let (put_too, got_too) = (Rc::clone(&put), Rc::clone(&got));
@@ -207,18 +197,10 @@ fn one_partition(lab: &mut Lab, style: Style) -> Outcome {
     linearizable(lab)
 }
 
-/// See `one_partition`.
-pub fn one_partition_versions(lab: &mut Lab) -> Outcome {
-    one_partition(lab, Style::Versions)
-}
-
-/// See `one_partition`.
-pub fn one_partition_appends(lab: &mut Lab) -> Outcome {
-    one_partition(lab, Style::Appends)
-}
-
 /// A server that was away needs a snapshot, and then belongs to the majority.
-fn snapshot_rpc(lab: &mut Lab, style: Style) -> Outcome {
+pub fn snapshot_rpc(told: &mut Told<'_>) -> Outcome {
+    let Told { lab, style, .. } = told;
+    let (lab, style) = (&mut **lab, *style);
     let mut all = Writer::new(lab, style);
     all.put(lab, "a", "A")?;
     all.check(lab, "a", "A")?;
@@ -252,18 +234,10 @@ fn snapshot_rpc(lab: &mut Lab, style: Style) -> Outcome {
     linearizable(lab)
 }
 
-/// See `snapshot_rpc`.
-pub fn snapshot_rpc_versions(lab: &mut Lab) -> Outcome {
-    snapshot_rpc(lab, Style::Versions)
-}
-
-/// See `snapshot_rpc`.
-pub fn snapshot_rpc_appends(lab: &mut Lab) -> Outcome {
-    snapshot_rpc(lab, Style::Appends)
-}
-
 /// Eight hundred operations on one key leave a short log and a short snapshot.
-fn snapshot_size(lab: &mut Lab, style: Style) -> Outcome {
+pub fn snapshot_size(told: &mut Told<'_>) -> Outcome {
+    let Told { lab, style, .. } = told;
+    let (lab, style) = (&mut **lab, *style);
     let mut writer = Writer::new(lab, style);
     for _ in 0..200 {
         for value in ["0", "1"] {
@@ -276,15 +250,5 @@ fn snapshot_size(lab: &mut Lab, style: Style) -> Outcome {
     let longest = longest.unwrap_or(0);
     lab.require(longest > 0, || "there is no snapshot".into())?;
     lab.at_most("bytes of snapshot", longest, 500)?;
-    lab.at_most("ms in all", lab.bed().now().as_millis() as u64, 20_000)
-}
-
-/// See `snapshot_size`.
-pub fn snapshot_size_versions(lab: &mut Lab) -> Outcome {
-    snapshot_size(lab, Style::Versions)
-}
-
-/// See `snapshot_size`.
-pub fn snapshot_size_appends(lab: &mut Lab) -> Outcome {
-    snapshot_size(lab, Style::Appends)
+    lab.within("ms in all", lab.bed().now(), 20_000)
 }

@@ -6,8 +6,9 @@ use super::{
 };
 use crate::raft::{Callers, Job, Request};
 use crate::rsm::{Coded, StateMachine};
-use protocol::raft;
-use protocol::rsm::{self as machine, Input};
+use protocol::rsm::{self as machine, Input, Ticket};
+use protocol::{Index, raft};
+use std::ops::Range;
 use std::time::Duration;
 
 impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, K, R, W> {
@@ -57,6 +58,18 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
             }
         }
         self.submit(submitted);
+    }
+
+    /// Tells callers with these tickets where their commands are in the log, if it has taken them behind `last`.
+    pub(super) fn tell_logged(&mut self, last: Index, tickets: Range<Ticket>) {
+        let terms = self.rsm.replica().raft().terms();
+        for (index, ticket) in (last + 1..=terms.last().index).zip(tickets) {
+            if let Some(Slot { origin: Origin::Caller(caller), .. }) =
+                self.state.waiting.get(ticket)
+            {
+                self.callers.logged(caller, index, terms);
+            }
+        }
     }
 
     fn submit_reads(&mut self) {
