@@ -48,7 +48,8 @@ pub struct Simulated<T: Kit> {
     requests: Requests,
 }
 
-/// What of a bed is not said by its scenario: the product's bounds, and a disk that is neither idle nor slow.
+/// What of a bed is not said by its scenario: the product's bounds, and a disk that takes some milliseconds for a sync,
+/// as those do on which people run servers.
 fn habits(scenario: &Scenario) -> Habits {
     let (snapshot_every, snapshot_bytes) = match scenario.serves {
         Serves::Log { snapshot_every } => (snapshot_every, None),
@@ -67,7 +68,7 @@ fn habits(scenario: &Scenario) -> Habits {
         limits: Limits { value_bytes: usize::MAX, ..Limits::DEFAULT },
         think_us: 1_000,
         calm_us: 1_000,
-        sync_us: 1_000,
+        sync_us: 10_000,
         nervous: 0,
         down_us: 1_000,
         keys: 1,
