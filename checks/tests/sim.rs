@@ -5,7 +5,8 @@ use checks::sim::command::many;
 use checks::sim::faults::{Corner, Fault, Faults};
 use checks::sim::hunt;
 use checks::sim::judge::{
-    CLAIMS, CONVERGENCE, DUE, EXACTLY_ONCE, LINEARIZABLE, STATE_MACHINE_SAFETY, TOLD, VERSIONS,
+    CLAIMS, CONVERGENCE, DUE, EXACTLY_ONCE, LEADER_COMPLETENESS, LINEARIZABLE,
+    STATE_MACHINE_SAFETY, TOLD, VERSIONS,
 };
 use checks::sim::kit::{Right, Wrong};
 use checks::sim::plan::Plan;
@@ -89,7 +90,7 @@ fn calm_is_calm() {
 #[test]
 fn mutants_are_found() {
     let expected: [(&str, &[&str]); 8] = [
-        ("P1", &[CLAIMS, STATE_MACHINE_SAFETY]),
+        ("P1", &[CLAIMS, STATE_MACHINE_SAFETY, LEADER_COMPLETENESS]),
         ("L8", &[CONVERGENCE]),
         ("K6", &[]),
         ("K7", &[TOLD]),
