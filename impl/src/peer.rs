@@ -123,12 +123,6 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// For a transport without connections: `number` is the peer's, and names one of its calls in one of its lives.
-    #[doc(hidden)]
-    pub const fn of(connection: u64, number: u64) -> Self {
-        Self { connection, number }
-    }
-
     /// The peer's number for it.
     pub const fn number(self) -> u64 {
         self.number

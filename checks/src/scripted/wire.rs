@@ -1,9 +1,10 @@
-//! A transport that puts down what a server sends, for the script to deliver when the path says.
+//! A transport that puts down what a server sends, for the script to deliver when the path says. Nothing is passed on:
+//! a script's callers ask their server alone.
 
 use protocol::NodeId;
 use protocol::log::Entry;
 use protocol::raft::Message;
-use quorate::peer::{Ticket, Transport};
+use quorate::peer::Transport;
 use quorate::wal::Bytes;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -46,17 +47,6 @@ impl Transport for Outbox {
         let entries = entries.cloned().collect();
         self.put(Sent { to, message: *message, entries, file: None });
     }
-
-    /// Nothing is passed on: a script's callers ask their server alone.
-    fn forward(&self, _: NodeId, _: u64, _: &[u8]) -> bool {
-        false
-    }
-
-    fn fits(&self, _: usize) -> bool {
-        true
-    }
-
-    fn answer(&self, _: NodeId, _: Ticket, _: &[u8]) {}
 
     fn send_snapshot(&self, to: NodeId, message: Message, path: PathBuf) {
         let file = std::fs::read(path).expect("a snapshot that is sent has its file");

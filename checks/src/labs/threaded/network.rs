@@ -13,7 +13,7 @@ use protocol::NodeId;
 use protocol::log::Entry;
 use protocol::raft::Message;
 use quorate::mailbox::Mailbox;
-use quorate::peer::{Received, Ticket, Transport};
+use quorate::peer::{Received, Transport};
 use quorate::raft::Request;
 use quorate::rsm::encode;
 use std::fs::File;
@@ -80,16 +80,6 @@ impl Transport for Link {
         let bytes = entries.iter().map(entry_bytes).sum();
         self.post(to, message, bytes, Load::Message { message: *message, entries });
     }
-
-    fn forward(&self, _: NodeId, _: u64, _: &[u8]) -> bool {
-        false
-    }
-
-    fn fits(&self, _: usize) -> bool {
-        true
-    }
-
-    fn answer(&self, _: NodeId, _: Ticket, _: &[u8]) {}
 
     fn send_snapshot(&self, to: NodeId, message: Message, path: PathBuf) {
         // Gone already: a newer one will be sent.
