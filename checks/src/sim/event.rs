@@ -13,12 +13,11 @@ use protocol::{NodeId, SnapshotId};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// What the log replicates.
 pub type Command = Rc<Proposal>;
 /// A snapshot's file.
-pub type File = Arc<[u8]>;
+pub type File = Rc<Vec<u8>>;
 
 /// A message between servers with what it carries.
 #[derive(Clone, Debug)]
@@ -242,10 +241,11 @@ pub enum ClientTimer {
     GiveUp,
 }
 
+/// Boxed, for the heap moves it about.
 struct Planned {
     at: u64,
     number: u64,
-    event: Event,
+    event: Box<Event>,
 }
 
 impl PartialEq for Planned {
@@ -280,12 +280,12 @@ impl Agenda {
     /// It will happen then, in microseconds.
     pub fn plan(&mut self, at: u64, event: Event) {
         self.number += 1;
-        self.heap.push(Planned { at, number: self.number, event });
+        self.heap.push(Planned { at, number: self.number, event: Box::new(event) });
     }
 
     /// What happens next, and when.
     pub fn pop(&mut self) -> Option<(u64, Event)> {
-        self.heap.pop().map(|planned| (planned.at, planned.event))
+        self.heap.pop().map(|planned| (planned.at, *planned.event))
     }
 
     /// When something happens next.

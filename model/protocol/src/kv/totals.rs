@@ -44,13 +44,24 @@ const fn stir(number: u64) -> u64 {
     mixed ^ (mixed >> 32)
 }
 
+const fn step(print: u64, word: u64) -> u64 {
+    (print ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+}
+
+/// Four prints side by side, for one alone waits for itself: it matters with long values.
 fn print_bytes(print: u64, bytes: &[u8]) -> u64 {
-    let step =
-        |print: u64, word: u64| (print ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-    let (words, rest) = bytes.as_chunks::<8>();
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    let mut prints = [print, 1, 2, 3];
+    for block in blocks {
+        for (print, word) in prints.iter_mut().zip(block.as_chunks::<8>().0) {
+            *print = step(*print, u64::from_le_bytes(*word));
+        }
+    }
+    let mut print = if blocks.is_empty() { print } else { prints.into_iter().fold(0, step) };
+    let (words, rest) = rest.as_chunks::<8>();
+    print = words.iter().fold(print, |print, word| step(print, u64::from_le_bytes(*word)));
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
-    let print = words.iter().fold(print, |print, word| step(print, u64::from_le_bytes(*word)));
     stir(step(print, u64::from_le_bytes(last)) ^ bytes.len() as u64)
 }
 
