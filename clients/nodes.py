@@ -56,9 +56,14 @@ class Nodes:
         for node in range(count):
             self.start(node)
 
+    def trace(self, node):
+        """Where a node writes down what goes into its server."""
+        return f"{self.folder}/trace-{node}"
+
     def start(self, node):
         listen = [f"127.0.0.1:{port}" for port in self.ports]
         arguments = ["server", "--dir", f"{self.folder}/{node}", "--listen", listen[node]]
+        arguments += ["--record", self.trace(node)]
         with open(f"{self.folder}/{node}.log", "ab") as log:
             self.running[node] = subprocess.Popen(
                 [self.program, *arguments, "--nodes", ",".join(listen)],
@@ -105,8 +110,16 @@ class Nodes:
                 print(f"--- node {node}\n{log.read()}")
 
     def end(self):
-        for process in self.running:
+        for node, process in enumerate(self.running):
             if process:
-                process.kill()
-                process.wait()
+                self.kill(node)
+
+    def replay(self, checks):
+        """Ends the nodes and takes their steps again: what the replay says, and whether it refuses."""
+        self.end()
+        traces = [self.trace(node) for node in range(len(self.ports))]
+        done = subprocess.run([checks, "replay", *traces], capture_output=True, text=True, timeout=600)
+        return (done.stdout + done.stderr).strip(), done.returncode == 0
+
+    def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)

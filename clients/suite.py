@@ -132,7 +132,7 @@ def lost_reply(nodes):
         check(f"it is there {'once' if more else 'twice'}", seen.endswith(repr(expected)))
 
 
-def wall_clock(program):
+def wall_clock(program, checks):
     print("\n== The wall clock is set forth and back by an hour")
     libraries = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
     if not libraries:
@@ -166,8 +166,23 @@ def wall_clock(program):
             if offset == "+3600":
                 wait_for("the key with 3 s to expire", lambda: client.exists("soon") == 0)
                 check("a key with 3 s expires", True)
+        replayed(node, checks)
     finally:
         node.end()
+
+
+def replayed(nodes, checks):
+    """By the functions that the models check. The folder stays if they refuse."""
+    if not checks:
+        print("  not replayed: no `checks` is built (cargo build --release -p checks)")
+        nodes.end()
+        nodes.remove()
+        return
+    says, right = nodes.replay(checks)
+    check("what the servers recorded is replayed", right, f"{says}\nthe traces are in {nodes.folder}")
+    if right:
+        print("\n".join("      " + line for line in says.splitlines()))
+        nodes.remove()
 
 
 def set_to(offset, path):
@@ -183,6 +198,7 @@ def is_off_by(client, seconds):
 
 def main():
     program = os.path.abspath(sys.argv[1])
+    checks = os.path.abspath(sys.argv[2]) if len(sys.argv) > 2 else None
     begun = time.monotonic()
     print("program:", sys.argv[1], run(program, "--version"))
     nodes = Nodes(program)
@@ -191,12 +207,14 @@ def main():
         redis_benchmark(nodes)
         lost_reply(nodes)
         under_faults(nodes)
+        print("\n== Replay")
+        replayed(nodes, checks)
     except BaseException:
         nodes.logs()
         raise
     finally:
         nodes.end()
-    wall_clock(program)
+    wall_clock(program, checks)
     print(f"\n{len(problems)} problems in {time.monotonic() - begun:.0f} s")
     for problem in problems:
         print("  ", problem)
