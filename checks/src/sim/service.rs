@@ -113,7 +113,9 @@ impl<R: Rules> Service<R> {
 
     /// A snapshot.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = [self.count.to_le_bytes(), self.chain.to_le_bytes()].concat();
+        // About as much as it will be.
+        let mut bytes = Vec::with_capacity(16 + self.store.memory_bytes());
+        bytes.extend([self.count.to_le_bytes(), self.chain.to_le_bytes()].concat());
         self.store.encode(&mut bytes);
         bytes
     }
@@ -133,7 +135,7 @@ impl<R: Rules> Service<R> {
 
     /// A sum over the state.
     pub fn sum(&self) -> u64 {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(self.store.memory_bytes());
         self.store.encode(&mut bytes);
         sum(&bytes[..])
     }
