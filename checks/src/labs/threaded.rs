@@ -378,6 +378,10 @@ impl<T: Kit> Bed for Threaded<T> {
         self.hub.state().wire.bytes
     }
 
+    fn copies(&self) -> u64 {
+        self.hub.state().wire.copies
+    }
+
     fn new_client(&mut self) -> ClientId {
         self.clients += 1;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
