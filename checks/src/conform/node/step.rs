@@ -211,8 +211,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         Ok(())
     }
 
-    /// The state of a snapshot that has come. None: it has come too late to be of use, and maybe its state was forgotten
-    /// since.
+    /// The state of a snapshot that has come. None: it has come too late to be of use, and its state may be forgotten.
     fn sent_state(
         &mut self,
         from: NodeId,
