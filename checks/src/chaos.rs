@@ -312,7 +312,7 @@ impl Run {
         // Processes first, then what they stood on.
         world.nodes.clear();
         if !traces.is_empty() {
-            match conform::replay(&traces) {
+            match conform::replay(&traces, conform::Network::Once) {
                 Ok(summary) => self.report.replayed = Some(summary),
                 Err(refusal) => self.report.problems.push(format!("replay: {refusal}")),
             }

@@ -6,7 +6,8 @@
 //! alone would believe any input. So each must also be one that the model allows:
 //!
 //! - a message was sent to this node, by the node that it is said to come from, once for each time that it came, and
-//!   its entries are the ones that its sender had written; an answer to a command that was passed on, likewise;
+//!   its entries are the ones that its sender had written; an answer to a command that was passed on, likewise. Where
+//!   the network copies messages of Raft ([`Network`]) they come more often than they were sent, but none that was not;
 //! - writes become durable that were asked for, in their order; a timer fires that was armed;
 //! - a restart finds what was durable, and of what was under way to the disk the first so many writes, or none; its
 //!   snapshot is the state that the service had there, and it gives its reads new numbers;
@@ -61,6 +62,18 @@ pub enum Refusal {
     },
 }
 
+/// What the network between the servers may have done with Raft's messages, beside losing them. It makes none up, and
+/// commands that are passed on, and their answers, come once on any.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Network {
+    /// Nothing: a message comes once at the most for each time that it was sent. So do those of `quorate server`.
+    #[default]
+    Once,
+    /// It has copied some: what was sent comes any number of times. Raft stands that, and the labs' harsh network does
+    /// it.
+    Copies,
+}
+
 /// What was replayed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
@@ -68,6 +81,8 @@ pub struct Summary {
     pub nodes: Vec<NodeSummary>,
     /// Messages that were received, and matched with the sending.
     pub messages: u64,
+    /// How many of them the network has made from others.
+    pub copies: u64,
     /// Commands that were passed on, and matched; and answers to them.
     pub passed: u64,
     /// Entries that were committed, each compared between all nodes that applied it.
@@ -101,8 +116,8 @@ pub struct NodeSummary {
 ///
 /// # Errors
 /// The first thing that differs, or that can't have happened.
-pub fn replay(folders: &[PathBuf]) -> Result<Summary, Refusal> {
-    replay_by(folders, &Kv::new(), (raft::Paper, Decided))
+pub fn replay(folders: &[PathBuf], network: Network) -> Result<Summary, Refusal> {
+    replay_by(folders, &Kv::new(), (raft::Paper, Decided), network)
 }
 
 /// The same for another service, or by other rules.
@@ -113,13 +128,14 @@ pub fn replay_by<S: StateMachine, R: raft::Rules, W: Rules>(
     folders: &[PathBuf],
     empty: &S,
     rules: (R, W),
+    network: Network,
 ) -> Result<Summary, Refusal> {
     let open = |folder: &PathBuf| Node::open(folder, empty, rules);
     let mut nodes: Vec<Node<S, R, W>> = folders.iter().map(open).collect::<Result<_, _>>()?;
     nodes.sort_by_key(Node::number);
     let voters = belong_together(&nodes)?;
     let present: Vec<NodeId> = nodes.iter().map(Node::number).collect();
-    let mut shared = Shared::new(&present);
+    let mut shared = Shared::new(&present, network);
     // Why a node can't go on for now; and who can't even if what it hears was cut into parts.
     let mut waits: Vec<Option<Refusal>> = nodes.iter().map(|_| None).collect();
     let mut stuck = vec![false; nodes.len()];
@@ -159,6 +175,7 @@ pub fn replay_by<S: StateMachine, R: raft::Rules, W: Rules>(
     Ok(Summary {
         nodes: nodes.iter().map(Node::summary).collect(),
         messages: shared.messages,
+        copies: shared.copies(),
         passed: shared.passed,
         entries: shared.committed(),
         reads,
@@ -207,12 +224,15 @@ pub fn text(summary: &Summary) -> String {
             let _ = writeln!(text, "  {torn} of its lives end within a batch that nobody saw");
         }
     }
-    let Summary { messages, passed, entries, reads, .. } = summary;
+    let Summary { messages, copies, passed, entries, reads, .. } = summary;
     let _ = writeln!(
         text,
         "{messages} messages and {passed} passed commands and answers were sent; {entries} entries are committed, \
          the same everywhere; {reads} reads were answered within their windows"
     );
+    if *copies > 0 {
+        let _ = writeln!(text, "{copies} of the messages are the network's copies of others");
+    }
     if summary.reads_without_clock > 0 {
         let _ = writeln!(
             text,

@@ -115,6 +115,9 @@ enum Command {
         /// (`quorate server --record`), best of all nodes.
         #[arg(required = true)]
         paths: Vec<PathBuf>,
+        /// Of folders: the network between the servers may have copied messages, as that of `labs --real --harsh` does.
+        #[arg(long)]
+        copies: bool,
     },
     /// Play a path on the product's threads: a counterexample of a mutant, or a witness of a corner.
     Play(scripted::command::Args),
@@ -190,9 +193,9 @@ fn main() -> ExitCode {
         }
         Some(Command::Mutants { id }) => hunt(id.as_deref(), &args.common),
         Some(Command::Deep { name, list }) => run_deep(name.as_deref(), list, &args.common),
-        Some(Command::Replay { paths }) => match paths.as_slice() {
-            [file] if !conform::is_trace(file) => replay(file, &args.common),
-            folders => replay_traces(folders, &args.common),
+        Some(Command::Replay { paths, copies }) => match paths.as_slice() {
+            [file] if !conform::is_trace(file) && !copies => replay(file, &args.common),
+            folders => replay_traces(folders, copies, &args.common),
         },
         Some(Command::Play(asked)) => {
             scripted::command::run(&asked, args.common.json, args.common.max_states).map_err(Usage)
@@ -431,8 +434,9 @@ fn run_deep(name: Option<&str>, list: bool, common: &Common) -> Outcome {
 }
 
 /// Steps that real servers have taken, taken again by the machine.
-fn replay_traces(folders: &[PathBuf], common: &Common) -> Outcome {
-    match conform::replay(folders) {
+fn replay_traces(folders: &[PathBuf], copies: bool, common: &Common) -> Outcome {
+    let network = if copies { conform::Network::Copies } else { conform::Network::Once };
+    match conform::replay(folders, network) {
         Ok(summary) if common.json => print_json(&summary)?,
         Ok(summary) => print!("{}", conform::text(&summary)),
         Err(conform::Refusal::Folders(text)) => return Err(Usage(text)),

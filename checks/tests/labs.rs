@@ -6,7 +6,7 @@ use checks::labs::command::{many, many_by};
 use checks::labs::lab::{Lab, Outcome};
 use checks::labs::raft::agreement;
 use checks::labs::report;
-use checks::labs::round::{Report, in_real_time, simulate};
+use checks::labs::round::{Report, Setting, real_in, simulate};
 use checks::labs::wire::{End, Shared, Wire};
 use checks::sim::event::Packet;
 use checks::sim::kit::{Kit, Right, Wrong};
@@ -196,10 +196,11 @@ fn the_command() {
 }
 
 /// A round on threads, in a folder that goes.
-fn on_threads<T: Kit>(kit: T, scenario: &Scenario, seed: u64) -> Report {
-    let name = format!("labs-test-{}-{}-{kit:?}", std::process::id(), scenario.name);
+fn on_threads<T: Kit>(harsh: bool, kit: T, scenario: &Scenario, seed: u64) -> Report {
+    let setting = Setting { real: true, harsh };
+    let name = format!("labs-test-{}-{}-{kit:?}-{harsh}", std::process::id(), scenario.name);
     let folder = std::env::temp_dir().join(sum(&name[..]).to_string());
-    let report = in_real_time(kit, scenario, seed, &folder);
+    let report = real_in(setting, kit, scenario, seed, &folder);
     std::fs::remove_dir_all(&folder).expect("the folder was made");
     report
 }
@@ -209,10 +210,22 @@ fn on_threads<T: Kit>(kit: T, scenario: &Scenario, seed: u64) -> Report {
 #[test]
 fn threads_pass_too() {
     let some = ["BasicAgree", "Persist3", "SnapshotInit", "LeaderFailure4A"].map(scenario);
-    let play = |scenario: &Scenario, seed| on_threads(Right, scenario, seed);
+    let play = |scenario: &Scenario, seed| on_threads(false, Right, scenario, seed);
     for report in many_by(&some, 1..2, some.len(), play) {
         assert_eq!(report.failure, None, "{}", report.scenario);
         assert!(report.requests > 0 && report.bytes > 0 && report.commands > 0, "{report:?}");
+        assert_eq!(report.copies, 0, "the labs' network copies nothing");
+    }
+}
+
+/// A harsh network between threads copies messages between servers: none of these has a client.
+#[test]
+fn threads_stand_copies() {
+    let some = ["Backup", "SnapshotAllCrash"].map(scenario);
+    let play = |scenario: &Scenario, seed| on_threads(true, Right, scenario, seed);
+    for report in many_by(&some, 1..2, some.len(), play) {
+        assert_eq!(report.failure, None, "{}", report.scenario);
+        assert!(report.copies > 0 && report.commands > 0, "{report:?}");
     }
 }
 
@@ -235,10 +248,11 @@ fn threads_that_are_wrong_fail() {
     let cut = Scenario { name: "Deaf", run: Run::Told(deaf), ..*scenario("BasicAgree") };
     let failed = |report: Report| report.failure.map_or_else(String::new, |(_, text)| text);
     std::thread::scope(|scope| {
-        let cut = scope.spawn(|| failed(on_threads(Right, &cut, 1)));
+        let cut = scope.spawn(|| failed(on_threads(false, Right, &cut, 1)));
         let minority =
-            scope.spawn(|| failed(on_threads(mutant("Q11"), scenario("FailNoAgree"), 1)));
-        let early = scope.spawn(|| failed(on_threads(mutant("L14"), scenario("Persist2"), 1)));
+            scope.spawn(|| failed(on_threads(false, mutant("Q11"), scenario("FailNoAgree"), 1)));
+        let early =
+            scope.spawn(|| failed(on_threads(false, mutant("L14"), scenario("Persist2"), 1)));
         let [cut, minority, early] =
             [cut, minority, early].map(|thread| thread.join().expect("it does not panic"));
         assert!(cut.contains("failed to reach agreement of 3 servers"), "{cut}");

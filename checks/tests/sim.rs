@@ -6,7 +6,7 @@ use checks::sim::faults::{Corner, Fault, Faults};
 use checks::sim::hunt;
 use checks::sim::judge::{
     CLAIMS, CONVERGENCE, DUE, EXACTLY_ONCE, LEADER_COMPLETENESS, LINEARIZABLE,
-    STATE_MACHINE_SAFETY, TOLD, VERSIONS,
+    STATE_MACHINE_SAFETY, TOLD, TURNED_AWAY, VERSIONS,
 };
 use checks::sim::kit::{Right, Wrong};
 use checks::sim::plan::Plan;
@@ -89,7 +89,7 @@ fn calm_is_calm() {
 /// Mutants of every kind are found, by what they break.
 #[test]
 fn mutants_are_found() {
-    let expected: [(&str, &[&str]); 8] = [
+    let expected: [(&str, &[&str]); 9] = [
         ("P1", &[CLAIMS, STATE_MACHINE_SAFETY, LEADER_COMPLETENESS]),
         ("L8", &[CONVERGENCE]),
         ("K6", &[]),
@@ -97,6 +97,7 @@ fn mutants_are_found() {
         ("K9", &[DUE, LINEARIZABLE]),
         ("K1", &[EXACTLY_ONCE]),
         ("QK5", &[VERSIONS]),
+        ("QK25", &[TURNED_AWAY]),
         ("QR9", &[CONVERGENCE]),
     ];
     let mut wrong = Vec::new();

@@ -1,5 +1,6 @@
 //! What the nodes of a cluster know of each other: messages that are under way, entries, and snapshots.
 
+use super::Network;
 use super::window::Window;
 use protocol::log::Entry;
 use protocol::raft::{Body, Message};
@@ -8,18 +9,23 @@ use quorate::rsm::Coded;
 use quorate::trace::of_entry;
 use quorate::wal::Bytes;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 
 /// From whom, to whom.
 type Way = (NodeId, NodeId);
 
+/// How often each was sent more than it came; less than 0 where the network has copied it.
+type UnderWay<K> = HashMap<K, i64>;
+
 /// What all replayed nodes share.
 pub struct Shared<S> {
     present: Vec<NodeId>,
-    sent: HashMap<Way, HashMap<Message, u32>>,
+    network: Network,
+    sent: HashMap<Way, UnderWay<Message>>,
     /// Commands that were passed on, by ticket and fingerprint.
-    calls: HashMap<(Way, u64, u64), u32>,
+    calls: UnderWay<(Way, u64, u64)>,
     /// Answers to them: who answers, whom; the ticket there, and the outcome's fingerprint.
-    answers: HashMap<(Way, u64, u64), u32>,
+    answers: UnderWay<(Way, u64, u64)>,
     entries: HashMap<LogId, u64>,
     /// By index, what was committed.
     committed: HashMap<Index, (LogId, u64)>,
@@ -38,9 +44,10 @@ pub struct Shared<S> {
 
 impl<S> Shared<S> {
     /// Nothing is known yet. What nodes that are not here say is believed.
-    pub fn new(present: &[NodeId]) -> Self {
+    pub fn new(present: &[NodeId], network: Network) -> Self {
         Self {
             present: present.to_vec(),
+            network,
             sent: HashMap::new(),
             calls: HashMap::new(),
             answers: HashMap::new(),
@@ -71,14 +78,20 @@ impl<S> Shared<S> {
         }
     }
 
-    /// A message comes: false if it was not sent, or not as often.
+    /// How often a message came behind all its sendings.
+    pub fn copies(&self) -> u64 {
+        let more = |left: &i64| u64::try_from(-left).unwrap_or(0);
+        self.sent.values().flat_map(HashMap::values).map(more).sum()
+    }
+
+    /// A message comes: false if it was not sent or, where nobody copies, not as often.
     pub fn receive(&mut self, from: NodeId, to: NodeId, message: &Message) -> bool {
         if !self.is_present(from) {
             return true;
         }
         let Some(under_way) = self.sent.get_mut(&(from, to)) else { return false };
-        if !take(under_way, message) {
-            if !self.takes_part || !take_part(under_way, message) {
+        if !take(under_way, message, self.network) {
+            if !self.takes_part || !take_part(under_way, message, self.network) {
                 return false;
             }
             self.takes_part = false;
@@ -96,7 +109,8 @@ impl<S> Shared<S> {
 
     /// A command that was passed on comes.
     pub fn passed(&mut self, from: NodeId, to: NodeId, ticket: u64, command: u64) -> bool {
-        let came = !self.is_present(from) || take(&mut self.calls, &((from, to), ticket, command));
+        let call = ((from, to), ticket, command);
+        let came = !self.is_present(from) || take(&mut self.calls, &call, Network::Once);
         self.passed += u64::from(came && self.is_present(from));
         came
     }
@@ -120,11 +134,12 @@ impl<S> Shared<S> {
         if !self.is_present(from) {
             return true;
         }
-        let mut came = take(&mut self.answers, &((from, to), ticket, outcome));
+        let answer = ((from, to), ticket, outcome);
+        let mut came = take(&mut self.answers, &answer, Network::Once);
         if !came && unknown {
             let any = self.answers.keys().find(|key| (key.0, key.1) == ((from, to), ticket));
             let any = any.copied();
-            came = any.is_some_and(|key| take(&mut self.answers, &key));
+            came = any.is_some_and(|key| take(&mut self.answers, &key, Network::Once));
         }
         self.passed += u64::from(came);
         came
@@ -168,11 +183,11 @@ impl<S> Shared<S> {
     }
 }
 
-fn take<K: std::hash::Hash + Eq>(under_way: &mut HashMap<K, u32>, key: &K) -> bool {
+fn take<K: Hash + Eq>(under_way: &mut UnderWay<K>, key: &K, network: Network) -> bool {
     match under_way.get_mut(key) {
-        Some(1) => under_way.remove(key).is_some(),
-        Some(count) => {
-            *count -= 1;
+        Some(1) if network == Network::Once => under_way.remove(key).is_some(),
+        Some(left) => {
+            *left -= 1;
             true
         }
         None => false,
@@ -181,7 +196,7 @@ fn take<K: std::hash::Hash + Eq>(under_way: &mut HashMap<K, u32>, key: &K) -> bo
 
 /// A batch that was too long for a frame comes in parts, each a message that its leader could have sent. What comes
 /// behind a part may come yet.
-fn take_part(under_way: &mut HashMap<Message, u32>, part: &Message) -> bool {
+fn take_part(under_way: &mut UnderWay<Message>, part: &Message, network: Network) -> bool {
     let Body::AppendEntries { prev, count, .. } = part.body else { return false };
     let cut = |whole: &Message| {
         let Body::AppendEntries { prev: first, .. } = whole.body else { return None };
@@ -194,7 +209,7 @@ fn take_part(under_way: &mut HashMap<Message, u32>, part: &Message) -> bool {
         (found == *part).then_some((*whole, behind))
     };
     let Some((whole, behind)) = under_way.keys().find_map(cut) else { return false };
-    take(under_way, &whole);
+    take(under_way, &whole, network);
     behind.into_iter().for_each(|behind| *under_way.entry(behind).or_default() += 1);
     true
 }
@@ -209,7 +224,11 @@ mod tests {
     }
 
     fn sent(messages: &[Message]) -> Shared<()> {
-        let mut shared = Shared::new(&[NodeId(0), NodeId(1)]);
+        sent_by(Network::Once, messages)
+    }
+
+    fn sent_by(network: Network, messages: &[Message]) -> Shared<()> {
+        let mut shared = Shared::new(&[NodeId(0), NodeId(1)], network);
         messages.iter().for_each(|message| shared.send(NodeId(0), NodeId(1), *message));
         shared
     }
@@ -237,5 +256,58 @@ mod tests {
         assert!(comes(&mut shared, append(11, 3)), "what is left is as good as sent");
         shared.takes_part = true;
         assert!(!comes(&mut shared, append(12, 1)), "all of it has come");
+    }
+
+    #[test]
+    fn copies_come_where_the_network_makes_them() {
+        let mut once = sent(&[append(10, 4)]);
+        assert!(comes(&mut once, append(10, 4)) && !comes(&mut once, append(10, 4)));
+        assert_eq!((once.messages, once.copies()), (1, 0));
+        let mut copies = sent_by(Network::Copies, &[append(10, 4)]);
+        assert!((0..3).all(|_| comes(&mut copies, append(10, 4))));
+        assert_eq!((copies.messages, copies.copies()), (3, 2));
+        // One of them was a message that its sender has repeated.
+        copies.send(NodeId(0), NodeId(1), append(10, 4));
+        assert_eq!(copies.copies(), 1);
+    }
+
+    /// A copy is of what was sent, to whom it was sent.
+    #[test]
+    fn no_network_makes_messages() {
+        for network in [Network::Once, Network::Copies] {
+            let mut shared = sent_by(network, &[append(10, 4)]);
+            assert!(comes(&mut shared, append(10, 4)));
+            assert!(!comes(&mut shared, append(10, 3)), "{network:?}: another");
+            assert!(!shared.receive(NodeId(1), NodeId(0), &append(10, 4)), "{network:?}: back");
+            shared.takes_part = true;
+            assert!(!comes(&mut shared, append(10, 5)), "{network:?}: more than it was");
+            assert_eq!((shared.messages, shared.copies()), (1, 0), "{network:?}");
+        }
+    }
+
+    /// What is passed on goes over a connection, which copies nothing.
+    #[test]
+    fn calls_and_answers_come_once() {
+        let (from, to, ticket) = (NodeId(0), NodeId(1), 7);
+        for network in [Network::Once, Network::Copies] {
+            let mut shared = sent_by(network, &[]);
+            shared.pass(from, to, ticket, 1);
+            assert!(shared.passed(from, to, ticket, 1), "{network:?}");
+            assert!(!shared.passed(from, to, ticket, 1), "{network:?}");
+            shared.answer(to, from, ticket, 2);
+            assert!(shared.answered(to, from, ticket, 2, false), "{network:?}");
+            assert!(!shared.answered(to, from, ticket, 2, false), "{network:?}");
+            assert!(!shared.answered(to, from, ticket, 3, true), "{network:?}: unknown is no more");
+        }
+    }
+
+    /// A part may be a copy's.
+    #[test]
+    fn parts_of_copies_are_taken() {
+        let mut shared = sent_by(Network::Copies, &[append(10, 4)]);
+        assert!(comes(&mut shared, append(10, 4)));
+        shared.takes_part = true;
+        assert!(comes(&mut shared, append(10, 1)) && comes(&mut shared, append(11, 3)));
+        assert_eq!(shared.copies(), 1, "of the whole");
     }
 }

@@ -134,6 +134,9 @@ pub trait Bed {
     /// How many bytes were sent: of requests when they leave, of replies when they arrive.
     fn bytes(&self) -> u64;
 
+    /// How many messages and requests a harsh network has made from others.
+    fn copies(&self) -> u64;
+
     /// Somebody outside who calls servers.
     fn new_client(&mut self) -> ClientId;
 

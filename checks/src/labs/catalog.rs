@@ -151,9 +151,12 @@ pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
     one.chain(later).chain(store::EARLIER).chain(store::ONE_KEY)
 }
 
-/// A few scenarios for every kind of thing, for CI: elections, persistence, snapshots over a bad network, the
-/// replicated state machine, the store with restarts and partitions.
+/// A few scenarios for every kind of thing, for CI: the store on one server, its memory and its lock, elections,
+/// persistence, snapshots over a bad network, the replicated state machine, the store with restarts and partitions.
 pub const CI: &[&str] = &[
+    "UnreliableOneKey2",
+    "MemAppend2",
+    "ManyClientsUnreliable",
     "InitialElection",
     "ReElection",
     "BasicAgree",

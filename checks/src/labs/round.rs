@@ -58,6 +58,8 @@ pub struct Report {
     pub requests: u64,
     /// Bytes that were sent.
     pub bytes: u64,
+    /// Messages and requests that a harsh network has made from others.
+    pub copies: u64,
     /// Commands that were applied.
     pub commands: u64,
     /// Snapshots that were installed.
@@ -131,7 +133,7 @@ pub fn real_in<T: Kit>(
 
 impl Report {
     fn empty(setting: Setting, scenario: &'static str, seed: u64) -> Self {
-        let (us, requests, bytes, commands, snapshots, losses) = (0, 0, 0, 0, 0, 0);
+        let (us, requests, bytes, copies, commands, snapshots, losses) = (0, 0, 0, 0, 0, 0, 0);
         let (limits, failure) = (Vec::new(), None);
         Self {
             scenario,
@@ -140,6 +142,7 @@ impl Report {
             us,
             requests,
             bytes,
+            copies,
             commands,
             snapshots,
             losses,
@@ -183,6 +186,7 @@ fn play<T: Kit>(
         us: micros(bed.now()),
         requests: bed.requests(),
         bytes: bed.bytes(),
+        copies: bed.copies(),
         commands: bed.commands(),
         snapshots: bed.snapshots(),
         losses: bed.losses(),

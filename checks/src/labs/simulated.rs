@@ -251,6 +251,10 @@ impl<T: Kit> Bed for Simulated<T> {
         self.wire.borrow().bytes
     }
 
+    fn copies(&self) -> u64 {
+        self.wire.borrow().copies
+    }
+
     fn new_client(&mut self) -> ClientId {
         ClientId::new(BEGINNING_MS + self.env.now / 1000, self.env.tag().into())
     }

@@ -227,6 +227,7 @@ pub struct Single<P> {
     arrived: u64,
     requests: u64,
     bytes: u64,
+    copies: u64,
     clients: u64,
 }
 
@@ -248,6 +249,7 @@ impl<P: Place> Single<P> {
             arrived: 0,
             requests: 0,
             bytes: 0,
+            copies: 0,
             clients: 0,
         }
     }
@@ -403,6 +405,10 @@ impl<P: Place> Bed for Single<P> {
         self.bytes
     }
 
+    fn copies(&self) -> u64 {
+        self.copies
+    }
+
     fn new_client(&mut self) -> ClientId {
         self.clients += 1;
         ClientId::new(BEGINNING_MS + self.place.now() / 1000, self.clients.into())
@@ -422,6 +428,7 @@ impl<P: Place> Bed for Single<P> {
         let lost = !self.reliable && self.random.chance(LOSS);
         let copy = self.harsh.as_mut().and_then(Harsh::copy_after).filter(|_| exactly_once);
         if let (Some(later), false) = (copy, lost) {
+            self.copies += 1;
             self.put(after + later, Way::Request((COPY + ticket, request.clone())));
         }
         match self.weather(true) {

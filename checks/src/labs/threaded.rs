@@ -80,6 +80,8 @@ pub struct Threaded<T> {
     folder: PathBuf,
     serves: Service,
     disk_habits: disk::Habits,
+    /// What the replay must expect of the network.
+    network: conform::Network,
     proposals: u64,
     clients: u64,
     losses: u64,
@@ -110,7 +112,7 @@ impl<T: Kit> Threaded<T> {
         let (folder, serves) = (folder.to_owned(), scenario.serves);
         let slow_us = if seed.is_multiple_of(2) { SLOW_US } else { 0 };
         let disk_habits = disk::Habits { slow_us, lies: kit.disk() == DiskFault::ReportsEarly };
-        let threads = Vec::new();
+        let (network, threads) = (conform::Network::Once, Vec::new());
         let mut bed = Self {
             kit,
             hub,
@@ -118,6 +120,7 @@ impl<T: Kit> Threaded<T> {
             folder,
             serves,
             disk_habits,
+            network,
             proposals: 0,
             clients: 0,
             losses: 0,
@@ -235,7 +238,7 @@ impl<T: Kit> Threaded<T> {
         self.end();
         let folders: Vec<_> = (0..self.seats.len()).map(|server| self.trace(server)).collect();
         let rules = (self.kit.raft(), self.kit.rsm());
-        let refused = conform::replay_by(&folders, &Kv::new(), rules).err()?;
+        let refused = conform::replay_by(&folders, &Kv::new(), rules, self.network).err()?;
         Some(format!("the replay is refused: {refused}"))
     }
 
@@ -292,9 +295,10 @@ impl<T: Kit> Bed for Threaded<T> {
         self.hub.state().wire.reordering = reordering;
     }
 
-    /// Copies come of requests from outside only: a trace does not tell which message between servers was received
-    /// twice because the network did that.
     fn set_harsh(&mut self, harsh: Option<Harsh>) -> bool {
+        if harsh.is_some() {
+            self.network = conform::Network::Copies;
+        }
         self.hub.state().wire.harsh = harsh;
         true
     }
@@ -372,6 +376,10 @@ impl<T: Kit> Bed for Threaded<T> {
 
     fn bytes(&self) -> u64 {
         self.hub.state().wire.bytes
+    }
+
+    fn copies(&self) -> u64 {
+        self.hub.state().wire.copies
     }
 
     fn new_client(&mut self) -> ClientId {

@@ -52,6 +52,8 @@ pub struct Wire {
     pub requests: u64,
     /// Bytes: of requests when they are sent, of replies when they arrive.
     pub bytes: u64,
+    /// Messages, and requests from outside, that it made from others.
+    pub copies: u64,
 }
 
 /// A wire that the simulator and a bed share.
@@ -69,6 +71,7 @@ impl Wire {
             arrived: vec![0; servers],
             requests: 0,
             bytes: 0,
+            copies: 0,
         }
     }
 
@@ -111,7 +114,9 @@ impl Wire {
 
     /// How much later a copy of a message comes, if there is one, in microseconds.
     pub fn copy_after(&mut self) -> Option<u64> {
-        self.harsh.as_mut()?.copy_after()
+        let later = self.harsh.as_mut()?.copy_after()?;
+        self.copies += 1;
+        Some(later)
     }
 
     /// A message is sent now: how long it takes, in microseconds; None: it is lost.

@@ -81,7 +81,7 @@ impl Env {
             random,
             habits,
             net: Net::new(habits.nodes),
-            judge: Judge::default(),
+            judge: Judge::new(&habits.limits),
             faults: Faults::NONE,
             injected: FaultCounts::default(),
             corners: CornerCounts::default(),

@@ -9,7 +9,7 @@ use super::service::{Applied, Change};
 use linear::kv::{History, Kv, Op, Told};
 use linear::{Budget, Verdict};
 use protocol::clock::Stamp;
-use protocol::kv::{Bytes, Version};
+use protocol::kv::{Bytes, ClientId, Limits, Reply, SlotId, Version};
 use protocol::log::Entry;
 use protocol::{Index, LogId, NodeId, Term};
 use std::collections::BTreeMap;
@@ -34,6 +34,8 @@ pub const VERSIONS: &str = "Versions";
 pub const CLOCK: &str = "Clock";
 /// A leader shows nothing that is due by its clock.
 pub const DUE: &str = "Due";
+/// A client whose calls expire has made none in their slot for long, or had to make room there.
+pub const TURNED_AWAY: &str = "Turned Away For A Reason";
 /// The clients' history has an order that explains every reply.
 pub const LINEARIZABLE: &str = "Linearizable";
 /// A disk that was damaged is refused, and one that was not is not.
@@ -72,6 +74,8 @@ struct Call {
 /// Who watches.
 #[derive(Default)]
 pub struct Judge {
+    /// For how long a client may be idle, in milliseconds, and how many a slot has room for.
+    keeps: (u64, usize),
     violation: Option<Violation>,
     /// By index, what was committed there: its term, and the number of its command.
     committed: Vec<(Term, u64)>,
@@ -83,6 +87,8 @@ pub struct Judge {
     copies: Vec<Copy>,
     calls: Vec<Call>,
     versions: BTreeMap<Bytes, Version>,
+    /// By slot and client, when by the group's clock it made its last call there that did not expire.
+    used: BTreeMap<(SlotId, ClientId), Stamp>,
     ends: BTreeMap<(Bytes, Version), Stamp>,
     history: History,
 }
@@ -97,6 +103,11 @@ pub enum News {
 }
 
 impl Judge {
+    /// Of a store with these bounds.
+    pub fn new(limits: &Limits) -> Self {
+        Self { keeps: (limits.idle_ms, limits.clients), ..Self::default() }
+    }
+
     /// What does not hold, if anything.
     pub const fn violation(&self) -> Option<&Violation> {
         self.violation.as_ref()
@@ -216,14 +227,18 @@ impl Judge {
             return Err((property, format!("copy {copy} is applied and was {was}: {applied:?}")));
         }
         sent.applied = true;
-        let call = &mut self.calls[sent.call];
+        let number = sent.call;
+        if let Some(broken) = self.turned_away(applied) {
+            return Err(broken);
+        }
+        let call = &mut self.calls[number];
         if *change == Change::None {
             return Ok(call.executed.then_some(News::Repeated));
         }
         if call.executed || call.refused {
             let property = if call.executed { EXACTLY_ONCE } else { TOLD };
             let was = if call.executed { "executed before" } else { "told as refused" };
-            let text = format!("call {} is executed and was {was}: {applied:?}", sent.call);
+            let text = format!("call {number} is executed and was {was}: {applied:?}");
             return Err((property, text));
         }
         call.executed = true;
@@ -237,6 +252,30 @@ impl Judge {
             ends.map(|ends| self.ends.insert((key.clone(), *version), ends));
         }
         Ok(None)
+    }
+
+    /// KV-IDLE-1, KV-ONCE-5. Its records have gone; so they were there for long enough, or as many clients as there is
+    /// room for have called since.
+    fn turned_away(&mut self, applied: &Applied) -> Wrong {
+        let (slot, client) = applied.once?;
+        match applied.reply {
+            Reply::SessionExpired => {}
+            Reply::ClientAhead => return None,
+            _ => {
+                self.used.insert((slot, client), applied.clock);
+                return None;
+            }
+        }
+        let used = *self.used.get(&(slot, client))?;
+        let (idle_ms, room) = self.keeps;
+        let of_slot = (slot, ClientId(0))..=(slot, ClientId(u128::MAX));
+        let since = self.used.range(of_slot).filter(|(_, other)| **other >= used).count() - 1;
+        let text = format!(
+            "{client:?} has called {} ms before, {since} others since: {applied:?}",
+            applied.clock - used
+        );
+        (used.saturating_add(idle_ms) >= applied.clock && since < room)
+            .then_some((TURNED_AWAY, text))
     }
 
     /// A client begins a call: its number.

@@ -6,7 +6,8 @@
 use super::random::{Sum, sum};
 use protocol::clock::Stamp;
 use protocol::kv::{
-    Bytes, DecodeError, KeyOp, Limits, Op, Reply, Rules, Store, StringOp, Version, Work,
+    Bytes, ClientId, DecodeError, KeyOp, Limits, Op, Reply, Rules, SlotId, Store, StringOp,
+    Version, Work,
 };
 use protocol::rsm::StateMachine;
 use std::cell::RefCell;
@@ -51,6 +52,8 @@ pub struct Applied {
     pub tag: u64,
     /// The sending whose command it is.
     pub copy: u64,
+    /// The slot and the client of a call that is executed once.
+    pub once: Option<(SlotId, ClientId)>,
     /// A sum over all commands up to this one, and their replies.
     pub chain: u64,
     /// A sum over the state, now and then.
@@ -81,6 +84,11 @@ pub enum Change {
     Deleted,
     /// It was a tick that took out so many.
     Ticked(usize),
+}
+
+fn once(work: &Work) -> Option<(SlotId, ClientId)> {
+    let Work::Command(command) = work else { return None };
+    command.once.map(|once| (command.key.slot(), once.client))
 }
 
 /// Where the observer puts what it saw.
@@ -191,6 +199,7 @@ impl<R: Rules> StateMachine for Service<R> {
             count: self.count,
             tag: *tag,
             copy: *copy,
+            once: once(work),
             chain: self.chain,
             state: self.count.is_multiple_of(SUM_EVERY).then(|| self.sum()),
             clock: self.store.clock(),

@@ -3,7 +3,7 @@
 mod format;
 mod world;
 
-use checks::conform::{Summary, replay_by};
+use checks::conform::{Network, Summary, replay_by};
 use protocol::log::Entry;
 use protocol::raft::{self, Body, Message, Paper, Timer};
 use protocol::rsm::{Decided, Effect, Input, Outcome, Rules};
@@ -11,7 +11,12 @@ use protocol::{NodeId, Write, replica};
 use world::{Sum, World};
 
 fn judge<W: Rules>(world: &World<W>, rules: W) -> Result<Summary, String> {
-    replay_by(&world.folders(), &Sum(0), (Paper, rules)).map_err(|refusal| refusal.to_string())
+    judge_on(Network::Once, world, rules)
+}
+
+fn judge_on<W: Rules>(network: Network, world: &World<W>, rules: W) -> Result<Summary, String> {
+    let replayed = replay_by(&world.folders(), &Sum(0), (Paper, rules), network);
+    replayed.map_err(|refusal| refusal.to_string())
 }
 
 fn summary(world: &World<Decided>) -> Summary {
@@ -77,8 +82,8 @@ fn crashes_and_snapshots_are_taken() {
     assert_eq!(summary.nodes[1].snapshots, 1);
 }
 
-#[test]
-fn a_snapshot_that_is_sent_is_taken() {
+/// Three servers of which the third has got a snapshot from the first.
+fn one_has_got_a_snapshot() -> World<Decided> {
     let mut world = World::new(Decided);
     let late = NodeId(2);
     for more in 1..=20 {
@@ -98,9 +103,34 @@ fn a_snapshot_that_is_sent_is_taken() {
     world.beat();
     let site = &world.sites[2];
     assert!(site.machine.replica().raft().terms().base().index > 0, "it got the snapshot");
+    world
+}
+
+#[test]
+fn a_snapshot_that_is_sent_is_taken() {
+    let mut world = one_has_got_a_snapshot();
     world.restart(2, 0);
     world.beat();
     assert_eq!(summary(&world).nodes[2].lives, 2);
+}
+
+/// It was let in while it was of use, and comes up when all have gone on without it.
+#[test]
+fn a_snapshot_that_comes_too_late_is_taken() {
+    let mut world = one_has_got_a_snapshot();
+    let (id, state) = (world.sites[2].disk.snapshot(), world.sites[0].saved.clone());
+    world.submit(0, 21);
+    world.settle();
+    world.beat();
+    (0..3).for_each(|node| world.compact(node));
+    world.beat();
+    let (from, message) = (NodeId(0), Message { term: 1, body: Body::InstallSnapshot { id } });
+    let state = state.expect("the first has taken one");
+    world.step(2, Input::Install { from, message, state: &state });
+    world.flush(2);
+    let replayed = judge_on(Network::Copies, &world, Decided).expect("a copy of the first");
+    assert_eq!(replayed.copies, 1);
+    refused(&world, "which did not send it");
 }
 
 #[test]
@@ -191,6 +221,27 @@ fn a_message_that_came_twice_is_found() {
     world.settle();
     world.deliver(&letter);
     refused(&world, "which did not send it");
+}
+
+/// Where the network copies it may come; and what nobody sent may not.
+#[test]
+fn a_message_that_the_network_copied_is_taken() {
+    let mut world = busy();
+    world.raft(0, raft::Input::Timer(Timer::Heartbeat));
+    let letter = world.net[0].clone();
+    world.settle();
+    assert_eq!(summary(&world).copies, 0);
+    world.deliver(&letter);
+    world.flush(1);
+    refused(&world, "which did not send it");
+    let replayed = judge_on(Network::Copies, &world, Decided).expect("one of them is a copy");
+    assert_eq!(replayed.copies, 1);
+    let (from, to, mut message, entries) = letter;
+    message.term += 1;
+    world.deliver(&(from, to, message, entries));
+    world.flush(1);
+    let refusal = judge_on(Network::Copies, &world, Decided).expect_err("nobody sent that");
+    assert!(refusal.contains("of term 2 from node 0, which did not send it"), "{refusal}");
 }
 
 #[test]
@@ -335,7 +386,7 @@ fn folders_that_do_not_belong_together() {
     let world = busy();
     let folders = world.folders();
     let judge = |folders: &[std::path::PathBuf]| {
-        let judged = replay_by(folders, &Sum(0), (Paper, Decided));
+        let judged = replay_by(folders, &Sum(0), (Paper, Decided), Network::Once);
         judged.map_err(|refusal| refusal.to_string())
     };
     let twice = judge(&[folders[0].clone(), folders[0].clone()]).expect_err("twice");

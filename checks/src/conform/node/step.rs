@@ -63,7 +63,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         possible.inspect_err(|fault| self.step -= u64::from(matches!(fault, Fault::Unheard(_))))?;
         let state = match &heard {
             Heard::Install { from, message, sum } => {
-                Some(self.sent_state(*from, message, *sum, shared)?)
+                self.sent_state(*from, message, *sum, shared)?
             }
             _ => None,
         };
@@ -211,18 +211,22 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         Ok(())
     }
 
-    /// The state of a snapshot that has come.
+    /// The state of a snapshot that has come. None: it has come too late to be of use, and its state may be forgotten.
     fn sent_state(
         &mut self,
         from: NodeId,
         message: &Message,
         sum: u32,
         shared: &Shared<S>,
-    ) -> Result<Coded<S>, String> {
+    ) -> Result<Option<Coded<S>>, String> {
         let Body::InstallSnapshot { id } = message.body else {
             return Err("it installs what is no snapshot".into());
         };
+        let is_of_use = self.machine.as_ref().is_none_or(|machine| machine.needs_state(message));
         let Some((state, right)) = shared.state(id) else {
+            if !is_of_use {
+                return Ok(None);
+            }
             return Err(format!(
                 "it installs snapshot {id:?} from node {}, which no trace here has made: give all nodes' folders",
                 from.0
@@ -235,7 +239,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         }
         self.files.insert(id);
         self.summary.snapshots += 1;
-        Ok(state.clone())
+        Ok(is_of_use.then(|| state.clone()))
     }
 
     /// What was applied in the step is what others have applied there.

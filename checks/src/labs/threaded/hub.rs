@@ -21,6 +21,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// What travels.
+#[derive(Clone)]
 pub enum Load {
     /// A message between servers.
     Message { message: Message, entries: Vec<Entry<Arc<[u8]>>> },

@@ -1,5 +1,5 @@
-//! The labs' network between threads: what servers send is lost or held by the rules of [`Wire`], and a router hands
-//! it over when its time has come.
+//! The labs' network between threads: what servers send is lost, held or copied by the rules of [`Wire`], and a router
+//! hands it over when its time has come.
 //!
 //! There are no connections here, so no command is passed on to a leader. A snapshot is a message whose file is copied
 //! when it arrives, by a thread of its own, for that takes a sync: complete, under a temporary name, as the
@@ -64,6 +64,9 @@ impl Link {
         let Some(us) = state.wire.carries(letter, now, &mut state.random) else { return };
         if let Load::Snapshot { .. } = load {
             state.files.push((from, to, *message));
+        }
+        if let Some(later) = state.wire.copy_after() {
+            self.hub.post(state, us + later, to, Some(letter), load.clone());
         }
         self.hub.post(state, us, to, Some(letter), load);
     }
