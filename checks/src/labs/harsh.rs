@@ -7,8 +7,8 @@
 //! - **Copies** harm no claim of any scenario but those that count messages: so they come at any time. Of a request
 //!   from outside only what is executed once or only reads is copied: a client's connection copies nothing by itself,
 //!   and to call an unrecorded Put refused or not executed is right only because of that. Between servers all messages
-//!   of Raft are copied, snapshots with their files too: it asks of its transport no more than that what comes was sent.
-//!   On threads the replay is told so ([`crate::conform::Network::Copies`]); a message that nobody sent it refuses there
+//!   of Raft are copied, snapshots with their files too: Raft asks of its transport no more than that what comes was
+//!   sent. On threads the replay is told so ([`crate::conform::Network::Copies`]); what nobody sent it refuses there
 //!   too.
 //! - **Spells** come and go: for a while some ways are cut in one direction, and much of what goes the others is held,
 //!   for up to three seconds. What a scenario claims of safety must hold all the time. What it claims of progress holds

@@ -396,20 +396,24 @@ impl<T: Kit> Bed for Threaded<T> {
         let caller = Caller::Client(state.fates.next());
         let once = is_executed_once(&request);
         let us = state.wire.takes_outside(to, self.hub.now_us(), &mut state.random);
-        if let Some(us) = us
-            && once
-            && runs
-            && let Some(later) = state.wire.copy_after()
-        {
-            let (caller, what) = (Caller::Client(NOBODY), asked(request.command.clone()));
-            self.hub.post(state, us + later, to, None, Load::Request { caller, what, life });
-        }
         match us {
             None => state.fates.begin(Fate::Fails(now)),
             Some(_) if !runs => state.fates.begin(dead_end(now, &mut state.random)),
             Some(us) => {
-                let load = Load::Request { caller, what: asked(request.command), life };
-                self.hub.post(state, us, to, None, load);
+                let what = asked(request.command.clone());
+                self.hub.post(state, us, to, None, Load::Request { caller, what, life });
+                // Behind it, however long this thread is held up here: who comes first is told what was read, and the
+                // record of a long reply says only that the call was executed.
+                if once && let Some(later) = state.wire.copy_after() {
+                    let (caller, what) = (Caller::Client(NOBODY), asked(request.command));
+                    self.hub.post(
+                        state,
+                        us + later,
+                        to,
+                        None,
+                        Load::Request { caller, what, life },
+                    );
+                }
                 state.fates.begin(Fate::Open(to, life))
             }
         }

@@ -65,10 +65,11 @@ impl Link {
         if let Load::Snapshot { .. } = load {
             state.files.push((from, to, *message));
         }
-        if let Some(later) = state.wire.copy_after() {
-            self.hub.post(state, us + later, to, Some(letter), load.clone());
-        }
+        let copy = state.wire.copy_after().map(|later| (later, load.clone()));
         self.hub.post(state, us, to, Some(letter), load);
+        if let Some((later, load)) = copy {
+            self.hub.post(state, us + later, to, Some(letter), load);
+        }
     }
 }
 
