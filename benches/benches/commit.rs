@@ -8,8 +8,8 @@
 //! `tests/allocations.rs` makes the same claim where continuous integration sees it. The time is taken by
 //! hand and not by criterion, because it is divided by the entries that really became committed.
 
-use benches::counting::{Counting, allocations};
 use benches::group::Group;
+use counting::{Counting, allocations};
 use std::process::ExitCode;
 use std::time::Instant;
 

@@ -1,6 +1,6 @@
 //! A connection in steady state parses, resolves and answers without allocating.
 
-use benches::counting::{Counting, allocations};
+use counting::{Counting, allocations};
 use quorate::commands::resolve;
 use quorate::resp::reply::write_command;
 use quorate::resp::{Limits, Parser, Protocol, Step, Writer};

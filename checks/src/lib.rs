@@ -25,4 +25,4 @@ pub mod walk;
 
 /// Every program and test of this crate counts its memory, for the labs limit that of a server.
 #[global_allocator]
-static ALLOCATOR: benches::counting::Counting = benches::counting::Counting;
+static ALLOCATOR: counting::Counting = counting::Counting;

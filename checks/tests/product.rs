@@ -21,10 +21,20 @@ fn tree(package: &str) -> Vec<String> {
     text.lines().filter_map(|line| line.split_whitespace().next()).map(String::from).collect()
 }
 
-/// The transition functions depend on nothing.
+/// The transition functions depend on nothing, and nor does the allocator that counts.
 #[test]
-fn protocol_stands_alone() {
+fn the_lowest_floor_stands_alone() {
     assert_eq!(tree("protocol"), ["protocol"]);
+    assert_eq!(tree("counting"), ["counting"]);
+}
+
+/// The two top floors do not stand on each other, and what ships has the system's allocator.
+#[test]
+fn the_top_floors_stand_side_by_side() {
+    let (checks, benches) = (tree("checks"), tree("benches"));
+    assert!(checks.contains(&"counting".to_string()), "the test can see a dependency");
+    assert!(!checks.contains(&"benches".to_string()) && !benches.contains(&"checks".to_string()));
+    assert!(!tree("quorate").contains(&"counting".to_string()));
 }
 
 /// Nothing but the checks takes in the models, so no mutant can get into what ships.

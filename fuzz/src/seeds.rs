@@ -128,7 +128,7 @@ fn frames(seeds: &mut Vec<Seed>) {
 }
 
 /// Works of every kind.
-fn works() -> Vec<Work> {
+pub fn works() -> Vec<Work> {
     let once = Once { client: ClientId::new(5, 7), seq: 2, acknowledged: 1 };
     let value = || Bytes::from("value");
     let set = |deadline, when, get| StringOp::Set { value: value(), when, deadline, get };
@@ -269,5 +269,10 @@ pub fn seeds() -> Vec<Seed> {
         seeds.push(("wal", [&super::wal::sealed_seed(seed as u8)[..], &[1, 0, 0, 0]].concat()));
     }
     seeds.extend(super::wal::files_seed().into_iter().map(|file| ("wal", file)));
+    seeds.extend(super::trace::real_seeds().into_iter().map(|file| ("trace", file)));
+    seeds.extend(super::identity::seeds().into_iter().map(|file| ("identity", file)));
+    for seed in 0..8 {
+        seeds.push(("trace", [&chosen(100 + seed, 500)[..], &[3, 0, 0, 0]].concat()));
+    }
     seeds
 }

@@ -124,8 +124,8 @@ pub fn take(config: &Config) -> Result<(Identity, std::fs::File), Error> {
     let lock = lock.ok_or_else(|| Error::InUse(dir.clone()))?;
     let nodes: Vec<String> = config.nodes.iter().map(|node| node.with(node.plain)).collect();
     let path = dir.join(NAME);
-    let file = match std::fs::read_to_string(&path) {
-        Ok(text) => parse(&path, &text)?,
+    let file = match std::fs::read(&path) {
+        Ok(bytes) => parse(&path, &bytes)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let number = format!("{:032x}", cluster(config, &nodes));
             let file = File {
@@ -175,8 +175,8 @@ fn is_segment(file: std::fs::DirEntry) -> bool {
 /// If the note can't be written.
 pub fn begin(config: &Config) -> Result<(), Error> {
     let path = config.dir.join(NAME);
-    let text = std::fs::read_to_string(&path).map_err(io("read", &path))?;
-    let file = parse(&path, &text)?;
+    let bytes = std::fs::read(&path).map_err(io("read", &path))?;
+    let file = parse(&path, &bytes)?;
     if file.begun {
         return Ok(());
     }
@@ -184,21 +184,24 @@ pub fn begin(config: &Config) -> Result<(), Error> {
     write(&folder, &File { begun: true, ..file })
 }
 
-fn parse(path: &Path, text: &str) -> Result<File, Error> {
+fn parse(path: &Path, bytes: &[u8]) -> Result<File, Error> {
     #[derive(Deserialize)]
     struct Format {
         format: u32,
     }
-    let damaged = |error: toml::de::Error| Error::Damaged {
-        path: path.to_owned(),
-        why: error.message().into(),
-    };
-    let Format { format } = toml::from_str(text).map_err(damaged)?;
+    let damaged = |why: &str| Error::Damaged { path: path.to_owned(), why: why.into() };
+    let text = std::str::from_utf8(bytes).map_err(|_| damaged("it is no text"))?;
+    let no_toml = |error: toml::de::Error| damaged(error.message());
+    let Format { format } = toml::from_str(text).map_err(no_toml)?;
     if format != FORMAT {
         let folder = path.parent().unwrap_or(path);
         return Err(Error::Format { path: folder.to_owned(), found: format });
     }
-    toml::from_str(text).map_err(damaged)
+    let file: File = toml::from_str(text).map_err(no_toml)?;
+    if usize::from(file.node) >= file.nodes.len() {
+        return Err(damaged("its node is none of its nodes"));
+    }
+    Ok(file)
 }
 
 fn write(folder: &Folder, file: &File) -> Result<(), Error> {

@@ -27,8 +27,8 @@ pub struct Shared<S> {
     /// Answers to them: who answers, whom; the ticket there, and the outcome's fingerprint.
     answers: UnderWay<(Way, u64, u64)>,
     entries: HashMap<LogId, u64>,
-    /// By index, what was committed.
-    committed: HashMap<Index, (LogId, u64)>,
+    /// By index, what was committed, and by whom first.
+    committed: HashMap<Index, (LogId, u64, NodeId)>,
     /// The states of snapshots, and their files' checksums.
     states: BTreeMap<SnapshotId, (Coded<S>, u32)>,
     /// Times.
@@ -160,11 +160,16 @@ impl<S> Shared<S> {
         }
     }
 
-    /// An entry was applied: the one that was committed at this index, if it is another.
-    pub fn commit(&mut self, id: LogId, entry: &Entry<Bytes>) -> Result<(), LogId> {
+    /// A node has applied an entry: the one that was committed at this index, if it is another, and by whom.
+    pub fn commit(
+        &mut self,
+        node: NodeId,
+        id: LogId,
+        entry: &Entry<Bytes>,
+    ) -> Result<(), (LogId, NodeId)> {
         let print = of_entry(entry);
-        let first = self.committed.entry(id.index).or_insert((id, print));
-        if *first == (id, print) { Ok(()) } else { Err(first.0) }
+        let (first, known, by) = *self.committed.entry(id.index).or_insert((id, print, node));
+        if (first, known) == (id, print) { Ok(()) } else { Err((first, by)) }
     }
 
     /// A snapshot was made, or is there at a start. Its state, and its checksum.

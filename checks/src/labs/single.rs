@@ -5,7 +5,7 @@
 //! when its time has come.
 //!
 //! Requests and answers travel as bytes. So what the server has in memory it has itself asked for, and no client shares
-//! it: with a counting allocator ([`benches::counting`]) its heap is measured, and not estimated, as the bytes that its
+//! it: with a counting allocator ([`counting`]) its heap is measured, and not estimated, as the bytes that its
 //! own code has asked for and not given back.
 
 use super::bed::{Answered, Bed, Command, Delivery, Proposed, State, Ticket};
@@ -14,7 +14,6 @@ use super::requests::is_executed_once;
 use super::wire::{DELAY_MS, LOSS};
 use crate::sim::clock::BEGINNING_MS;
 use crate::sim::random::Random;
-use benches::counting;
 use protocol::kv::clerk::{Answer, Request};
 use protocol::kv::{ClientId, Limits, Rules, Stamp, Store};
 use std::collections::{BTreeMap, VecDeque};

@@ -1,6 +1,9 @@
 //! `checks replay DIR…`: honest traces are taken, and each lie is found.
 
 mod format;
+mod passed;
+mod strange;
+mod whole;
 mod world;
 
 use checks::conform::{Network, Summary, replay_by};

@@ -8,10 +8,10 @@ use protocol::rsm::{Caller, Effect, Input, Outcome, Rsm, Rules, Ticket};
 use protocol::{Machine, NodeId, Write, replica};
 use quorate::raft::snapshot_sum;
 use quorate::rsm::{Coded, StateMachine, encode, stamped};
-use quorate::trace::{Boot, Recorder, leaves, log_hash};
+use quorate::trace::{Boot, Origin, Recorder, leaves, log_hash, whole};
 use quorate::wal::{Bytes, Identity};
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -53,6 +53,11 @@ type Machine3<W> = Rsm<Coded<Sum>, Paper, W>;
 /// From whom, to whom, what, and its entries.
 pub type Letter = (NodeId, NodeId, Message, Vec<Entry<Bytes>>);
 
+/// A command that is passed on: from whom, to whom, its ticket there, and itself.
+pub type Call = (NodeId, NodeId, Ticket, Bytes);
+/// An answer to one: from whom, to whom, the ticket there, and what is said.
+pub type Answer = (NodeId, NodeId, Ticket, Outcome<u64>);
+
 /// A folder that goes with its test.
 pub struct Place(pub PathBuf);
 
@@ -89,7 +94,10 @@ pub struct Site<W> {
     pub saved: Option<Coded<Sum>>,
     pub pending: VecDeque<(Write, Vec<Entry<Bytes>>)>,
     pub told: Vec<(Ticket, Outcome<u64>)>,
+    folder: PathBuf,
     lives: u64,
+    /// By ticket: a command, and who has passed it on.
+    commands: HashMap<Ticket, (Bytes, Origin)>,
 }
 
 /// A group.
@@ -98,19 +106,25 @@ pub struct World<W: Rules> {
     rules: W,
     pub sites: Vec<Site<W>>,
     pub net: VecDeque<Letter>,
+    /// What is passed on, and the answers.
+    pub calls: VecDeque<Call>,
+    pub answers: VecDeque<Answer>,
     ticket: Ticket,
 }
 
-fn boot<W: Rules>(place: &Place, node: usize, rules: W, parts: Parts) -> Site<W> {
+/// What a trace says of a start, which may be a lie.
+pub type Lie<'a> = &'a dyn Fn(&mut Boot, &mut Durable<Bytes>, &mut Coded<Sum>);
+
+fn boot<W: Rules>(folder: PathBuf, node: usize, rules: W, parts: Parts, lie: Lie<'_>) -> Site<W> {
     let Parts { disk, saved, first_read, lives } = parts;
     let identity = Identity { cluster: 7, node: node as u64 };
-    let folder = place.0.join(node.to_string());
     let mut recorder = Recorder::begin_by(&folder, identity, 1, clock).expect("a folder");
     let me = NodeId(node as u8);
     let config = Config { me, voters: NodeSet::first(3), max_batch: 8, window: 64 };
     let id = disk.snapshot();
     let service = saved.clone().unwrap_or(Coded::new(Sum(0)));
-    let boot = Boot {
+    let first = recorder.life() == 1 && disk != Durable::default();
+    let mut boot = Boot {
         config,
         first_read,
         hard: disk.hard,
@@ -118,12 +132,14 @@ fn boot<W: Rules>(place: &Place, node: usize, rules: W, parts: Parts) -> Site<W>
         log: log_hash(&disk.log, id.last.index + 1),
         sum: saved.as_ref().map(|state| snapshot_sum(id, state).expect("bytes")),
         print: service.service.print(),
-        whole: None,
+        whole: first.then(|| whole(&disk, &service)),
     };
-    recorder.boot(&boot, &disk, &service).expect("a trace");
+    let (mut said, mut shown) = (disk.clone(), service.clone());
+    lie(&mut boot, &mut said, &mut shown);
+    recorder.boot(&boot, &said, &shown).expect("a trace");
     let machine = Rsm::new((Paper, rules), config, disk.clone(), service, first_read);
-    let (pending, told) = (VecDeque::new(), Vec::new());
-    Site { machine, recorder, disk, saved, pending, told, lives }
+    let (pending, told, commands) = (VecDeque::new(), Vec::new(), HashMap::new());
+    Site { machine, recorder, disk, saved, pending, told, folder, lives, commands }
 }
 
 /// What a server starts from.
@@ -137,23 +153,30 @@ pub struct Parts {
 impl<W: Rules> World<W> {
     /// Three servers of which the first leads.
     pub fn new(rules: W) -> Self {
+        let mut world = Self::idle(rules);
+        world.elect(0);
+        world
+    }
+
+    /// Three servers that have just been started.
+    pub fn idle(rules: W) -> Self {
         let place = Place::new();
         let fresh = |node: usize| {
-            let disk = Durable::default();
-            boot(&place, node, rules, Parts { disk, saved: None, first_read: 0, lives: 1 })
+            let parts = Parts { disk: Durable::default(), saved: None, first_read: 0, lives: 1 };
+            boot(place.0.join(node.to_string()), node, rules, parts, &|_, _, _| {})
         };
         let sites = (0..3).map(fresh).collect();
-        let mut world = Self { place, rules, sites, net: VecDeque::new(), ticket: 0 };
+        let (net, calls, answers) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
+        let mut world = Self { place, rules, sites, net, calls, answers, ticket: 0 };
         for node in 0..3 {
             world.raft(node, raft::Input::Start);
         }
-        world.elect(0);
         world
     }
 
     /// The folders of all of them.
     pub fn folders(&self) -> Vec<PathBuf> {
-        (0..self.sites.len()).map(|node| self.place.0.join(node.to_string())).collect()
+        self.sites.iter().map(|site| site.folder.clone()).collect()
     }
 
     /// Hands over what nobody has seen yet, as a server does that ends in order.
@@ -185,14 +208,16 @@ impl<W: Rules> World<W> {
         input: Input<'_, Coded<Sum>>,
         change: impl Fn(&mut Vec<Effect<u64>>),
     ) {
+        let me = NodeId(node as u8);
         let site = &mut self.sites[node];
+        let origin = |ticket| site.commands.get(&ticket).and_then(|command| command.1);
         match &input {
             Input::Install { from, message, state } => {
                 let Body::InstallSnapshot { id } = message.body else { panic!("a snapshot") };
                 let sum = snapshot_sum(id, state).expect("bytes");
                 site.recorder.install(*from, *message, sum);
             }
-            input => site.recorder.input::<Sum>(input, |_| None),
+            input => site.recorder.input::<Sum>(input, origin),
         }
         let mut effects = Vec::new();
         site.machine.step(input, &mut effects);
@@ -203,13 +228,24 @@ impl<W: Rules> World<W> {
             match effect {
                 Effect::Raft(raft::Effect::Send { to, message }) => {
                     let entries = site.machine.replica().entries_of(&message).cloned().collect();
-                    self.net.push_back((NodeId(node as u8), to, message, entries));
+                    self.net.push_back((me, to, message, entries));
                 }
                 Effect::Raft(raft::Effect::Write(write)) => {
                     let entries = site.machine.replica().entries_of_write(&write).cloned();
                     site.pending.push_back((write, entries.collect()));
                 }
-                Effect::Tell { ticket, outcome } => site.told.push((ticket, outcome)),
+                Effect::Tell { ticket, outcome } => {
+                    let command = site.commands.remove(&ticket);
+                    if let Some((_, Some((to, there)))) = command {
+                        self.answers.push_back((me, to, there, outcome));
+                    } else {
+                        site.told.push((ticket, outcome));
+                    }
+                }
+                Effect::Pass { to, ticket } => {
+                    let command = site.commands[&ticket].0.clone();
+                    self.calls.push_back((me, to, ticket, command));
+                }
                 _ => {}
             }
         }
@@ -260,9 +296,31 @@ impl<W: Rules> World<W> {
 
     /// Submits a command.
     pub fn submit(&mut self, node: usize, more: u64) -> Ticket {
-        self.ticket += 1;
         let payload = stamped(1, &encode(&more).expect("a number"));
-        let caller = Caller { ticket: self.ticket, passes: false };
+        self.submit_as(node, payload, None, false)
+    }
+
+    /// Submits a command that a server which does not lead may pass on.
+    pub fn pass_on(&mut self, node: usize, more: u64) -> Ticket {
+        let payload = stamped(1, &encode(&more).expect("a number"));
+        self.submit_as(node, payload, None, true)
+    }
+
+    /// Delivers a command that was passed on.
+    pub fn call(&mut self, (from, to, ticket, command): &Call) {
+        self.submit_as(usize::from(to.0), command.clone(), Some((*from, *ticket)), false);
+    }
+
+    /// Delivers an answer.
+    pub fn answer(&mut self, (from, to, ticket, outcome): &Answer) {
+        let (from, ticket, outcome) = (*from, *ticket, *outcome);
+        self.step(usize::from(to.0), Input::Answer { from, ticket, outcome });
+    }
+
+    fn submit_as(&mut self, node: usize, payload: Bytes, origin: Origin, passes: bool) -> Ticket {
+        self.ticket += 1;
+        let caller = Caller { ticket: self.ticket, passes };
+        self.sites[node].commands.insert(self.ticket, (payload.clone(), origin));
         self.step(node, Input::Submit(vec![(caller, payload)]));
         self.ticket
     }
@@ -303,10 +361,31 @@ impl<W: Rules> World<W> {
         for (write, entries) in site.pending.drain(..reached) {
             site.disk.apply(&write, entries.into_iter());
         }
+        let folder = site.folder.clone();
+        self.start(node, folder, change, &|_, _, _| {});
+    }
+
+    /// Kills a server and starts it again, of which its trace says something else.
+    pub fn restart_saying(&mut self, node: usize, lie: Lie<'_>) {
+        self.sites[node].pending.clear();
+        let folder = self.sites[node].folder.clone();
+        self.start(node, folder, |_| {}, lie);
+    }
+
+    /// Starts a server that has run so far as if nobody had recorded it: its trace begins with all that it has, or with
+    /// a lie.
+    pub fn record_from_now(&mut self, node: usize, lie: Lie<'_>) {
+        self.sites[node].pending.clear();
+        let folder = self.place.0.join(format!("{node}-from-{}", self.sites[node].lives));
+        self.start(node, folder, |_| {}, lie);
+    }
+
+    fn start(&mut self, node: usize, folder: PathBuf, change: impl Fn(&mut Parts), lie: Lie<'_>) {
+        let site = &self.sites[node];
         let (disk, saved, lives) = (site.disk.clone(), site.saved.clone(), site.lives + 1);
         let mut parts = Parts { disk, saved, first_read: lives << 32, lives };
         change(&mut parts);
-        self.sites[node] = boot(&self.place, node, self.rules, parts);
+        self.sites[node] = boot(folder, node, self.rules, parts, lie);
         self.raft(node, raft::Input::Start);
     }
 }

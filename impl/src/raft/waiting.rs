@@ -101,6 +101,12 @@ impl<C> Waiting<C> {
         Some(slot)
     }
 
+    /// Takes all of them out.
+    pub fn take_all(&mut self) -> impl Iterator<Item = Slot<C>> + use<C> {
+        (self.first, self.taken, self.bytes) = (self.next(), 0, 0);
+        std::mem::take(&mut self.slots).into_iter().flatten()
+    }
+
     /// Notes the time, in microseconds: tickets from now on are younger.
     pub fn mark(&mut self, now_us: u64) {
         let next = self.next();
@@ -143,6 +149,9 @@ mod tests {
         assert_eq!((waiting.len(), waiting.bytes()), (2, 6));
         assert!(waiting.get(tickets[2]).is_some());
         assert!(waiting.add(slot(9)) > tickets[4]);
+        let next = waiting.next();
+        assert_eq!(waiting.take_all().count(), 3);
+        assert_eq!((waiting.len(), waiting.bytes(), waiting.next()), (0, 0, next));
     }
 
     #[test]

@@ -89,6 +89,13 @@ fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(there)
 }
 
+/// As many bytes as are there, up to a length. It may be a lie, and memory is taken for what is there.
+fn read_body(source: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
+    let mut body = Vec::with_capacity(length.min(1 << 20));
+    source.take(length as u64).read_to_end(&mut body)?;
+    Ok(body)
+}
+
 impl Reader {
     /// Opens a life's file.
     ///
@@ -127,10 +134,9 @@ impl Reader {
         let Some((length, sum)) = read_head(self.header.life, self.number, &head) else {
             return Err(self.damaged("this is not the head of the batch that belongs here"));
         };
-        let mut body = vec![0; length];
-        let there = fill(&mut self.source, &mut body).map_err(Error::io("read", &self.path))?;
-        if there < length {
-            return Ok(torn(HEAD + there));
+        let body = read_body(&mut self.source, length).map_err(Error::io("read", &self.path))?;
+        if body.len() < length {
+            return Ok(torn(HEAD + body.len()));
         }
         if crc32c::crc32c(&body) != sum {
             return Err(self.damaged("the batch's checksum is wrong"));
@@ -169,5 +175,18 @@ impl Batch {
             why: error.to_string(),
         })?;
         Ok(Some((event, place + rest.len() - behind.len())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_that_is_a_lie_takes_no_memory() {
+        let there = [1, 2, 3];
+        let body = read_body(&mut there.as_slice(), u32::MAX as usize).expect("a slice is read");
+        assert_eq!(body, there);
+        assert!(body.capacity() <= 2 << 20, "{} bytes for three", body.capacity());
     }
 }

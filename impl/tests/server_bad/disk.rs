@@ -9,14 +9,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A node under another command, such as one that limits it.
-fn one_as(folder: Folder, command: Command) -> One {
+pub fn one_as(folder: Folder, command: Command) -> One {
     let node = Node::start_as(command, folder.path().join("d.log")).expect("it starts");
     let one = One { node, folder };
     wait_for("a leader", || (one.talk(b"SET ready 1\r\n") == "+OK\r\n").then_some(()));
     one
 }
 
-fn shell(script: &str) -> Command {
+pub fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
     command.arg("-c").arg(script);
     command
@@ -53,7 +53,7 @@ fn write_to_the_end(one: &One) -> (usize, String) {
 }
 
 /// That everything acknowledged is there in a node that was started again.
-fn all_there(node: &Node, acknowledged: usize) {
+pub fn all_there(node: &Node, acknowledged: usize) {
     let mut socket = connect(node.plain);
     for number in 0..acknowledged {
         let key = format!("k{number}");
@@ -65,7 +65,7 @@ fn all_there(node: &Node, acknowledged: usize) {
 }
 
 /// The write that was under way is answered with what nobody retries. A closed connection would be retried.
-fn is_honest(instead: &str) {
+pub fn is_honest(instead: &str) {
     assert!(
         instead.starts_with("-UNCERTAIN the command was executed, or will be, or never"),
         "{instead}"

@@ -82,7 +82,17 @@ fn an_identity_that_is_none_is_refused() {
     let folder = used("67108864");
     let path = dir(&folder).join("identity.toml");
     let right = std::fs::read_to_string(&path).unwrap();
-    for text in ["", "format = 2\n", "\0\0\0", &right.replace("node =", "knot ="), &right[..20]] {
+    let (knot, other) = (right.replace("node =", "knot ="), right.replace("node = 0", "node = 7"));
+    let texts: [&[u8]; 7] = [
+        b"",
+        b"format = 2\n",
+        b"\0\0\0",
+        b"format = 2 # \xff",
+        knot.as_bytes(),
+        other.as_bytes(),
+        &right.as_bytes()[..20],
+    ];
+    for text in texts {
         std::fs::write(&path, text).unwrap();
         is_refused(&folder, &["identity.toml: ", "Restore the file from a copy"]);
     }

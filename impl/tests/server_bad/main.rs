@@ -12,5 +12,6 @@ mod crowds;
 mod disk;
 mod folders;
 mod peers;
+mod recorded;
 mod settings;
 mod tools;

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -142,6 +142,11 @@ impl Node {
             return None;
         };
         Some(Self { child, _stdout: stdout, log, plain, cluster })
+    }
+
+    /// How it has ended, by itself.
+    pub fn end(&mut self) -> ExitStatus {
+        wait_for("the end of a server", || self.child.try_wait().expect("it can be asked"))
     }
 
     /// The process's number.

@@ -20,6 +20,8 @@
 mod bytes;
 pub mod clerk;
 mod code;
+#[cfg(feature = "serde")]
+mod depth;
 mod edit;
 mod keys;
 mod lcs;

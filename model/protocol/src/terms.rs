@@ -25,10 +25,31 @@ struct Run {
 /// - `last` is at or behind the snapshot's last index.
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Written"))]
 pub struct Terms {
     snapshot: SnapshotId,
     runs: Vec<Run>,
     last: Index,
+}
+
+/// What another program has written down as [`Terms`]: they are that only if the invariants hold.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+#[serde(rename = "Terms")]
+struct Written {
+    snapshot: SnapshotId,
+    runs: Vec<Run>,
+    last: Index,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Written> for Terms {
+    type Error = &'static str;
+
+    fn try_from(Written { snapshot, runs, last }: Written) -> Result<Self, Self::Error> {
+        let terms = Self { snapshot, runs, last };
+        if terms.is_sound() { Ok(terms) } else { Err("these terms are no log's") }
+    }
 }
 
 impl Default for Terms {
@@ -188,6 +209,22 @@ impl Terms {
             return None;
         }
         self.runs.partition_point(|run| run.first <= index).checked_sub(1)
+    }
+
+    /// Whether the invariants hold, all of them, and there is room for one entry more.
+    #[cfg(feature = "serde")]
+    fn is_sound(&self) -> bool {
+        let base = self.base();
+        let rise = |pair: &[Run]| pair[0].first < pair[1].first && pair[0].term < pair[1].term;
+        let begins = match self.runs.first() {
+            Some(run) => run.first.checked_sub(1) == Some(base.index) && run.term >= base.term,
+            None => self.last == base.index,
+        };
+        begins
+            && self.runs.windows(2).all(rise)
+            && self.runs.last().is_none_or(|run| run.first <= self.last)
+            && self.snapshot.runs <= base.index
+            && self.last < Index::MAX
     }
 
     fn assert_invariants(&self) {

@@ -2,6 +2,7 @@
 
 use super::super::post::Shared;
 use super::Node;
+use super::step::claimed;
 use protocol::log::{Durable, Entry};
 use protocol::rsm::{Rsm, Rules};
 use protocol::{Write, raft};
@@ -138,7 +139,10 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         self.told = id.last.index;
         self.next_read = boot.first_read;
         let durable = self.disk.clone();
-        self.machine = Some(Rsm::new(self.rules, boot.config, durable, service, boot.first_read));
+        let (rules, config, first_read) = (self.rules, boot.config, boot.first_read);
+        let machine = claimed(|| Rsm::new(rules, config, durable, service, first_read));
+        let no_server = |claim| format!("it starts from what no server has: {claim}");
+        self.machine = Some(machine.map_err(no_server)?);
         Ok(())
     }
 

@@ -22,6 +22,15 @@ fn command_of(payload: &[u8]) -> u64 {
     of(&Raw(payload.get(8..).unwrap_or_default()))
 }
 
+/// Lets the machine do something, which it claims to be able to do: else what it claims.
+pub(super) fn claimed<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let claim = panic.downcast_ref::<String>().cloned();
+        let claim = claim.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+        claim.unwrap_or_else(|| "a claim".into())
+    })
+}
+
 fn words<Y>(effects: &[Effect<Y>]) -> String {
     let said = |outcome: &Outcome<Y>| match outcome {
         Outcome::Done(_) => "it is done".into(),
@@ -83,13 +92,8 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         };
         let input = input_of(heard, &entries, &commands, state.as_ref());
         let mut effects = Vec::new();
-        let stepped = catch_unwind(AssertUnwindSafe(|| machine.step(input, &mut effects)));
-        if let Err(panic) = stepped {
-            let claim = panic.downcast_ref::<String>().map(String::as_str);
-            let claim = claim.or_else(|| panic.downcast_ref::<&str>().copied());
-            let claim = claim.unwrap_or("a claim");
-            return Err(Fault::Refused(format!("{said} breaks a claim of the machine: {claim}")));
-        }
+        claimed(|| machine.step(input, &mut effects))
+            .map_err(|claim| format!("{said} breaks a claim of the machine: {claim}"))?;
         self.summary.steps += 1;
         self.came = Some(Came { said, effects, before });
         Ok(())
@@ -186,6 +190,10 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         shared: &mut Shared<S>,
     ) -> Result<(), Fault> {
         let Body::AppendEntries { prev, run, .. } = message.body else { return Ok(()) };
+        // What no server sends is dropped by the machine.
+        if !message.is_well_formed() {
+            return Ok(());
+        }
         for (index, entry) in (prev.index + 1..).zip(entries) {
             if !shared.knows_entry(from, LogId::new(run, index), entry) {
                 return Err(Fault::Refused(format!(
@@ -250,9 +258,10 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             // What a snapshot has brought is not there.
             let Some(entry) = replica.log().get(index) else { continue };
             let Some(id) = replica.raft().terms().id_at(index) else { continue };
-            if let Err(other) = shared.commit(id, entry) {
+            if let Err((other, by)) = shared.commit(self.config.me, id, entry) {
                 return Err(format!(
-                    "it commits {id:?}, and another node committed {other:?} there"
+                    "it commits {id:?} at index {index}, and node {} committed {other:?} there",
+                    by.0
                 ));
             }
         }
@@ -269,7 +278,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         match effect {
             Effect::Raft(raft::Effect::Send { to, message }) => {
                 if let Body::ReadIndex { id } = message.body {
-                    self.next_read = self.next_read.max(id.0 + 1);
+                    self.next_read = self.next_read.max(id.0.saturating_add(1));
                 }
                 shared.send(me, to, message);
             }

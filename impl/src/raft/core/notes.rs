@@ -1,6 +1,6 @@
 //! What a core writes down, if it is recorded. See [`crate::trace`].
 
-use super::Core;
+use super::{Core, Origin, Outcome};
 use crate::raft::Callers;
 use crate::rsm::{Coded, StateMachine};
 use crate::trace::{self, Recorder};
@@ -24,6 +24,22 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
             && let Some(recorder) = &mut self.recorder
         {
             self.state.failed = note(recorder, &self.rsm).err();
+        }
+    }
+
+    /// The trace has failed while callers wait. Nothing of a step that is in no trace may be seen, and the machine is
+    /// asked no more; but who is told nothing may ask again. So each is told what is true in any case. Those of other
+    /// servers learn it by the end of the connection.
+    pub(super) fn abandon(&mut self) {
+        for slot in self.state.waiting.take_all() {
+            // A command has bytes; a read changes nothing.
+            let outcome = match slot.bytes {
+                0 => Outcome::NotExecuted { leader: None },
+                _ => Outcome::Unknown,
+            };
+            if let Origin::Caller(caller) = slot.origin {
+                self.callers.tell(caller, outcome);
+            }
         }
     }
 }

@@ -166,6 +166,9 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
         let next = self.state.waiting.next();
         self.step(Input::GiveUpParked { below: next });
         self.step(Input::GiveUp { below: next });
+        if self.state.failed.is_some() {
+            self.abandon();
+        }
         let State { commands, reads, .. } = &mut self.state;
         for Request { caller, .. } in commands.drain(..).chain(reads.drain(..)) {
             self.callers.tell(caller, Outcome::NotExecuted { leader });

@@ -6,7 +6,7 @@ use core::fmt;
 
 /// What the caller of a command is told.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Reply {
     /// The value and its version, to a Get.
     Value {

@@ -6,7 +6,7 @@
 //! know installs [`Counting`]:
 //!
 //! ```
-//! use benches::counting::{Counting, allocations};
+//! use counting::{Counting, allocations};
 //!
 //! #[global_allocator]
 //! static ALLOCATOR: Counting = Counting;
@@ -21,6 +21,8 @@
 //!
 //! Each thread counts for itself. The test harness runs tests side by side and prints from a thread of its
 //! own; with one counter for all, a neighbour's allocation would fail the wrong test.
+//!
+//! A crate of its own, on the lowest floor, for `benches` and `checks` both count; and the only one with `unsafe`.
 
 #![allow(
     unsafe_code,
