@@ -1,6 +1,6 @@
 //! Real servers, threads, files and all, that are recorded from some start on: their traces are replayed.
 
-use checks::conform::{Summary, replay};
+use checks::conform::{Network, Summary, replay};
 use protocol::NodeId;
 use protocol::kv::{Bytes, Command, Op, Work};
 use protocol::quorum::NodeSet;
@@ -87,7 +87,7 @@ fn live(root: &Path, nodes: usize, record: bool, numbers: std::ops::Range<usize>
 
 fn replayed(root: &Path, nodes: u8) -> Summary {
     let folders: Vec<PathBuf> = (0..nodes).map(|node| trace(root, node)).collect();
-    replay(&folders).unwrap_or_else(|refusal| panic!("{refusal}"))
+    replay(&folders, Network::Once).unwrap_or_else(|refusal| panic!("{refusal}"))
 }
 
 /// It has run, with a snapshot and a log behind it, when it is recorded for the first time; then it is started again.
@@ -112,12 +112,14 @@ fn a_node_that_has_run_before() {
         let mut bad = honest.clone();
         bad[at] ^= 1;
         std::fs::write(&path, bad).expect("a trace");
-        let refusal = replay(&[trace(&root, 0)]).expect_err("it is damaged").to_string();
+        let refusal =
+            replay(&[trace(&root, 0)], Network::Once).expect_err("it is damaged").to_string();
         assert!(refusal.contains("life-00000001.trace is damaged at byte "), "{refusal}");
     }
     // It ends within its beginning: no server has begun so.
     std::fs::write(&path, &honest[..1_200_000]).expect("a trace");
-    let refusal = replay(&[trace(&root, 0)]).expect_err("it is cut short").to_string();
+    let refusal =
+        replay(&[trace(&root, 0)], Network::Once).expect_err("it is cut short").to_string();
     println!("{refusal}");
     assert!(refusal.contains("node 0 life 2 step 0"), "{refusal}");
     // Without the second life nothing was done, and nothing can be said against it.

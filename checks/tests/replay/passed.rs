@@ -2,6 +2,7 @@
 
 use super::world::World;
 use super::{judge, refused, summary};
+use checks::conform::{Network, replay_by};
 use protocol::NodeId;
 use protocol::raft;
 use protocol::rsm::{Decided, Outcome};
@@ -170,7 +171,7 @@ fn different_entries_at_one_index_are_found() {
         world.flush(node);
     }
     let folders = &world.folders()[..2];
-    let judged = checks::conform::replay_by(folders, &super::Sum(0), (raft::Paper, Decided));
+    let judged = replay_by(folders, &super::Sum(0), (raft::Paper, Decided), Network::Once);
     let refusal = judged.expect_err("they differ").to_string();
     assert!(refusal.starts_with("node 1 life 1 step "), "{refusal}");
     let said = "it commits 2.1 at index 1, and node 0 committed 1.1 there";
@@ -178,6 +179,6 @@ fn different_entries_at_one_index_are_found() {
     // Each by itself is what a server may do that is lied to.
     for folder in folders {
         let alone = std::slice::from_ref(folder);
-        checks::conform::replay_by(alone, &super::Sum(0), (raft::Paper, Decided)).expect("honest");
+        replay_by(alone, &super::Sum(0), (raft::Paper, Decided), Network::Once).expect("honest");
     }
 }

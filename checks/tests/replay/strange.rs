@@ -1,6 +1,7 @@
 //! Traces with right checksums over what nobody wrote: each is replayed or refused, and nothing else happens.
 
 use super::world::{Sum, World};
+use checks::conform::{Network, replay_by};
 use protocol::raft::{self, Paper, Timer};
 use protocol::rsm::Decided;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -113,7 +114,7 @@ fn refused(rounds: usize) -> usize {
         let alone = [path.parent().expect("it is in a folder").to_owned()];
         let folders = if chance.below(2) == 0 { &folders[..] } else { &alone };
         let judged = catch_unwind(AssertUnwindSafe(|| {
-            checks::conform::replay_by(folders, &Sum(0), (Paper, Decided))
+            replay_by(folders, &Sum(0), (Paper, Decided), Network::Once)
         }));
         let judged = judged.unwrap_or_else(|_| panic!("seed {seed} is more than a refusal"));
         if let Err(refusal) = judged {
