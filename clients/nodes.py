@@ -107,7 +107,7 @@ class Nodes:
     def logs(self):
         for node in range(len(self.ports)):
             with open(f"{self.folder}/{node}.log", errors="replace") as log:
-                print(f"--- node {node}\n{log.read()}")
+                print(f"--- node {node}: {self.folder}/{node}, {self.trace(node)}\n{log.read()}")
 
     def end(self):
         for node, process in enumerate(self.running):

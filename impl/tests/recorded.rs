@@ -94,6 +94,20 @@ fn no_write_reaches_the_disk_that_can_not_be_written_down() {
     rsm.stop().unwrap();
 }
 
+/// A replay could not say from which state it was answered.
+#[test]
+fn no_read_is_answered_that_can_not_be_written_down() {
+    let folder = folder("read");
+    let pipe = pipe(&folder);
+    let rsm = start(&folder, true).unwrap();
+    assert_eq!(add(&rsm, 5), 5);
+    assert_eq!(count(&rsm), 5);
+    drop(pipe);
+    assert_eq!(rsm.read(()), Err(NoReply::NotExecuted { leader: None }), "a read changes nothing");
+    let error = rsm.stop().expect_err("nobody has told it to stop");
+    assert!(matches!(error, Error::Trace(_)), "{error}");
+}
+
 /// No room even for a beginning: the server does not start, its folder is as it was, and so is that of the trace.
 #[test]
 fn a_trace_that_can_not_be_begun() {

@@ -125,7 +125,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             told: 0,
             summary: NodeSummary::default(),
         };
-        node.load()?;
+        node.load(|_| Ok(()))?;
         let first = node.batch.as_ref().map(|batch| batch.event::<S::Query, Outcome<S::Reply>>(0));
         match first.transpose()?.flatten() {
             Some((Event::Boot(boot), _)) => node.config = boot.config,
@@ -180,8 +180,11 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         self.summary.clone()
     }
 
-    /// The next batch; none behind the last one of the last life.
-    fn load(&mut self) -> Result<(), Refusal> {
+    /// The next batch; none behind the last one of the last life. What is to be done at the end of each life is given.
+    fn load(
+        &mut self,
+        mut over: impl FnMut(&mut Self) -> Result<(), String>,
+    ) -> Result<(), Refusal> {
         loop {
             if let Some(reader) = &mut self.reader {
                 match reader.next_batch()? {
@@ -194,6 +197,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
                     Next::End => {}
                 }
                 self.reader = None;
+                over(self).map_err(|what| self.refusal(what))?;
             }
             let Some((life, path)) = self.lives.pop_front() else { return Ok(()) };
             let reader = Reader::open(&path)?;
@@ -237,7 +241,11 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             }
         })?;
         self.batch = None;
-        self.load().map_err(Stop::Refused)
+        // A life may end before its first step is in its trace: it has begun all the same.
+        let over = |node: &mut Self| {
+            node.booting.take().map_or(Ok(()), |booting| node.finish_boot(booting, shared))
+        };
+        self.load(over).map_err(Stop::Refused)
     }
 
     fn take_batch(

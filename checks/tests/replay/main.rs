@@ -327,6 +327,28 @@ fn a_restart_from_what_was_not_durable_is_found() {
     refused(&world, "it starts from what was not durable");
 }
 
+/// It is killed when it has said from what it starts, and no step of it is in the trace: what it said is judged.
+#[test]
+fn a_life_without_a_step_is_taken_and_judged() {
+    for last in [false, true] {
+        let mut world = busy();
+        world.compact(0);
+        world.restart(0, 0);
+        if !last {
+            world.restart(0, 0);
+            world.beat();
+        }
+        assert_eq!(summary(&world).nodes[0].lives, if last { 2 } else { 3 });
+        let mut world = busy();
+        world.compact(0);
+        world.restart_saying(0, &|boot, _, _| boot.sum = boot.sum.map(|sum| sum ^ 1));
+        if !last {
+            world.restart(0, 0);
+        }
+        refused(&world, "is not of the state that was copied for it");
+    }
+}
+
 #[test]
 fn a_restart_with_old_read_numbers_is_found() {
     let mut world = busy();

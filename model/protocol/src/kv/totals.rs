@@ -44,8 +44,11 @@ const fn stir(number: u64) -> u64 {
     mixed ^ (mixed >> 32)
 }
 
+/// Both halves of the product: in the lower one alone, a word's last bit touches one bit, which a bit of the next word
+/// can undo.
 const fn step(print: u64, word: u64) -> u64 {
-    (print ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+    let product = (print ^ word) as u128 * 0x9e37_79b9_7f4a_7c15;
+    product as u64 ^ (product >> 64) as u64
 }
 
 /// Four prints side by side, for one alone waits for itself: it matters with long values.

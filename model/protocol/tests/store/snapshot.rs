@@ -214,6 +214,44 @@ fn the_fingerprint_hangs_on_the_content_alone() {
     assert_ne!(timed.print(), before, "a deadline is in it");
 }
 
+/// The fingerprint of a store that has one key with these bytes.
+fn print_of(value: &[u8]) -> u64 {
+    let mut store = Store::new(Exact, Limits::default());
+    store.apply(1, &Command { key: "a".into(), op: Op::Set { value: value.into() }, once: None });
+    store.print()
+}
+
+/// Each bit of a value changes the fingerprint, wherever the value ends in the blocks and words that it is read by; and
+/// two bits of words that follow each other don't undo each other.
+#[test]
+fn the_fingerprint_hangs_on_every_bit_of_a_value() {
+    let flipped = |value: &[u8], bits: &[usize]| {
+        let mut other = value.to_vec();
+        bits.iter().for_each(|bit| other[bit / 8] ^= 1 << (bit % 8));
+        print_of(&other)
+    };
+    for length in [7, 8, 9, 31, 32, 33, 40, 63, 64, 65, 127, 301] {
+        let value: Vec<u8> = (0..length).map(|at| at as u8).collect();
+        let mut prints: Vec<u64> = (0..length * 8).map(|bit| flipped(&value, &[bit])).collect();
+        prints.extend([print_of(&value), print_of(&value[1..]), print_of(&value[..length - 1])]);
+        prints.sort_unstable();
+        prints.dedup();
+        assert_eq!(prints.len(), length * 8 + 3, "{length} bytes");
+    }
+    let value = [7; 96];
+    // Words of the same of four prints, and words behind the blocks.
+    for (length, first, second) in [(96, 64, 320), (24, 0, 64)] {
+        let bits: Vec<usize> = (first..first + 64).chain(second..second + 64).collect();
+        let pairs = bits.iter().enumerate().flat_map(|(at, one)| {
+            bits[at + 1..].iter().map(|two| flipped(&value[..length], &[*one, *two]))
+        });
+        let mut prints: Vec<u64> = pairs.collect();
+        prints.sort_unstable();
+        prints.dedup();
+        assert_eq!(prints.len(), 128 * 127 / 2, "{length} bytes");
+    }
+}
+
 proptest! {
     #![proptest_config(cases(512))]
 
