@@ -88,6 +88,8 @@ pub struct Node<S: StateMachine, R, W> {
     next_read: u64,
     /// What was applied at the end of the last batch.
     told: Index,
+    /// The life's trace ends in the middle of something.
+    torn: bool,
     summary: NodeSummary,
 }
 
@@ -123,6 +125,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             reads: HashMap::new(),
             next_read: 0,
             told: 0,
+            torn: false,
             summary: NodeSummary::default(),
         };
         node.load(|_| Ok(()))?;
@@ -193,11 +196,12 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
                         self.summary.batches += 1;
                         return Ok(());
                     }
-                    Next::Torn { .. } => self.summary.torn += 1,
+                    Next::Torn { .. } => self.torn = true,
                     Next::End => {}
                 }
                 self.reader = None;
                 over(self).map_err(|what| self.refusal(what))?;
+                self.summary.torn += u64::from(std::mem::take(&mut self.torn));
             }
             let Some((life, path)) = self.lives.pop_front() else { return Ok(()) };
             let reader = Reader::open(&path)?;
@@ -241,11 +245,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             }
         })?;
         self.batch = None;
-        // A life may end before its first step is in its trace: it has begun all the same.
-        let over = |node: &mut Self| {
-            node.booting.take().map_or(Ok(()), |booting| node.finish_boot(booting, shared))
-        };
-        self.load(over).map_err(Stop::Refused)
+        self.load(|node| node.end_life(shared)).map_err(Stop::Refused)
     }
 
     fn take_batch(

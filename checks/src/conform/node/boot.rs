@@ -18,6 +18,14 @@ pub struct Booting {
     bytes: Vec<u8>,
 }
 
+impl Booting {
+    /// Whether as much was read as it speaks of.
+    fn is_whole(&self) -> bool {
+        let there = (self.entries.len() as u64, self.bytes.len() as u64);
+        self.boot.whole.as_ref().is_none_or(|whole| there == (whole.entries, whole.bytes))
+    }
+}
+
 /// Whether a disk has what a start has found.
 fn is_found(boot: &Boot, disk: &Durable<Bytes>) -> bool {
     let same = (boot.hard, &boot.terms) == (disk.hard, &disk.terms);
@@ -97,20 +105,31 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         Ok(())
     }
 
+    /// A life may end before its first step is in its trace: it has begun all the same. Only of one that ends within
+    /// its beginning nothing can be said.
+    pub(super) fn end_life(&mut self, shared: &mut Shared<S>) -> Result<(), String> {
+        match self.booting.take() {
+            Some(booting) if booting.is_whole() => self.finish_boot(booting, shared),
+            booting => {
+                self.torn |= booting.is_some();
+                Ok(())
+            }
+        }
+    }
+
     /// Builds the machine of this life.
     pub(super) fn finish_boot(
         &mut self,
         booting: Booting,
         shared: &mut Shared<S>,
     ) -> Result<(), String> {
+        if !booting.is_whole() {
+            return Err("what it begins with is cut short".into());
+        }
         let Booting { boot, entries, bytes } = booting;
         let id = boot.terms.snapshot();
         let service = match boot.whole {
-            Some(whole) => {
-                let there = (entries.len() as u64, bytes.len() as u64);
-                if there != (whole.entries, whole.bytes) {
-                    return Err("what it begins with is cut short".into());
-                }
+            Some(_) => {
                 self.believe(&boot, entries, shared)?;
                 Coded::<S>::restore(&mut bytes.as_slice()).map_err(|error| error.to_string())?
             }
