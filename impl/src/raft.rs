@@ -12,6 +12,7 @@ mod core;
 mod disk;
 #[doc(hidden)]
 pub mod files;
+mod host;
 mod options;
 mod record;
 mod script;
@@ -21,7 +22,9 @@ mod stream;
 mod waiting;
 
 pub use clocks::{Clocks, SystemClocks};
+pub use disk::LogThread;
 pub use files::{Error as SnapshotError, snapshot_sum};
+pub use host::Host;
 pub use options::Options;
 pub use start::Ground;
 pub use status::{Shared, Status};
@@ -44,8 +47,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// The only group of a node, for now.
-const GROUP: GroupId = GroupId(0);
 /// How many timers a core has.
 const SLOTS: usize = 8;
 /// The most posts that wait for the core. A post can hold many requests.
@@ -166,13 +167,12 @@ struct Filled {
     batches: Vec<Batch>,
     /// Whether each write is a batch by itself: see [`Disk::SYNCS_TOGETHER`](crate::disk::Disk::SYNCS_TOGETHER).
     apart: bool,
-    writes: usize,
-    snapshot: Option<SnapshotId>,
 }
 
 impl Filled {
     fn push<'a, I: Iterator<Item = &'a Entry<wal::Bytes>>>(
         &mut self,
+        group: GroupId,
         write: &Write,
         entries: impl Fn() -> I,
     ) -> Result<(), wal::Error> {
@@ -181,17 +181,13 @@ impl Filled {
             self.batches.push(Batch::new());
         }
         let last = self.batches.last_mut().expect("there is one");
-        if let Err(error) = last.push(GROUP, write, entries()) {
+        if let Err(error) = last.push(group, write, entries()) {
             if last.is_empty() {
                 return Err(error);
             }
             let mut next = Batch::new();
-            next.push(GROUP, write, entries())?;
+            next.push(group, write, entries())?;
             self.batches.push(next);
-        }
-        self.writes += 1;
-        if let Write::Snapshot { id, .. } = *write {
-            self.snapshot = Some(id);
         }
         Ok(())
     }
@@ -209,6 +205,9 @@ pub enum Error {
     /// The trace.
     #[error(transparent)]
     Trace(#[from] trace::Error),
+    /// The group's server was started here before.
+    #[error("the server of group {0} was started here before. Start the node again")]
+    Seated(GroupId),
     /// The transport.
     #[error("{0}")]
     Peer(Arc<peer::Error>),

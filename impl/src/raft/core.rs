@@ -18,6 +18,7 @@ use crate::peer::{Received, Transport};
 use crate::rsm::{Coded, StateMachine, decode, encode, stamped};
 use crate::timer::Timers;
 use crate::trace::{self, Recorder};
+use crate::wal::GroupId;
 use portions::{portions, tickets};
 use protocol::clock::Estimate;
 use protocol::kv::Stamp;
@@ -46,6 +47,7 @@ pub struct Core<S: StateMachine, K: Callers<S>, R, W> {
     pub options: Options,
     pub rsm: Rsm<Coded<S>, R, W>,
     pub mail: Mailbox<Mail<S, K::Caller>>,
+    pub group: GroupId,
     pub gate: Gate<Filled>,
     pub timers: Arc<Timers<SLOTS>>,
     pub peers: Option<Box<dyn Transport>>,
@@ -415,7 +417,8 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
         // A closed gate means that the node stops; what it had not promised may be lost.
         let replica = self.rsm.replica();
         let entries = || replica.entries_of_write(write);
-        let filled = self.gate.fill(|filled| filled.push(write, entries));
+        let group = self.group;
+        let filled = self.gate.fill(|filled| filled.push(group, write, entries));
         if let Ok(Err(error)) = filled {
             panic!("a write that the log can't take: {error}");
         }

@@ -1,31 +1,65 @@
 //! The threads that wait for the disk: one writes the log, one the snapshots.
 
 use super::files::Files;
+use super::host::{Seat, Seats};
 use super::{Error, Filled, Job, Mail};
 use crate::disk::Disk;
 use crate::gate::Gate;
 use crate::mailbox::Mailbox;
 use crate::rsm::StateMachine;
-use crate::wal::Wal;
+use crate::wal::{Batch, GroupId, Wal};
 use protocol::raft::Body;
+use protocol::{SnapshotId, Write};
+use std::sync::Arc;
 
-/// Writes and syncs what comes through the gate: all that has waited, with one sync.
-pub struct DiskThread<S: StateMachine, C, D: Disk> {
-    pub wal: Wal<D>,
-    pub gate: Gate<Filled>,
-    pub mail: Mailbox<Mail<S, C>>,
-    pub jobs: Mailbox<Job<S>>,
+/// The work of the thread that writes and syncs what comes through the gate: all that has waited, with one sync.
+#[must_use = "nothing is durable unless it runs"]
+pub struct LogThread<D: Disk> {
+    pub(super) wal: Wal<D>,
+    pub(super) gate: Gate<Filled>,
+    pub(super) seats: Arc<Seats>,
 }
 
-impl<S: StateMachine, C, D: Disk> DiskThread<S, C, D> {
-    /// Runs until the gate is closed. An error of the disk is the end of the server: nobody knows what the disk has.
+/// Whose writes a sync makes durable, and which snapshots are recorded by them.
+#[derive(Default)]
+struct Shares(Vec<Share>);
+
+struct Share {
+    group: GroupId,
+    writes: usize,
+    snapshot: Option<SnapshotId>,
+}
+
+impl Shares {
+    fn add(&mut self, batch: &Batch) {
+        for (group, write, _) in batch.writes() {
+            let known = self.0.iter().position(|share| share.group == group);
+            let at = known.unwrap_or_else(|| {
+                self.0.push(Share { group, writes: 0, snapshot: None });
+                self.0.len() - 1
+            });
+            let share = &mut self.0[at];
+            share.writes += 1;
+            if let Write::Snapshot { id, .. } = *write {
+                share.snapshot = Some(id);
+            }
+        }
+    }
+}
+
+impl<D: Disk> LogThread<D> {
+    /// Runs until the gate is closed. An error of the disk is the end of all servers: nobody knows what the disk has.
+    ///
+    /// # Errors
+    /// Those of the disk.
     pub fn run(mut self) -> Result<(), Error> {
         let result = self.work();
         if let Err(error) = &result {
             tracing::error!(%error, "the log can't go on");
             self.gate.close();
-            // The core may have stopped already.
-            let _ = self.mail.post_always(Mail::Broken);
+            for seat in self.seats.all() {
+                seat.broken();
+            }
             return result;
         }
         Ok(self.wal.close()?)
@@ -33,21 +67,16 @@ impl<S: StateMachine, C, D: Disk> DiskThread<S, C, D> {
 
     fn work(&mut self) -> Result<(), Error> {
         let mut spare = Filled { apart: !D::SYNCS_TOGETHER, ..Filled::default() };
+        let mut shares = Shares::default();
         while let Some(mut filled) = self.gate.take(std::mem::take(&mut spare)) {
             for batch in &mut filled.batches {
-                let writes = batch.len();
+                shares.add(batch);
                 self.wal.write(batch)?;
                 if !D::SYNCS_TOGETHER {
-                    self.make_durable(writes)?;
+                    self.make_durable(&mut shares)?;
                 }
             }
-            if D::SYNCS_TOGETHER {
-                self.make_durable(filled.writes)?;
-            }
-            if let Some(id) = filled.snapshot.take() {
-                let _ = self.jobs.post_always(Job::Keep(id));
-            }
-            filled.writes = 0;
+            self.make_durable(&mut shares)?;
             filled.batches.truncate(1);
             spare = filled;
         }
@@ -55,11 +84,38 @@ impl<S: StateMachine, C, D: Disk> DiskThread<S, C, D> {
     }
 
     /// GATE-REPORT: all of it is on the disk, then it is reported, and nothing of it will be once more.
-    fn make_durable(&mut self, writes: usize) -> Result<(), Error> {
+    fn make_durable(&mut self, shares: &mut Shares) -> Result<(), Error> {
         self.wal.sync()?;
-        // A closed mailbox: the core has stopped, and nobody waits for this any more.
-        let _ = self.mail.post_always(Mail::Durable { writes });
+        for Share { group, writes, snapshot } in shares.0.drain(..) {
+            // One that has left waits for nothing any more.
+            let Some(seat) = self.seats.of(group) else { continue };
+            seat.durable(writes);
+            if let Some(id) = snapshot {
+                seat.keep(id);
+            }
+        }
         Ok(())
+    }
+}
+
+/// A server's seat: the mail of its core, and the jobs of its snapshot thread. One that is closed belongs to a thread
+/// that has stopped, and nobody waits for what is not posted.
+pub struct Posts<S: StateMachine, C> {
+    pub mail: Mailbox<Mail<S, C>>,
+    pub jobs: Mailbox<Job<S>>,
+}
+
+impl<S: StateMachine, C: Send + 'static> Seat for Posts<S, C> {
+    fn durable(&self, writes: usize) {
+        let _ = self.mail.post_always(Mail::Durable { writes });
+    }
+
+    fn keep(&self, id: SnapshotId) {
+        let _ = self.jobs.post_always(Job::Keep(id));
+    }
+
+    fn broken(&self) {
+        let _ = self.mail.post_always(Mail::Broken);
     }
 }
 

@@ -1,27 +1,24 @@
 //! How a server comes up: what its disk has is read, and its threads are started.
 
 use super::core::{Core, State};
-use super::disk::{DiskThread, SnapshotThread};
+use super::disk::{Posts, SnapshotThread};
 use super::files::Files;
+use super::host::{Host, Seated};
 use super::record::{self, Up};
-use super::{
-    Callers, Clocks, Error, Filled, GROUP, Job, MAX_MAIL, Mail, Network, Options, SLOTS, Server,
-    Shared,
-};
+use super::{Callers, Clocks, Error, Job, MAX_MAIL, Mail, Network, Options, SLOTS, Server, Shared};
 use crate::disk::Disk;
-use crate::gate::Gate;
 use crate::mailbox::Mailbox;
 use crate::peer::{Peers, Received, Transport};
 use crate::rsm::{Coded, StateMachine};
 use crate::timer::TimerThread;
 use crate::trace::Recorder;
-use crate::wal::{self, Identity, Wal};
+use crate::wal::{self, GroupId, Identity};
 use protocol::log::{Durable, Entry};
-use protocol::raft::{self, Config};
-use protocol::rsm::{self as machine, Rsm};
+use protocol::raft::{self, Config, Paper};
+use protocol::rsm::{self as machine, Decided, Rsm};
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// What a server stands on. Tests put something else in its place: seeded bugs, a disk and a network that follow a
 /// script.
@@ -35,8 +32,7 @@ pub struct Ground<R, W, D> {
 }
 
 /// What was recovered and what threads are made of.
-struct Parts<S: StateMachine, K, R, W, D: Disk> {
-    wal: Wal<D>,
+struct Parts<S: StateMachine, K, R, W> {
     rsm: Rsm<Coded<S>, R, W>,
     files: Files,
     recorder: Option<Recorder>,
@@ -58,7 +54,7 @@ fn check_commands<S: StateMachine>(durable: &Durable<wal::Bytes>) -> Result<(), 
 }
 
 impl<S: StateMachine, K: Callers<S>> Server<S, K> {
-    /// Starts a server on another ground than the usual one. Snapshots are in `folder` all the same.
+    /// Starts the only server of a node on another ground than the usual one. Snapshots are in `folder` all the same.
     ///
     /// # Errors
     /// As [`Server::start`].
@@ -77,52 +73,95 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         D: Disk<File: Send, Lock: Send> + Send + 'static,
     {
         let Ground { rules, disk, network } = ground;
-        // Eight of these and what their openings copy are less than twice the bound.
-        let segment_bytes = (options.snapshot_bytes / 10).clamp(16 << 10, 64 << 20);
-        let wal_options = wal::Options { segment_bytes, ..wal::Options::default() };
-        let (wal, recovered) = Wal::open(disk, wal::Sound, identity, wal_options)?;
-        if let Some(cut) = &recovered.cut {
-            tracing::warn!(?cut, "a torn tail was cut off the log: writes that nobody was told of");
-        }
-        let first_read = wal.generations().last().unwrap_or(0) << 32;
-        let durable = recovered.groups.get(&GROUP).map(|group| group.durable.clone());
-        let durable = durable.unwrap_or_default();
-        check_commands::<S>(&durable)?;
-        let files = Files::new(&folder.join("snapshots"))?;
-        let id = durable.snapshot();
-        let (service, sum) = match id.last.index {
-            0 => (Coded::new(empty), None),
-            _ => files.load(id).map(|(state, sum)| (state, Some(sum)))?,
-        };
-        files.keep_only(id)?;
-        let config = Config {
-            me: options.me,
-            voters: options.voters,
-            max_batch: options.max_batch,
-            window: options.window,
-        };
-        let recorder = options.record.as_deref().map(|folder| {
-            let up = Up { config, first_read, sum, durable: &durable, service: &service };
-            record::begin(folder, identity, &up)
-        });
-        let recorder = recorder.transpose()?;
-        let rsm = Rsm::new(rules, config, durable, service, first_read);
-        start_threads(Parts { wal, rsm, files, recorder, options, network, callers })
+        let (host, log) = Host::open_on(disk, folder, identity, options.snapshot_bytes)?;
+        let mut server = start(&host, GroupId(0), rules, network, options, empty, callers)?;
+        // The log's thread ends with the server's core, which has the last handle.
+        drop(host);
+        server.threads.push(spawn("disk", || log.run())?);
+        Ok(server)
     }
 }
 
-/// Starts the threads and what they share.
-fn start_threads<S, K, R, W, D>(parts: Parts<S, K, R, W, D>) -> Result<Server<S, K>, Error>
+impl Host {
+    /// Starts a group's server here, once in a host's life.
+    ///
+    /// # Errors
+    /// If what the log has is no state of this service, the group's snapshot can't be read, or a port can't be had.
+    pub fn start<S: StateMachine, K: Callers<S>>(
+        &self,
+        group: GroupId,
+        options: Options,
+        network: impl Into<Network>,
+        empty: S,
+        callers: K,
+    ) -> Result<Server<S, K>, Error> {
+        start(self, group, (Paper, Decided), network.into(), options, empty, callers)
+    }
+}
+
+/// A group's state as the host has it, and the threads that go on with it.
+fn start<S, K, R, W>(
+    host: &Host,
+    group: GroupId,
+    rules: (R, W),
+    network: Network,
+    options: Options,
+    empty: S,
+    callers: K,
+) -> Result<Server<S, K>, Error>
 where
     S: StateMachine,
     K: Callers<S>,
     R: raft::Rules,
     W: machine::Rules,
-    D: Disk<File: Send, Lock: Send> + Send + 'static,
 {
-    let Parts { wal, rsm, files, recorder, options, network, callers } = parts;
+    let durable = host.take(group)?;
+    check_commands::<S>(&durable)?;
+    let files = Files::new(&host.snapshots(group))?;
+    let id = durable.snapshot();
+    let (service, sum) = match id.last.index {
+        0 => (Coded::new(empty), None),
+        _ => files.load(id).map(|(state, sum)| (state, Some(sum)))?,
+    };
+    files.keep_only(id)?;
+    let config = Config {
+        me: options.me,
+        voters: options.voters,
+        max_batch: options.max_batch,
+        window: options.window,
+    };
+    let first_read = host.first_read();
+    let recorder = options.record.as_deref().map(|folder| {
+        let up = Up { config, first_read, sum, durable: &durable, service: &service };
+        record::begin(folder, host.identity(), &up)
+    });
+    let recorder = recorder.transpose()?;
+    let rsm = Rsm::new(rules, config, durable, service, first_read);
+    start_threads(host, group, Parts { rsm, files, recorder, options, network, callers })
+}
+
+fn spawn(
+    name: &str,
+    run: impl FnOnce() -> Result<(), Error> + Send + 'static,
+) -> Result<JoinHandle<Result<(), Error>>, Error> {
+    let thread = thread::Builder::new().name(name.into()).spawn(run);
+    thread.map_err(|error| Error::Thread(error.into()))
+}
+
+/// Starts the threads and what they share.
+fn start_threads<S, K, R, W>(
+    host: &Host,
+    group: GroupId,
+    parts: Parts<S, K, R, W>,
+) -> Result<Server<S, K>, Error>
+where
+    S: StateMachine,
+    K: Callers<S>,
+    R: raft::Rules,
+    W: machine::Rules,
+{
+    let Parts { rsm, files, recorder, options, network, callers } = parts;
     let mail: Mailbox<Mail<S, K::Caller>> = Mailbox::new(MAX_MAIL);
-    let gate = Gate::new(Filled { apart: !D::SYNCS_TOGETHER, ..Filled::default() });
     let jobs = Mailbox::new(MAX_MAIL);
     let shared = Arc::new(Shared::new(options.me));
     let peers = reach::<S, K>(network, &mail)?;
@@ -131,38 +170,29 @@ where
     let seed = options.me.0.into();
     let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), &seed as &u64);
     let state = State::new(&rsm, seed, &*options.clocks);
-    let disk = DiskThread { wal, gate: gate.clone(), mail: mail.clone(), jobs: jobs.clone() };
+    let seat = host.sit(group, Arc::new(Posts { mail: mail.clone(), jobs: jobs.clone() }));
     let snapshots = SnapshotThread { files: files.clone(), jobs: jobs.clone(), mail: mail.clone() };
     let core = Core {
         options,
         rsm,
         mail: mail.clone(),
-        gate,
+        group,
+        gate: host.gate().clone(),
         timers,
         peers,
-        jobs,
+        jobs: jobs.clone(),
         files,
         recorder,
         shared: Arc::clone(&shared),
         callers,
         state,
     };
-    let spawn = |name: &str, run: Box<dyn FnOnce() -> Result<(), Error> + Send>| {
-        let thread = thread::Builder::new().name(name.into()).spawn(run);
-        thread.map_err(|error| Error::Thread(error.into()))
+    let run = move || {
+        // However it ends: the threads beside it end too.
+        let _closer = Closer { jobs, _seat: seat };
+        core.run()
     };
-    let threads = vec![
-        spawn(
-            "core",
-            Box::new(|| {
-                // However it ends: the threads beside it end too.
-                let _closer = Closer { gate: core.gate.clone(), jobs: core.jobs.clone() };
-                core.run()
-            }),
-        )?,
-        spawn("disk", Box::new(|| disk.run()))?,
-        spawn("snapshots", Box::new(|| snapshots.run()))?,
-    ];
+    let threads = vec![spawn("core", run)?, spawn("snapshots", || snapshots.run())?];
     Ok(Server { mail, shared, threads, timer: Some(timer) })
 }
 
@@ -206,15 +236,14 @@ fn clock<S: StateMachine, K: Callers<S>>(
     TimerThread::spawn(now, fire).map_err(|error| Error::Thread(error.into()))
 }
 
-/// Ends the threads that work for a core.
+/// Ends the threads that work for a core: that of the log ends with the last seat.
 struct Closer<S> {
-    gate: Gate<Filled>,
     jobs: Mailbox<Job<S>>,
+    _seat: Seated,
 }
 
 impl<S> Drop for Closer<S> {
     fn drop(&mut self) {
-        self.gate.close();
         self.jobs.close();
     }
 }

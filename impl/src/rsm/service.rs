@@ -3,9 +3,9 @@
 use super::StateMachine;
 use crate::mailbox::Refusal;
 use crate::peer;
-use crate::raft::{Callers, Error, Options, Outcome, Request, Server, Status, What};
+use crate::raft::{Callers, Error, Host, Options, Outcome, Request, Server, Status, What};
 use crate::waiter::{Abandoned, Teller, waiter};
-use crate::wal::Identity;
+use crate::wal::{GroupId, Identity};
 use protocol::NodeId;
 use std::path::Path;
 
@@ -80,6 +80,20 @@ impl<S: StateMachine> Rsm<S> {
         empty: S,
     ) -> Result<Self, Error> {
         Ok(Self { server: Server::start(folder, identity, options, network, empty, Threads)? })
+    }
+
+    /// Starts a group's server on a host that others are on too: they have one log.
+    ///
+    /// # Errors
+    /// If what the log has of the group is no state of this service, or its server was started there before.
+    pub fn start_at(
+        host: &Host,
+        group: GroupId,
+        options: Options,
+        network: Option<peer::Options>,
+        empty: S,
+    ) -> Result<Self, Error> {
+        Ok(Self { server: host.start(group, options, network, empty, Threads)? })
     }
 
     /// Submits a command and waits for its reply.

@@ -83,7 +83,7 @@ impl Batch {
     }
 
     /// The writes, each with its entries.
-    pub(super) fn writes(&self) -> impl Iterator<Item = (GroupId, &Write, &[Entry<Bytes>])> {
+    pub(crate) fn writes(&self) -> impl Iterator<Item = (GroupId, &Write, &[Entry<Bytes>])> {
         let mut rest = self.entries.as_slice();
         self.writes.iter().map(move |(group, write)| {
             let count = if let Write::Append { count, .. } = *write { count as usize } else { 0 };
