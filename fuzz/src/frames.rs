@@ -40,7 +40,7 @@ fn check(bytes: &[u8], lengths: [u8; 3]) -> bool {
     assert_eq!((&said, &end), (&parted.0, &parted.1), "pieces make no difference");
     let mut again = Vec::new();
     for said in &said {
-        if let Said::Message(message, _) | Said::Snapshot(message, _) = said {
+        if let Said::Message(_, message, _) | Said::Snapshot(_, message, _) = said {
             assert!(message.is_well_formed(), "{message:?} is let in");
         }
         assert!(put(said, 2 * MOST, &mut again), "what fits into a frame fits into one");

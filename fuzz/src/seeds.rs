@@ -14,6 +14,7 @@ use quorate::peer::fuzzing::{Said, hello_of, put};
 use quorate::resp::reply::write_command;
 use quorate::resp::{Frame, Protocol, Writer};
 use quorate::rsm::{encode, stamped};
+use quorate::wal::GroupId;
 use std::sync::Arc;
 
 /// A target, and an input for it that means something.
@@ -92,13 +93,14 @@ fn replies(seeds: &mut Vec<Seed>) {
 
 fn frames(seeds: &mut Vec<Seed>) {
     let last = LogId { index: 9, term: 3 };
-    let message = |body| Said::Message(Message { term: 4, body }, Vec::new());
+    let group = GroupId(3);
+    let message = |body| Said::Message(group, Message { term: 4, body }, Vec::new());
     let entries = vec![Entry::NoOp, Entry::Command(Arc::from(&b"command"[..]))];
     let append = Body::AppendEntries { prev: last, run: 4, count: 2, commit: 8 };
     let id = SnapshotId { last, runs: 2 };
     let read = ReadId(7);
     let all = [
-        Said::Message(Message { term: 4, body: append }, entries),
+        Said::Message(group, Message { term: 4, body: append }, entries),
         message(Body::RequestVote { last }),
         message(Body::PreVote { last }),
         message(Body::VoteGranted),
@@ -106,9 +108,9 @@ fn frames(seeds: &mut Vec<Seed>) {
         message(Body::Rejected { prev: 9, hint: last }),
         message(Body::Heartbeat { commit: 9, round: 300 }),
         message(Body::ReadGranted { id: read, index: 1 << 40 }),
-        Said::Snapshot(Message { term: 4, body: Body::InstallSnapshot { id } }, 1 << 20),
-        Said::Numbered(true, 7, b"call".to_vec()),
-        Said::Numbered(false, 7, b"answer".to_vec()),
+        Said::Snapshot(group, Message { term: 4, body: Body::InstallSnapshot { id } }, 1 << 20),
+        Said::Numbered(true, group, 7, b"call".to_vec()),
+        Said::Numbered(false, group, 7, b"answer".to_vec()),
         Said::Bytes(1, Vec::new()),
         Said::Bytes(6, b"some bytes of a snapshot".to_vec()),
         Said::Bytes(7, vec![1, 2, 3, 4]),

@@ -5,12 +5,14 @@
 //! so that no heartbeat waits behind one. All of it is blocking sockets and threads: a cluster has few
 //! servers, and each pair has two connections with a reader and a writer at both ends.
 //!
-//! What the owner of a [`Peers`] may rely on:
+//! One [`Peers`] serves all groups of a node: each has a [`Room`], and what is said in one is heard in no other.
+//!
+//! What the owner of a room may rely on:
 //!
 //! 1. **Messages are a network's**: whole or not at all, from whom they say, in order on one connection;
 //!    but they may be lost at any moment, and between two connections overtake each other. Raft repeats.
 //!    Sending never waits: what finds no connection or no room is dropped and counted.
-//! 2. **A call is told apart from its echo.** [`Peers::forward`] says whether a call surely stays here. If
+//! 2. **A call is told apart from its echo.** [`Room::forward`] says whether a call surely stays here. If
 //!    not, its [`Received::Answer`] comes, or [`Received::Down`], behind which no answer comes any more:
 //!    then whether it was carried out is open. A server that can't send an answer ends the connection.
 //! 3. **A snapshot is handed over complete**: its bytes are checked, its file is synced. Whose message it
@@ -20,7 +22,7 @@
 //! 5. **Bad bytes end their connection**, with a reason in the log, and nothing else. Nobody makes this
 //!    server take memory by saying a number: `frame.rs`.
 //!
-//! [`Peers::start`] has the threads; [`Peers::stop`], and dropping, ends them all.
+//! [`Peers::go`] starts the threads; [`Peers::stop`], and dropping, ends them all.
 
 mod dial;
 mod error;
@@ -31,6 +33,7 @@ mod hello;
 mod link;
 mod listen;
 mod options;
+mod room;
 mod snapshot;
 mod stats;
 mod transport;
@@ -40,19 +43,21 @@ pub use frame::Malformed;
 pub use hello::{Secret, VERSION};
 pub use link::Traffic;
 pub use options::{Limits, Options, bind};
+pub use room::Room;
 pub use snapshot::Progress;
 pub use stats::{PeerStats, Stats};
 pub use transport::Transport;
 
 use crate::sync::{Mutex, Parker, Unparker};
+use crate::wal::GroupId;
 use error::Trouble;
-use frame::{Kind, Put};
 use hello::Site;
-use link::{Number, Outbox, Pushed, Sockets};
+use link::{Number, Outbox, Sockets};
 use protocol::NodeId;
 use protocol::log::Entry;
-use protocol::raft::{Body, Message};
+use protocol::raft::Message;
 use snapshot::Courier;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -83,7 +88,7 @@ pub enum Received {
         /// it and syncs the folder, or removes it.
         path: PathBuf,
     },
-    /// A peer's call, to be carried out here and answered with [`Peers::answer`].
+    /// A peer's call, to be carried out here and answered with [`Room::answer`].
     Forward {
         /// Who sent it.
         from: NodeId,
@@ -92,7 +97,7 @@ pub enum Received {
         /// The call.
         call: Vec<u8>,
     },
-    /// What became of a call of [`Peers::forward`].
+    /// What became of a call of [`Room::forward`].
     Answer {
         /// Who carried it out, or did not.
         from: NodeId,
@@ -166,8 +171,11 @@ struct Shared {
     peers: Vec<Peer>,
     sockets: Sockets,
     turned: Mutex<Turned>,
-    sink: Box<dyn Fn(Received) + Send + Sync>,
+    rooms: Mutex<BTreeMap<GroupId, Sink>>,
 }
+
+/// Where what comes for a group goes.
+type Sink = Arc<dyn Fn(Received) + Send + Sync>;
 
 /// Connections that came and were not let in.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -177,6 +185,18 @@ struct Turned {
 }
 
 impl Shared {
+    /// Tells a group's room; whether there is one.
+    fn tell(&self, group: GroupId, received: Received) -> bool {
+        let sink = self.rooms.lock().get(&group).cloned();
+        sink.map(|sink| sink(received)).is_some()
+    }
+
+    /// Tells all rooms.
+    fn tell_all(&self, received: &Received) {
+        let sinks: Vec<Sink> = self.rooms.lock().values().cloned().collect();
+        sinks.iter().for_each(|sink| sink(received.clone()));
+    }
+
     fn peer(&self, node: NodeId) -> Option<&Peer> {
         self.peers.iter().find(|peer| peer.node == node)
     }
@@ -214,14 +234,22 @@ impl Shared {
     }
 }
 
-/// The connections of one server with its peers.
+/// The connections of one node with its peers. Each of the node's groups has a [`Room`] here.
 ///
 /// Its methods may be called from any thread, and none of them waits for a peer; but only
-/// [`stop`](Self::stop) and dropping must not be done within the sink.
+/// [`stop`](Self::stop) and dropping must not be done within a room's sink.
 pub struct Peers {
     shared: Arc<Shared>,
     address: SocketAddr,
-    threads: Vec<JoinHandle<()>>,
+    /// What the threads are made of, until they run.
+    idle: Mutex<Option<Idle>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// Threads that do not run yet: where the one that accepts listens, and what each peer's two wait at.
+struct Idle {
+    listener: TcpListener,
+    parkers: Vec<[Parker; 2]>,
 }
 
 impl fmt::Debug for Peers {
@@ -231,17 +259,11 @@ impl fmt::Debug for Peers {
 }
 
 impl Peers {
-    /// Begins to listen and to dial. `sink` gets everything that comes, from several threads at once, but from
-    /// one peer's connection one after the other. As long as it does not return nothing more is read from
-    /// that connection; so it may hold back a peer that sends too much, if not for as long as the time of
-    /// silence. When the transport stops it must return.
+    /// Makes a node's transport. It listens and dials when it is told to go, behind which no room is added.
     ///
     /// # Errors
-    /// If the options contradict each other, the folder can't be used, or no threads can be had.
-    pub fn start(
-        options: Options,
-        sink: impl Fn(Received) + Send + Sync + 'static,
-    ) -> Result<Self, Error> {
+    /// If the options contradict each other, or the folder can't be used.
+    pub fn open(options: Options) -> Result<Self, Error> {
         let unknown = |source| Error::Listen { address: "an unknown address".to_owned(), source };
         let address = options.listener.local_addr().map_err(unknown)?;
         options::check(&options, address)?;
@@ -257,19 +279,27 @@ impl Peers {
             peers,
             sockets: Sockets::new(),
             turned: Mutex::new(Turned::default()),
-            sink: Box::new(sink),
+            rooms: Mutex::new(BTreeMap::new()),
         });
-        let mut started = Self { shared, address, threads: Vec::new() };
-        started.spawn(parkers, listener).map_err(|source| Error::Thread { source })?;
-        Ok(started)
+        let idle = Mutex::new(Some(Idle { listener, parkers }));
+        Ok(Self { shared, address, idle, threads: Mutex::new(Vec::new()) })
     }
 
-    fn spawn(&mut self, parkers: Vec<[Parker; 2]>, listener: TcpListener) -> io::Result<()> {
-        let threads = &mut self.threads;
-        let mut spawn = |name: String, run: Box<dyn FnOnce(&Shared) + Send>| {
+    /// Begins to listen and to dial.
+    ///
+    /// # Errors
+    /// If no threads can be had.
+    pub fn go(&self) -> Result<(), Error> {
+        let idle = self.idle.lock().take();
+        let Some(Idle { listener, parkers }) = idle else { return Ok(()) };
+        self.spawn(parkers, listener).map_err(|source| Error::Thread { source })
+    }
+
+    fn spawn(&self, parkers: Vec<[Parker; 2]>, listener: TcpListener) -> io::Result<()> {
+        let spawn = |name: String, run: Box<dyn FnOnce(&Shared) + Send>| {
             let shared = Arc::clone(&self.shared);
             let thread = thread::Builder::new().name(name).spawn(move || run(&shared));
-            thread.map(|thread| threads.push(thread))
+            thread.map(|thread| self.threads.lock().push(thread))
         };
         spawn("peers".to_owned(), Box::new(move |shared| listen::run(shared, &listener)))?;
         for (at, [dialer, courier]) in parkers.into_iter().enumerate() {
@@ -287,76 +317,6 @@ impl Peers {
         self.address
     }
 
-    /// Sends a message with its entries, in order. A batch that is too large for one frame goes as several,
-    /// each a message that its leader could have sent.
-    pub fn send<'a>(
-        &self,
-        to: NodeId,
-        message: &Message,
-        entries: impl Iterator<Item = &'a Entry<Arc<[u8]>>>,
-    ) {
-        let Some(peer) = self.shared.peer(to) else { return };
-        let most = self.shared.limits.max_frame_bytes;
-        peer.out.push(None, |out, room| frame::put_message(message, entries, most, room, out));
-    }
-
-    /// Sends a call to be carried out by a peer. `ticket` is the caller's number for it, unique among its calls
-    /// to that peer for as long as the connection is up. If this says no, the call surely has not left.
-    #[must_use]
-    pub fn forward(&self, to: NodeId, ticket: u64, call: &[u8]) -> bool {
-        let Some(peer) = self.shared.peer(to) else { return false };
-        self.push_numbered(&peer.out, None, Kind::Forward, ticket, call) == Pushed::Queued
-    }
-
-    /// Whether a call or an answer of so many bytes has room in a frame.
-    pub fn fits(&self, bytes: usize) -> bool {
-        frame::numbered_bytes(bytes) <= self.shared.limits.max_frame_bytes
-    }
-
-    /// Answers a peer's call. If there is no room for the answer the connection ends, so that the peer does not
-    /// wait for it.
-    pub fn answer(&self, to: NodeId, ticket: Ticket, outcome: &[u8]) {
-        let Some(peer) = self.shared.peer(to) else { return };
-        let Ticket { connection, number } = ticket;
-        let pushed =
-            self.push_numbered(&peer.back, Some(connection), Kind::Answer, number, outcome);
-        if pushed == Pushed::Full {
-            let bytes = outcome.len();
-            tracing::warn!(peer = to.0, bytes, "no room for an answer; its connection is ended");
-            self.shared.sockets.shut(connection);
-        }
-    }
-
-    fn push_numbered(
-        &self,
-        outbox: &Outbox,
-        connection: Option<Number>,
-        kind: Kind,
-        number: u64,
-        bytes: &[u8],
-    ) -> Pushed {
-        let most = self.shared.limits.max_frame_bytes;
-        outbox.push(connection, |out, room| {
-            let length = frame::numbered_bytes(bytes.len());
-            if length > most || out.len() + length + frame::HEAD_BYTES > room {
-                return Put::default();
-            }
-            frame::put_numbered(kind, number, bytes, out);
-            Put { frames: 1, whole: true }
-        })
-    }
-
-    /// Sends a snapshot's file, with the InstallSnapshot that it belongs to. The file must stay as it is until
-    /// the transfer has ended, or is removed: then the transfer may end early, or go on. One transfer to a
-    /// peer at a time: the same again is ignored while it lasts and shortly after, another waits for its
-    /// end and replaces the one that waits. A peer that is not connected gets nothing.
-    pub fn send_snapshot(&self, to: NodeId, message: Message, path: PathBuf) {
-        let Some(peer) = self.shared.peer(to) else { return };
-        if matches!(message.body, Body::InstallSnapshot { .. }) && peer.out.is_open() {
-            peer.courier.ask(message, path, self.shared.limits.snapshot_rest);
-        }
-    }
-
     /// Whether the connection to a peer is made.
     pub fn is_up(&self, node: NodeId) -> bool {
         self.shared.peer(node).is_some_and(|peer| peer.out.is_open())
@@ -367,30 +327,33 @@ impl Peers {
         stats::of(&self.shared)
     }
 
-    /// Ends all connections and joins all threads. Behind it the sink is not called any more.
+    /// Ends all connections and joins all threads. Behind it no sink is called any more.
     ///
     /// # Panics
-    /// If a thread has panicked, as the sink may have done.
-    pub fn stop(mut self) {
+    /// If a thread has panicked, as a sink may have done.
+    pub fn stop(&self) {
         if let Some(panic) = self.end().into_iter().find_map(Result::err) {
             std::panic::resume_unwind(panic);
         }
     }
 
-    fn end(&mut self) -> Vec<thread::Result<()>> {
+    fn end(&self) -> Vec<thread::Result<()>> {
         let shared = &self.shared;
         shared.sockets.stop();
         for peer in &shared.peers {
             peer.dialer.unpark();
             peer.courier.wake();
         }
-        let threads = std::mem::take(&mut self.threads);
+        let threads = std::mem::take(&mut *self.threads.lock());
         if let Some(accepting) = threads.first() {
             while !accepting.is_finished() {
                 knock(self.address);
             }
         }
-        threads.into_iter().map(JoinHandle::join).collect()
+        let ended = threads.into_iter().map(JoinHandle::join).collect();
+        let sinks = std::mem::take(&mut *shared.rooms.lock());
+        drop(sinks);
+        ended
     }
 }
 

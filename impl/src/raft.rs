@@ -274,8 +274,10 @@ impl<S: StateMachine, C: Send + 'static> Handle<S, C> {
 pub enum Network {
     /// There are none.
     Alone,
-    /// By connections.
+    /// By connections of its own.
     Tcp(peer::Options),
+    /// By connections that the servers of other groups use too, and that do not go yet.
+    Shared(Arc<peer::Peers>),
     /// By something else, such as a script. It is given where to put what comes, which may be done from any thread.
     Other(Box<dyn FnOnce(Sink) -> Box<dyn Transport>>),
 }

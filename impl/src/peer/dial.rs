@@ -71,7 +71,7 @@ fn carry(shared: &Shared, peer: &Peer, socket: &Socket<'_>, parker: &Parker) -> 
         return trouble;
     }
     shared.made(peer);
-    (shared.sink)(Received::Up { node: peer.node });
+    shared.tell_all(&Received::Up { node: peer.node });
     let first = Mutex::new(None);
     let note = |trouble| {
         first.lock().get_or_insert(trouble);
@@ -98,7 +98,7 @@ fn carry(shared: &Shared, peer: &Peer, socket: &Socket<'_>, parker: &Parker) -> 
         }
     });
     peer.courier.cut(&shared.sockets);
-    (shared.sink)(Received::Down { node: peer.node });
+    shared.tell_all(&Received::Down { node: peer.node });
     let trouble = first.lock().take();
     trouble.unwrap_or(Trouble::LetGo)
 }
@@ -110,9 +110,9 @@ fn read_answers(shared: &Shared, peer: &Peer, stream: &TcpStream) -> Trouble {
         match kind {
             Kind::Pulse => {}
             Kind::Answer => {
-                let (ticket, outcome) = frame::numbered_of(payload)?;
+                let (group, ticket, outcome) = frame::numbered_of(payload)?;
                 let outcome = outcome.to_vec();
-                (shared.sink)(Received::Answer { from: peer.node, ticket, outcome });
+                shared.tell(group, Received::Answer { from: peer.node, ticket, outcome });
             }
             _ => return Err(Malformed::Place("to the side that dialed")),
         }

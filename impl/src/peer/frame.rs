@@ -8,10 +8,12 @@
 //! read, and room is made only for bytes that have come. Whatever does not fit ends the connection: after
 //! one bad frame nobody knows where the next begins.
 //!
-//! A message's payload is its entries, then the message, then the message's length in one byte. The message
+//! What concerns one of the node's groups, a message, a call, an answer or a snapshot, begins with the group's number
+//! in two bytes. Then a message's payload is its entries, the message, and the message's length in one byte. The message
 //! stands last because only then is known how many entries found room: a batch that is too large for one
 //! frame goes as several, each a message that its leader could have sent (see [`put_message`]).
 
+use crate::wal::GroupId;
 use protocol::log::Entry;
 use protocol::raft::{Body, Message};
 use std::io::{self, Read};
@@ -21,6 +23,8 @@ use std::sync::Arc;
 pub(super) const HEAD_BYTES: usize = 8;
 /// What stands in front of a frame's payload.
 const FRONT_BYTES: usize = HEAD_BYTES + 1;
+/// A group's number.
+const GROUP_BYTES: usize = 2;
 /// Above all that postcard makes of a message: eight numbers of ten bytes, and three tags.
 const MAX_MESSAGE_BYTES: usize = 128;
 /// What a buffer may keep when it is empty.
@@ -37,11 +41,11 @@ pub(super) enum Kind {
     Pulse = 1,
     /// A message with its entries.
     Message = 2,
-    /// A call for the receiver to carry out: number, bytes.
+    /// A call for the receiver to carry out: group, number, bytes.
     Forward = 3,
-    /// What became of a call: number, bytes.
+    /// What became of a call: group, number, bytes.
     Answer = 4,
-    /// A snapshot follows: length u64, message.
+    /// A snapshot follows: group, length u64, message.
     Snapshot = 5,
     /// Some of its bytes.
     Chunk = 6,
@@ -216,13 +220,13 @@ pub(super) struct Put {
 /// for long. An entry that is longer has a frame of its own.
 const FULL_BYTES: usize = 1 << 20;
 
-/// Appends a message with its entries, in as many frames of at most `most` bytes as it takes, as long as
+/// Appends a group's message with its entries, in as many frames of at most `most` bytes as it takes, as long as
 /// `out` stays within `room` bytes.
 ///
 /// A batch that is cut becomes several, each behind the one in front: all its entries are of the term `run`.
 /// So a frame's bound is never what stops a follower for good, unless a single entry is beyond it.
 pub(super) fn put_message<'a>(
-    message: &Message,
+    (group, message): (GroupId, &Message),
     entries: impl Iterator<Item = &'a Entry<Bytes>>,
     most: usize,
     room: usize,
@@ -234,6 +238,7 @@ pub(super) fn put_message<'a>(
     let mut entry = entries.next();
     loop {
         let start = open(Kind::Message, out);
+        out.extend(group.0.to_le_bytes());
         let mut count = 0;
         while let Some(next) = entry {
             let bytes = out.len() - start - HEAD_BYTES + entry_bytes(next);
@@ -295,8 +300,17 @@ fn put_whole(message: &Message, out: &mut Vec<u8>) {
     out.push(u8::try_from(bytes.len()).expect("a message is small"));
 }
 
-/// The message and its entries.
-pub(super) fn message_of(payload: &[u8]) -> Result<(Message, Vec<Entry<Bytes>>), Malformed> {
+/// The group in front of what concerns it.
+fn group_of(payload: &[u8]) -> Result<(GroupId, &[u8]), Malformed> {
+    let (group, rest) = payload.split_first_chunk().ok_or(Malformed::Payload("no group"))?;
+    Ok((GroupId(u16::from_le_bytes(*group)), rest))
+}
+
+/// Whose message it is, the message and its entries.
+pub(super) fn message_of(
+    payload: &[u8],
+) -> Result<(GroupId, Message, Vec<Entry<Bytes>>), Malformed> {
+    let (group, payload) = group_of(payload)?;
     let (message, mut rest) = take_message(payload)?;
     let mut entries = Vec::new();
     while let Some((&tag, behind)) = rest.split_first() {
@@ -317,7 +331,7 @@ pub(super) fn message_of(payload: &[u8]) -> Result<(Message, Vec<Entry<Bytes>>),
     if count_of(&message) != entries.len() {
         return Err(Malformed::Payload("a message with another number of entries than it says"));
     }
-    Ok((message, entries))
+    Ok((group, message, entries))
 }
 
 /// The message at the payload's end, and what stands in front of it.
@@ -336,9 +350,15 @@ fn take_message(payload: &[u8]) -> Result<(Message, &[u8]), Malformed> {
     Ok((message, front))
 }
 
-/// Appends a call or an outcome under its number.
-pub(super) fn put_numbered(kind: Kind, number: u64, bytes: &[u8], out: &mut Vec<u8>) {
+/// Appends a group's call or an outcome under its number.
+pub(super) fn put_numbered(
+    kind: Kind,
+    (group, number): (GroupId, u64),
+    bytes: &[u8],
+    out: &mut Vec<u8>,
+) {
     put(kind, out, |out| {
+        out.extend(group.0.to_le_bytes());
         out.extend(number.to_le_bytes());
         out.extend_from_slice(bytes);
     });
@@ -346,31 +366,34 @@ pub(super) fn put_numbered(kind: Kind, number: u64, bytes: &[u8], out: &mut Vec<
 
 /// How long a frame with a number and `bytes` bytes is, without its head.
 pub(super) const fn numbered_bytes(bytes: usize) -> usize {
-    FRONT_BYTES - HEAD_BYTES + 8 + bytes
+    FRONT_BYTES - HEAD_BYTES + GROUP_BYTES + 8 + bytes
 }
 
-/// A number and what stands behind it.
-pub(super) fn numbered_of(payload: &[u8]) -> Result<(u64, &[u8]), Malformed> {
+/// A group, a number and what stands behind them.
+pub(super) fn numbered_of(payload: &[u8]) -> Result<(GroupId, u64, &[u8]), Malformed> {
+    let (group, payload) = group_of(payload)?;
     let (number, rest) = payload.split_first_chunk().ok_or(Malformed::Payload("no number"))?;
-    Ok((u64::from_le_bytes(*number), rest))
+    Ok((group, u64::from_le_bytes(*number), rest))
 }
 
-/// Appends what begins a snapshot: its message and its length in bytes.
-pub(super) fn put_snapshot(message: &Message, length: u64, out: &mut Vec<u8>) {
+/// Appends what begins a group's snapshot: its message and its length in bytes.
+pub(super) fn put_snapshot((group, message): (GroupId, &Message), length: u64, out: &mut Vec<u8>) {
     put(Kind::Snapshot, out, |out| {
+        out.extend(group.0.to_le_bytes());
         out.extend(length.to_le_bytes());
         put_whole(message, out);
     });
 }
 
-/// A snapshot's message and length in bytes.
-pub(super) fn snapshot_of(payload: &[u8]) -> Result<(Message, u64), Malformed> {
+/// Whose snapshot it is, its message and length in bytes.
+pub(super) fn snapshot_of(payload: &[u8]) -> Result<(GroupId, Message, u64), Malformed> {
+    let (group, payload) = group_of(payload)?;
     let (message, front) = take_message(payload)?;
     let length = front.try_into().map_err(|_| Malformed::Payload("no length"))?;
     if !matches!(message.body, Body::InstallSnapshot { .. }) {
         return Err(Malformed::Payload("a snapshot with a message of another kind"));
     }
-    Ok((message, u64::from_le_bytes(length)))
+    Ok((group, message, u64::from_le_bytes(length)))
 }
 
 #[cfg(test)]

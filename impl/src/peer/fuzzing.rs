@@ -3,6 +3,7 @@
 
 use super::frame::{self, Frames, Kind, Malformed, Missing};
 use super::hello::{HELLO_BYTES, Hello, Purpose, Site};
+use crate::wal::GroupId;
 use protocol::NodeId;
 use protocol::log::Entry;
 use protocol::raft::Message;
@@ -13,12 +14,12 @@ use std::time::Duration;
 /// What a frame says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Said {
-    /// A message with its entries.
-    Message(Message, Vec<Entry<Arc<[u8]>>>),
-    /// A call or what became of one: which of the two, its number, its bytes.
-    Numbered(bool, u64, Vec<u8>),
-    /// A snapshot's message and its length in bytes.
-    Snapshot(Message, u64),
+    /// A group's message with its entries.
+    Message(GroupId, Message, Vec<Entry<Arc<[u8]>>>),
+    /// A group's call or what became of one: which of the two, its number, its bytes.
+    Numbered(bool, GroupId, u64, Vec<u8>),
+    /// A group's snapshot: its message and its length in bytes.
+    Snapshot(GroupId, Message, u64),
     /// A frame whose payload has no form of its own: its kind's number and its bytes.
     Bytes(u8, Vec<u8>),
 }
@@ -54,16 +55,16 @@ pub fn frames(stream: impl Read, most: usize) -> (Vec<Said>, End) {
 fn said(kind: Kind, payload: &[u8]) -> Result<Said, Malformed> {
     Ok(match kind {
         Kind::Message => {
-            let (message, entries) = frame::message_of(payload)?;
-            Said::Message(message, entries)
+            let (group, message, entries) = frame::message_of(payload)?;
+            Said::Message(group, message, entries)
         }
         Kind::Forward | Kind::Answer => {
-            let (number, bytes) = frame::numbered_of(payload)?;
-            Said::Numbered(kind == Kind::Forward, number, bytes.to_vec())
+            let (group, number, bytes) = frame::numbered_of(payload)?;
+            Said::Numbered(kind == Kind::Forward, group, number, bytes.to_vec())
         }
         Kind::Snapshot => {
-            let (message, length) = frame::snapshot_of(payload)?;
-            Said::Snapshot(message, length)
+            let (group, message, length) = frame::snapshot_of(payload)?;
+            Said::Snapshot(group, message, length)
         }
         Kind::Pulse | Kind::Chunk | Kind::End | Kind::Taken => {
             Said::Bytes(kind as u8, payload.to_vec())
@@ -74,14 +75,17 @@ fn said(kind: Kind, payload: &[u8]) -> Result<Said, Malformed> {
 /// Appends the frames that this build makes of it, each of at most `most` bytes; false where it finds no room.
 pub fn put(said: &Said, most: usize, out: &mut Vec<u8>) -> bool {
     match said {
-        Said::Message(message, entries) => {
+        Said::Message(group, message, entries) => {
+            let message = (*group, message);
             return frame::put_message(message, entries.iter(), most, usize::MAX, out).whole;
         }
-        Said::Numbered(forward, number, bytes) => {
+        Said::Numbered(forward, group, number, bytes) => {
             let kind = if *forward { Kind::Forward } else { Kind::Answer };
-            frame::put_numbered(kind, *number, bytes, out);
+            frame::put_numbered(kind, (*group, *number), bytes, out);
         }
-        Said::Snapshot(message, length) => frame::put_snapshot(message, *length, out),
+        Said::Snapshot(group, message, length) => {
+            frame::put_snapshot((*group, message), *length, out);
+        }
         Said::Bytes(code, bytes) => {
             let Some(kind) = Kind::from_code(*code) else { return false };
             frame::put(kind, out, |out| out.extend_from_slice(bytes));

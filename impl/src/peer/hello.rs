@@ -28,7 +28,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The version of the handshake, the frames and what stands in them.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 const MAGIC: [u8; 8] = *b"quorate\0";
 const NONCE_BYTES: usize = 32;

@@ -143,13 +143,17 @@ fn read(shared: &Shared, peer: &Peer, socket: &Socket<'_>) -> Trouble {
         match kind {
             Kind::Pulse => {}
             Kind::Message => {
-                let (message, entries) = frame::message_of(payload)?;
-                (shared.sink)(Received::Message { from, message, entries });
+                let (group, message, entries) = frame::message_of(payload)?;
+                shared.tell(group, Received::Message { from, message, entries });
             }
             Kind::Forward => {
-                let (number, call) = frame::numbered_of(payload)?;
+                let (group, number, call) = frame::numbered_of(payload)?;
                 let ticket = Ticket { connection: socket.number, number };
-                (shared.sink)(Received::Forward { from, ticket, call: call.to_vec() });
+                let forward = Received::Forward { from, ticket, call: call.to_vec() };
+                if !shared.tell(group, forward) {
+                    // The caller would wait.
+                    return Err(Malformed::Place("for a group that is not here"));
+                }
             }
             _ => return Err(Malformed::Place("to the side that was dialed")),
         }

@@ -20,8 +20,10 @@ use super::hello::Purpose;
 use super::link::{self, Number, Socket, Sockets};
 use super::{Error, Peer, Received, Shared, dial};
 use crate::sync::{Mutex, Parker, Unparker};
+use crate::wal::GroupId;
 use protocol::NodeId;
 use protocol::raft::Message;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -47,6 +49,7 @@ pub struct Progress {
 /// What is to be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Parcel {
+    group: GroupId,
     message: Message,
     path: PathBuf,
 }
@@ -60,10 +63,11 @@ pub(super) struct Courier {
 
 #[derive(Debug, Default)]
 struct State {
-    under_way: Option<Message>,
-    next: Option<Parcel>,
-    /// What ended last, and when.
-    ended: Option<(Message, Instant)>,
+    under_way: Option<(GroupId, Message)>,
+    /// What waits, the longest first: one of each group.
+    waiting: VecDeque<Parcel>,
+    /// What ended last, by group, and when.
+    ended: BTreeMap<GroupId, (Message, Instant)>,
     socket: Option<Number>,
     progress: Option<Progress>,
     sent: u64,
@@ -86,15 +90,21 @@ impl Courier {
         Self { state: Mutex::new(State::default()), waker }
     }
 
-    /// Asks for a transfer. One that is under way already, or ended less than `rest` ago, is not begun.
-    pub(super) fn ask(&self, message: Message, path: PathBuf, rest: Duration) {
+    /// Asks for a transfer. One that is under way already, or ended less than `rest` ago, is not begun. One of the same
+    /// group that waits is replaced.
+    pub(super) fn ask(&self, group: GroupId, message: Message, path: PathBuf, rest: Duration) {
         let mut state = self.state.lock();
+        let ended = state.ended.get(&group);
         let just_ended =
-            state.ended.is_some_and(|(ended, when)| ended == message && when.elapsed() < rest);
-        if state.under_way == Some(message) || just_ended {
+            ended.is_some_and(|(ended, when)| *ended == message && when.elapsed() < rest);
+        if state.under_way == Some((group, message)) || just_ended {
             return;
         }
-        state.next = Some(Parcel { message, path });
+        let parcel = Parcel { group, message, path };
+        match state.waiting.iter_mut().find(|waiting| waiting.group == group) {
+            Some(waiting) => *waiting = parcel,
+            None => state.waiting.push_back(parcel),
+        }
         drop(state);
         self.waker.unpark();
     }
@@ -102,7 +112,7 @@ impl Courier {
     /// Breaks off what is under way, and forgets what waits.
     pub(super) fn cut(&self, sockets: &Sockets) {
         let mut state = self.state.lock();
-        state.next = None;
+        state.waiting.clear();
         let socket = state.socket;
         drop(state);
         if let Some(number) = socket {
@@ -123,14 +133,16 @@ impl Courier {
 
     fn begin(&self) -> Option<Parcel> {
         let mut state = self.state.lock();
-        let parcel = state.next.take()?;
-        state.under_way = Some(parcel.message);
+        let parcel = state.waiting.pop_front()?;
+        state.under_way = Some((parcel.group, parcel.message));
         Some(parcel)
     }
 
     fn end(&self, trouble: Option<String>) {
         let mut state = self.state.lock();
-        state.ended = state.under_way.take().map(|message| (message, Instant::now()));
+        if let Some((group, message)) = state.under_way.take() {
+            state.ended.insert(group, (message, Instant::now()));
+        }
         state.socket = None;
         state.progress = None;
         if trouble.is_none() {
@@ -180,7 +192,7 @@ fn send(shared: &Shared, peer: &Peer, parcel: &Parcel) -> Result<u64, Trouble> {
         frame.clear();
         written.map_err(|error| link::io_trouble(error, silence))
     };
-    frame::put_snapshot(&parcel.message, length, &mut frame);
+    frame::put_snapshot((parcel.group, &parcel.message), length, &mut frame);
     write(&mut frame)?;
     let most = CHUNK_BYTES.min(shared.limits.max_frame_bytes - 1) as u64;
     let (mut left, mut crc) = (length, 0);
@@ -240,9 +252,13 @@ pub(super) fn take_in(shared: &Shared, peer: &Peer, socket: &Socket<'_>) -> Resu
     if let Some(older) = older {
         shared.sockets.shut(older);
     }
-    let (message, path) = receive(shared, peer.node, socket, silence)?;
+    let (group, message, path) = receive(shared, peer.node, socket, silence)?;
     *peer.snapshots_in.lock() += 1;
-    (shared.sink)(Received::Snapshot { from: peer.node, message, path });
+    let received = Received::Snapshot { from: peer.node, message, path: path.clone() };
+    if !shared.tell(group, received) {
+        drop(Draft { path, kept: false });
+        return Err(Malformed::Place("for a group that is not here").into());
+    }
     let mut frame = Vec::new();
     frame::put(Kind::Taken, &mut frame, |_| {});
     let written = (&socket.stream).write_all(&frame);
@@ -254,11 +270,11 @@ fn receive(
     from: NodeId,
     socket: &Socket<'_>,
     silence: Duration,
-) -> Result<(Message, PathBuf), Trouble> {
+) -> Result<(GroupId, Message, PathBuf), Trouble> {
     let stream = BufReader::with_capacity(CHUNK_BYTES, &socket.stream);
     let mut frames = Frames::new(stream, shared.limits.max_frame_bytes);
     let missing = |missing| link::missing_trouble(missing, silence);
-    let (message, length) = match frames.next().map_err(missing)? {
+    let (group, message, length) = match frames.next().map_err(missing)? {
         (Kind::Snapshot, payload) => frame::snapshot_of(payload)?,
         _ => return Err(Malformed::Place("in front of a snapshot").into()),
     };
@@ -284,7 +300,7 @@ fn receive(
     }
     file.sync_all().map_err(Trouble::file("sync"))?;
     draft.kept = true;
-    Ok((message, std::mem::take(&mut draft.path)))
+    Ok((group, message, std::mem::take(&mut draft.path)))
 }
 
 /// Removes what transfers of an earlier life have left.

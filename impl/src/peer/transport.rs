@@ -1,13 +1,13 @@
-//! What carries a server's messages: [`Peers`] in the product, a script or a bad network in tests.
+//! What carries a server's messages: [`Room`] in the product, a script or a bad network in tests.
 
-use super::{Peers, Ticket};
+use super::{Room, Ticket};
 use protocol::NodeId;
 use protocol::log::Entry;
 use protocol::raft::Message;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Carries what a server sends. What it may rely on is said in [`crate::peer`]; each method is the one of [`Peers`]. A
+/// Carries what a server sends. What it may rely on is said in [`crate::peer`]; each method is the one of [`Room`]. A
 /// transport that has no connections carries no calls, and needs none of the methods that are given.
 pub trait Transport: Send {
     /// Sends a message with its entries.
@@ -40,7 +40,7 @@ pub trait Transport: Send {
     fn send_snapshot(&self, to: NodeId, message: Message, path: PathBuf);
 }
 
-impl Transport for Peers {
+impl Transport for Room {
     fn send(
         &self,
         to: NodeId,

@@ -8,7 +8,7 @@ use super::record::{self, Up};
 use super::{Callers, Clocks, Error, Job, MAX_MAIL, Mail, Network, Options, SLOTS, Server, Shared};
 use crate::disk::Disk;
 use crate::mailbox::Mailbox;
-use crate::peer::{Peers, Received, Transport};
+use crate::peer::{self, Peers, Received, Room, Transport};
 use crate::rsm::{Coded, StateMachine};
 use crate::timer::TimerThread;
 use crate::trace::Recorder;
@@ -164,7 +164,7 @@ where
     let mail: Mailbox<Mail<S, K::Caller>> = Mailbox::new(MAX_MAIL);
     let jobs = Mailbox::new(MAX_MAIL);
     let shared = Arc::new(Shared::new(options.me));
-    let peers = reach::<S, K>(network, &mail)?;
+    let peers = reach::<S, K>(group, network, &mail)?;
     let timer = clock::<S, K>(&options.clocks, &mail)?;
     let timers = Arc::clone(timer.timers());
     let seed = options.me.0.into();
@@ -201,6 +201,7 @@ type Post<S, K> = Mailbox<Mail<S, <K as Callers<S>>::Caller>>;
 
 /// Begins to reach the others.
 fn reach<S: StateMachine, K: Callers<S>>(
+    group: GroupId,
     network: Network,
     mail: &Post<S, K>,
 ) -> Result<Option<Box<dyn Transport>>, Error> {
@@ -214,9 +215,13 @@ fn reach<S: StateMachine, K: Callers<S>>(
     Ok(match network {
         Network::Alone => None,
         Network::Tcp(options) => {
-            let peers = Peers::start(options, sink).map_err(|error| Error::Peer(error.into()))?;
-            Some(Box::new(peers))
+            let failed = |error: peer::Error| Error::Peer(error.into());
+            let peers = Arc::new(Peers::open(options).map_err(failed)?);
+            let room = Room::open(&peers, group, sink);
+            peers.go().map_err(failed)?;
+            Some(Box::new(room))
         }
+        Network::Shared(peers) => Some(Box::new(Room::open(&peers, group, sink))),
         Network::Other(start) => Some(start(Box::new(sink))),
     })
 }

@@ -28,7 +28,7 @@ fn calls_are_answered_under_their_numbers() {
     let (a, b) = pair();
     let calls = [Vec::new(), b"x".to_vec(), noise(1 << 20, 3)];
     for (ticket, call) in (u64::MAX - 2..=u64::MAX).zip(&calls) {
-        assert!(a.peers.forward(NodeId(1), ticket, call));
+        assert!(a.room.forward(NodeId(1), ticket, call));
     }
     let tickets = calls.each_ref().map(|call| {
         let (from, ticket, came) = expect_call(&b);
@@ -37,7 +37,7 @@ fn calls_are_answered_under_their_numbers() {
     });
     // In another order, with other bytes.
     for (at, ticket) in tickets.into_iter().enumerate().rev() {
-        b.peers.answer(NodeId(0), ticket, &noise(at * 1000, 4));
+        b.room.answer(NodeId(0), ticket, &noise(at * 1000, 4));
     }
     for at in (0..3).rev() {
         let outcome = noise(at * 1000, 4);
@@ -50,12 +50,12 @@ fn calls_are_answered_under_their_numbers() {
 fn a_call_beyond_the_bound_surely_stays() {
     let limits = Limits { max_frame_bytes: 1 << 10, ..quick() };
     let (a, b) = crate::world::pair_with(limits);
-    assert!(!a.peers.forward(NodeId(1), 1, &noise(1 << 10, 1)));
-    assert!(!a.peers.forward(NodeId(1), 2, &noise((1 << 10) - 8, 1)));
-    assert!(a.peers.forward(NodeId(1), 3, &noise((1 << 10) - 9, 1)));
+    assert!(!a.room.forward(NodeId(1), 1, &noise(1 << 10, 1)));
+    assert!(!a.room.forward(NodeId(1), 2, &noise((1 << 10) - 10, 1)));
+    assert!(a.room.forward(NodeId(1), 3, &noise((1 << 10) - 11, 1)));
     let (_, ticket, call) = expect_call(&b);
-    assert_eq!(call, noise((1 << 10) - 9, 1));
-    b.peers.answer(NodeId(0), ticket, b"done");
+    assert_eq!(call, noise((1 << 10) - 11, 1));
+    b.room.answer(NodeId(0), ticket, b"done");
     assert_eq!(expect_answer(&a).1, 3);
 }
 
@@ -64,9 +64,9 @@ fn a_call_beyond_the_bound_surely_stays() {
 fn an_answer_beyond_the_bound_is_undecided() {
     let limits = Limits { max_frame_bytes: 1 << 10, ..quick() };
     let (a, b) = crate::world::pair_with(limits);
-    assert!(a.peers.forward(NodeId(1), 1, b"call"));
+    assert!(a.room.forward(NodeId(1), 1, b"call"));
     let (_, ticket, _) = expect_call(&b);
-    b.peers.answer(NodeId(0), ticket, &noise(1 << 10, 1));
+    b.room.answer(NodeId(0), ticket, &noise(1 << 10, 1));
     a.expect_down(1);
     a.expect_up(1);
 }
@@ -80,8 +80,8 @@ fn calls_that_were_under_way_are_undecided() {
         let (mut stream, _) = fake.accept().unwrap();
         raw::welcome(&mut stream);
         a.expect_up(1);
-        assert!(a.peers.forward(NodeId(1), life, b"one"));
-        assert!(a.peers.forward(NodeId(1), life + 100, b"two"));
+        assert!(a.room.forward(NodeId(1), life, b"one"));
+        assert!(a.room.forward(NodeId(1), life + 100, b"two"));
         let (kind, payload) = raw::next(&mut stream).unwrap();
         assert_eq!(
             (kind, &payload[..8], &payload[8..]),
@@ -111,8 +111,8 @@ fn an_answer_to_an_earlier_life_is_dropped() {
     let (_, new, _) = expect_call(&b);
     // The newer connection is the one that counts.
     raw::expect_closed(&mut first);
-    b.peers.answer(NodeId(0), old, b"to the old one");
-    b.peers.answer(NodeId(0), new, b"to the new one");
+    b.room.answer(NodeId(0), old, b"to the old one");
+    b.room.answer(NodeId(0), new, b"to the new one");
     let (kind, payload) = raw::next(&mut second).unwrap();
     assert_eq!((kind, &payload[8..]), (raw::ANSWER, &b"to the new one"[..]));
     // It goes on: what comes on it is taken.
@@ -130,7 +130,7 @@ fn a_peer_that_falls_silent_is_given_up() {
     let (mut stream, _) = fake.accept().unwrap();
     raw::welcome(&mut stream);
     a.expect_up(1);
-    assert!(a.peers.forward(NodeId(1), 1, b"call"));
+    assert!(a.room.forward(NodeId(1), 1, b"call"));
     a.expect_down(1);
     a.until_peer("the reason", 1, |peer| {
         peer.trouble.as_ref().is_some_and(|trouble| trouble.contains("nothing was heard"))

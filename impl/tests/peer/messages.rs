@@ -131,12 +131,12 @@ fn a_peer_that_is_not_there_costs_nothing() {
     for round in 0..1000 {
         a.send(1, &heartbeat(round), &[]);
     }
-    assert!(!a.peers.forward(NodeId(1), 1, b"call"));
+    assert!(!a.room.forward(NodeId(1), 1, b"call"));
     assert_eq!(a.peers.stats().peers[0].dropped, 1001);
     a.until_peer("the reason", 1, |peer| peer.trouble.is_some());
     // Nobody that was not named is a peer.
     a.send(9, &heartbeat(1), &[]);
-    assert!(!a.peers.forward(NodeId(9), 1, b"call"));
+    assert!(!a.room.forward(NodeId(9), 1, b"call"));
 }
 
 /// What finds no room is dropped and counted; what found room arrives when the peer reads again.
@@ -195,17 +195,17 @@ fn a_restarted_peer_is_found_again() {
 #[test]
 fn stopping_and_dropping_join_all_threads() {
     for stops in [true, false] {
-        let (a, b) = pair();
+        let (Server { peers, room, mail, folder: _folder }, b) = pair();
         for round in 0..1000 {
             b.send(0, &heartbeat(round), &[]);
         }
         if stops {
-            a.peers.stop()
+            peers.stop()
         } else {
-            drop(a.peers)
+            drop((peers, room))
         }
         // Every thread held the sink, and the sink the sender.
-        let rest = a.mail.iter().count();
+        let rest = mail.iter().count();
         assert!(rest <= 1010, "{rest}");
         b.expect_down(0);
     }

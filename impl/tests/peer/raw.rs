@@ -1,6 +1,6 @@
 //! The protocol once more, by hand: what a peer of another make would say.
 
-use crate::world::{CLUSTER, PATIENCE};
+use crate::world::{CLUSTER, GROUP, PATIENCE};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::io::{self, Read, Write};
@@ -34,7 +34,7 @@ pub struct Hello {
 
 impl Hello {
     pub const fn new(from: u8, to: u8, purpose: u8) -> Self {
-        Self { version: 2, purpose, has_secret: 1, cluster: CLUSTER, from, to }
+        Self { version: 3, purpose, has_secret: 1, cluster: CLUSTER, from, to }
     }
 
     pub fn bytes(self) -> Vec<u8> {
@@ -69,7 +69,7 @@ pub fn greeted(at: SocketAddr, hello: Hello) -> TcpStream {
     stream.write_all(&hello).unwrap();
     let mut reply = [0; 42];
     stream.read_exact(&mut reply).unwrap();
-    assert_eq!(reply[..10], *b"quorate\0\x02\0");
+    assert_eq!(reply[..10], *b"quorate\0\x03\0");
     let nonce = &reply[10..];
     stream.write_all(&proof(b"quorate peer: dialer", &hello, nonce, KEY)).unwrap();
     let mut verdict = [0; 33];
@@ -85,7 +85,7 @@ pub fn welcome(stream: &mut TcpStream) {
     let mut hello = [0; 61];
     stream.read_exact(&mut hello).unwrap();
     let nonce = [0xa5; 32];
-    stream.write_all(&[&b"quorate\0\x02\0"[..], &nonce].concat()).unwrap();
+    stream.write_all(&[&b"quorate\0\x03\0"[..], &nonce].concat()).unwrap();
     let mut theirs = [0; 32];
     stream.read_exact(&mut theirs).unwrap();
     assert_eq!(theirs[..], proof(b"quorate peer: dialer", &hello, &nonce, KEY));
@@ -93,7 +93,24 @@ pub fn welcome(stream: &mut TcpStream) {
     stream.write_all(&proof(b"quorate peer: answer", &hello, &nonce, KEY)).unwrap();
 }
 
+/// Whether a group's number stands in front of such a payload.
+const fn is_grouped(kind: u8) -> bool {
+    matches!(kind, MESSAGE | FORWARD | ANSWER | BEGIN)
+}
+
+/// A frame; if it concerns a group, the one that is tested.
 pub fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+    frame_for(GROUP.0, kind, payload)
+}
+
+/// The same for another group.
+pub fn frame_for(group: u16, kind: u8, payload: &[u8]) -> Vec<u8> {
+    let group = group.to_le_bytes();
+    bare(kind, &[if is_grouped(kind) { &group[..] } else { &[] }, payload].concat())
+}
+
+/// A frame with nothing in front of its payload.
+pub fn bare(kind: u8, payload: &[u8]) -> Vec<u8> {
     let body = [&[kind], payload].concat();
     let length = u32::try_from(body.len()).unwrap().to_le_bytes();
     let crc = crc32c::crc32c(&[&length, &body[..]].concat());
@@ -115,16 +132,20 @@ mod postcard {
     }
 }
 
-/// The next frame that is no sign of life.
+/// The next frame that is no sign of life. A group in it is the one that is tested.
 pub fn next(stream: &mut TcpStream) -> io::Result<(u8, Vec<u8>)> {
     loop {
         let mut head = [0; 8];
         stream.read_exact(&mut head)?;
         let mut body = vec![0; u32::from_le_bytes(head[..4].try_into().unwrap()) as usize];
         stream.read_exact(&mut body)?;
-        let payload = body.split_off(1);
-        if body[0] != PULSE {
-            return Ok((body[0], payload));
+        let mut payload = body.split_off(1);
+        let kind = body[0];
+        if is_grouped(kind) {
+            assert_eq!(payload.drain(..2).collect::<Vec<_>>(), GROUP.0.to_le_bytes());
+        }
+        if kind != PULSE {
+            return Ok((kind, payload));
         }
     }
 }

@@ -88,9 +88,9 @@ fn another_version_is_refused_by_both_sides() {
         .unwrap();
     let mut reply = Vec::new();
     stream.read_to_end(&mut reply).unwrap();
-    assert_eq!(reply, b"quorate\0\x02\x01");
+    assert_eq!(reply, b"quorate\0\x03\x01");
     let seen = a.until("the reason", |stats| stats.last_refused.clone());
-    assert!(seen.contains("its version 9, this one's 2"), "{seen}");
+    assert!(seen.contains("its version 9, this one's 3"), "{seen}");
     // As the one who dials: a refusal, and an acceptance that is not one.
     for code in [1, 0, 200] {
         let fake = listener();
@@ -113,7 +113,7 @@ fn an_impostor_at_a_peers_address_is_found_out() {
     let (mut stream, _) = fake.accept().unwrap();
     let mut hello = [0; 61];
     stream.read_exact(&mut hello).unwrap();
-    stream.write_all(&[&b"quorate\0\x02\0"[..], &[1; 32]].concat()).unwrap();
+    stream.write_all(&[&b"quorate\0\x03\0"[..], &[1; 32]].concat()).unwrap();
     let mut theirs = [0; 32];
     stream.read_exact(&mut theirs).unwrap();
     // The dialer's own proof is not the listener's.
@@ -187,12 +187,12 @@ fn options(listener: TcpListener, folder: &Folder) -> Options {
 fn without_a_secret_only_loopback_is_listened_on() {
     let folder = Folder::new();
     let open = bind("0.0.0.0:0").unwrap();
-    let error = Peers::start(options(open, &folder), |_| {}).unwrap_err();
+    let error = Peers::open(options(open, &folder)).unwrap_err();
     assert!(matches!(error, Error::Unprotected { .. }));
     assert!(error.to_string().contains("Give --secret-file"), "{error}");
     let open = bind("0.0.0.0:0").unwrap();
-    let peers =
-        Peers::start(Options { secret: secret(), ..options(open, &folder) }, |_| {}).unwrap();
+    let peers = Peers::open(Options { secret: secret(), ..options(open, &folder) }).unwrap();
+    peers.go().unwrap();
     assert!(peers.address().ip().is_unspecified());
     peers.stop();
 }
@@ -203,7 +203,7 @@ fn options_that_contradict_each_other_are_refused() {
     let start = |change: fn(&mut Options)| {
         let mut options = options(listener(), &folder);
         change(&mut options);
-        Peers::start(options, |_| {}).unwrap_err().to_string()
+        Peers::open(options).unwrap_err().to_string()
     };
     let twice = start(|options| options.peers.push(options.peers[0].clone()));
     assert!(twice.contains("n1 stands in the list of peers and stands there twice"), "{twice}");

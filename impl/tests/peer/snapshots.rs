@@ -37,7 +37,7 @@ fn snapshots_of_all_sizes_arrive() {
     for (index, length) in (1..).zip([0, 1, chunk - 1, chunk, chunk + 1, 3 << 20]) {
         let bytes = noise(length, index);
         let path = file(&folder, "snapshot", &bytes);
-        a.peers.send_snapshot(NodeId(1), snapshot(index), path);
+        a.room.send_snapshot(NodeId(1), snapshot(index), path);
         let (from, message, path) = expect_snapshot(&b);
         assert_eq!((from, message), (NodeId(0), snapshot(index)));
         assert!(path.starts_with(&b.folder.0), "{}", path.display());
@@ -61,7 +61,7 @@ fn heartbeats_pass_a_snapshot() {
     a.expect_up(1);
     let folder = Folder::new();
     let path = file(&folder, "snapshot", &noise(LARGE, 1));
-    a.peers.send_snapshot(NodeId(1), snapshot(9), path);
+    a.room.send_snapshot(NodeId(1), snapshot(9), path);
     let (mut bulk, _) = b.accept().unwrap();
     raw::welcome(&mut bulk);
     assert_eq!(raw::next(&mut bulk).unwrap().0, raw::BEGIN);
@@ -94,7 +94,7 @@ fn messages_and_a_large_snapshot_both_arrive() {
     let (a, b) = pair();
     let folder = Folder::new();
     let bytes = noise(LARGE, 5);
-    a.peers.send_snapshot(NodeId(1), snapshot(3), file(&folder, "snapshot", &bytes));
+    a.room.send_snapshot(NodeId(1), snapshot(3), file(&folder, "snapshot", &bytes));
     let mut came = None;
     let mut round = 0;
     while came.is_none() {
@@ -129,7 +129,7 @@ fn one_transfer_at_a_time_and_the_newest_next() {
     });
     let ask = |wanted: u64| {
         let (index, path) = paths.iter().find(|(index, _)| *index == wanted).unwrap();
-        a.peers.send_snapshot(NodeId(1), snapshot(*index), path.clone());
+        a.room.send_snapshot(NodeId(1), snapshot(*index), path.clone());
     };
     let take = |ask_meanwhile: &dyn Fn()| {
         let (mut bulk, _) = b.accept().unwrap();
@@ -229,7 +229,7 @@ fn a_transfer_ends_with_its_peer_and_is_repeated() {
     let folder = Folder::new();
     let bytes = noise(LARGE, 1);
     let path = file(&folder, "snapshot", &bytes);
-    a.peers.send_snapshot(NodeId(1), snapshot(9), path.clone());
+    a.room.send_snapshot(NodeId(1), snapshot(9), path.clone());
     let (mut bulk, _) = b.accept().unwrap();
     raw::welcome(&mut bulk);
     assert_eq!(raw::next(&mut bulk).unwrap().0, raw::BEGIN);
@@ -242,7 +242,7 @@ fn a_transfer_ends_with_its_peer_and_is_repeated() {
     a.expect_up(1);
     // As Raft does: it asks until it is told. What is asked for just behind the failure is not begun.
     a.until_peer("the transfer", 1, |peer| {
-        a.peers.send_snapshot(NodeId(1), snapshot(9), path.clone());
+        a.room.send_snapshot(NodeId(1), snapshot(9), path.clone());
         peer.snapshots_sent == 1
     });
     let (_, _, path) = expect_snapshot(&b);
@@ -253,17 +253,17 @@ fn a_transfer_ends_with_its_peer_and_is_repeated() {
 fn a_snapshot_that_can_not_be_read_or_sent_costs_nothing() {
     let (a, b) = pair();
     let folder = Folder::new();
-    a.peers.send_snapshot(NodeId(1), snapshot(1), folder.0.join("missing"));
+    a.room.send_snapshot(NodeId(1), snapshot(1), folder.0.join("missing"));
     a.until_peer("the failure", 1, |peer| peer.snapshots_failed == 1);
     // Of another kind, to nobody.
-    a.peers.send_snapshot(NodeId(1), heartbeat(1), file(&folder, "snapshot", b"x"));
-    a.peers.send_snapshot(NodeId(7), snapshot(1), file(&folder, "snapshot", b"x"));
+    a.room.send_snapshot(NodeId(1), heartbeat(1), file(&folder, "snapshot", b"x"));
+    a.room.send_snapshot(NodeId(7), snapshot(1), file(&folder, "snapshot", b"x"));
     // The receiver's disk refuses it.
     std::fs::remove_dir_all(&b.folder.0).unwrap();
-    a.peers.send_snapshot(NodeId(1), snapshot(2), file(&folder, "snapshot", b"x"));
+    a.room.send_snapshot(NodeId(1), snapshot(2), file(&folder, "snapshot", b"x"));
     a.until_peer("the failure", 1, |peer| peer.snapshots_failed == 2);
     std::fs::create_dir_all(&b.folder.0).unwrap();
-    a.peers.send_snapshot(NodeId(1), snapshot(3), file(&folder, "snapshot", b"x"));
+    a.room.send_snapshot(NodeId(1), snapshot(3), file(&folder, "snapshot", b"x"));
     assert_eq!(expect_snapshot(&b).1, snapshot(3));
     assert!(a.peers.is_up(NodeId(1)) && b.peers.is_up(NodeId(0)));
 }
@@ -313,6 +313,6 @@ fn small_frames_carry_large_snapshots() {
     let (a, b) = pair_with(limits);
     let folder = Folder::new();
     let bytes = noise(100_000, 1);
-    a.peers.send_snapshot(NodeId(1), snapshot(1), file(&folder, "snapshot", &bytes));
+    a.room.send_snapshot(NodeId(1), snapshot(1), file(&folder, "snapshot", &bytes));
     assert!(std::fs::read(expect_snapshot(&b).2).unwrap() == bytes);
 }

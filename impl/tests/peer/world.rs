@@ -3,7 +3,8 @@
 use protocol::log::Entry;
 use protocol::raft::{Body, Message};
 use protocol::{LogId, NodeId, SnapshotId};
-use quorate::peer::{Limits, Options, PeerStats, Peers, Received, Secret, Stats, bind};
+use quorate::peer::{Limits, Options, PeerStats, Peers, Received, Room, Secret, Stats, bind};
+use quorate::wal::GroupId;
 use std::fmt::Debug;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -14,6 +15,9 @@ use std::time::{Duration, Instant};
 
 /// How long a test waits for what must come before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The group that is tested, unless others are named.
+pub const GROUP: GroupId = GroupId(0x0201);
 
 pub const CLUSTER: u128 = 0x1234_5678_9abc_def0_1122_3344_5566_7788;
 
@@ -66,7 +70,8 @@ pub fn secret() -> Option<Secret> {
 
 /// A server's transport, and what it has told.
 pub struct Server {
-    pub peers: Peers,
+    pub peers: Arc<Peers>,
+    pub room: Room,
     pub mail: Receiver<Received>,
     pub folder: Folder,
 }
@@ -118,7 +123,10 @@ impl Plan {
             folder: folder.0.clone(),
             limits: self.limits,
         };
-        Server { peers: Peers::start(options, sink).unwrap(), mail, folder }
+        let peers = Arc::new(Peers::open(options).unwrap());
+        let room = Room::open(&peers, GROUP, sink);
+        peers.go().unwrap();
+        Server { peers, room, mail, folder }
     }
 }
 
@@ -167,7 +175,7 @@ impl Server {
     }
 
     pub fn send(&self, to: u8, message: &Message, entries: &[Entry<Arc<[u8]>>]) {
-        self.peers.send(NodeId(to), message, entries.iter());
+        self.room.send(NodeId(to), message, entries.iter());
     }
 
     /// Waits until the statistics say something.

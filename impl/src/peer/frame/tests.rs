@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use protocol::{Index, LogId};
 
 const MOST: usize = 1 << 20;
+const GROUP: GroupId = GroupId(0x0102);
 
 fn entry() -> impl Strategy<Value = Entry<Bytes>> {
     prop_oneof![
@@ -21,7 +22,7 @@ fn append(prev: Index, count: u32) -> Message {
 fn batch(entries: &[Entry<Bytes>], most: usize, room: usize) -> (Vec<u8>, Put) {
     let mut out = Vec::new();
     let message = append(7, u32::try_from(entries.len()).unwrap());
-    let put = put_message(&message, entries.iter(), most, room, &mut out);
+    let put = put_message((GROUP, &message), entries.iter(), most, room, &mut out);
     (out, put)
 }
 
@@ -33,7 +34,10 @@ fn read(bytes: &[u8], most: usize) -> (Vec<Batch>, Missing) {
     let mut messages = Vec::new();
     loop {
         let message = match frames.next() {
-            Ok((Kind::Message, payload)) => message_of(payload),
+            Ok((Kind::Message, payload)) => message_of(payload).map(|(group, message, entries)| {
+                assert_eq!(group, GROUP);
+                (message, entries)
+            }),
             Ok((kind, _)) => panic!("a {kind:?} came of messages"),
             Err(missing) => return (messages, missing),
         };
@@ -112,13 +116,13 @@ proptest! {
     /// Any payload is a message or refused; a message that is taken is one that could have been sent.
     #[test]
     fn any_payload_is_safe(payload in vec(any::<u8>(), 0..200)) {
-        if let Ok((message, _)) = message_of(&payload) {
+        if let Ok((_, message, _)) = message_of(&payload) {
             prop_assert!(message.is_well_formed());
         }
-        if let Ok((message, _)) = snapshot_of(&payload) {
+        if let Ok((_, message, _)) = snapshot_of(&payload) {
             prop_assert!(message.is_well_formed());
         }
-        prop_assert_eq!(numbered_of(&payload).is_ok(), payload.len() >= 8);
+        prop_assert_eq!(numbered_of(&payload).is_ok(), payload.len() >= 10);
     }
 
     /// The same for payloads that are nearly right: the checksum is no part of what keeps a step safe.
@@ -133,7 +137,7 @@ proptest! {
             let at = at.index(payload.len());
             payload[at] = byte;
         }
-        if let Ok((message, entries)) = message_of(&payload) {
+        if let Ok((_, message, entries)) = message_of(&payload) {
             prop_assert!(message.is_well_formed());
             prop_assert_eq!(count_of(&message), entries.len());
         }
@@ -154,7 +158,7 @@ fn a_claimed_length_takes_no_memory() {
         assert!(frames.body.capacity() <= 4096, "{} bytes", frames.body.capacity());
     }
     // An entry's claim neither.
-    let mut payload = vec![1];
+    let mut payload = vec![0, 0, 1];
     payload.extend(u32::MAX.to_le_bytes());
     put_whole(&append(7, 1), &mut payload);
     assert_eq!(message_of(&payload), Err(Malformed::Payload("an entry that is cut")));
@@ -194,8 +198,8 @@ fn every_message_fits() {
 #[test]
 fn a_frame_is_what_the_head_of_the_file_says() {
     let mut out = Vec::new();
-    put_numbered(Kind::Forward, 258, b"call", &mut out);
-    let body = b"\x03\x02\x01\0\0\0\0\0\0call";
+    put_numbered(Kind::Forward, (GROUP, 772), b"call", &mut out);
+    let body = b"\x03\x02\x01\x04\x03\0\0\0\0\0\0call";
     assert_eq!(&out[..4], [body.len() as u8, 0, 0, 0]);
     assert_eq!(&out[8..], body);
     let crc = crc32c::crc32c(&[&out[..4], &body[..]].concat());
