@@ -104,6 +104,8 @@ impl Client {
                 self.reads = true;
                 Op::Put { value: self.value(), expected }
             }
+            // The first call is one, or a client in a slow round may have drawn none.
+            Style::Appends if self.appends == 0 => Op::Append { value: self.value() },
             Style::Appends => match lab.random.below(100) {
                 0..50 => Op::Append { value: self.value() },
                 50..55 if self.keys != Keys::Own => Op::Set { value: self.value() },
