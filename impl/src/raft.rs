@@ -282,6 +282,12 @@ pub enum Network {
     Other(Box<dyn FnOnce(Sink) -> Box<dyn Transport>>),
 }
 
+impl From<Arc<peer::Peers>> for Network {
+    fn from(peers: Arc<peer::Peers>) -> Self {
+        Self::Shared(peers)
+    }
+}
+
 /// Where a transport puts what comes.
 pub type Sink = Box<dyn Fn(Received) + Send + Sync>;
 

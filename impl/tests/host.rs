@@ -1,12 +1,18 @@
 //! Several groups' servers on one node: one log, one thread that syncs it, and each group for itself.
 
+use protocol::NodeId;
+use protocol::quorum::NodeSet;
 use protocol::terms::Terms;
 use quorate::disk::{Disk, DiskFile, Folder};
-use quorate::raft::{Callers, Error, Handle, Host, Options, Outcome, Request, Server, What};
+use quorate::peer::{self, Peers};
+use quorate::raft::{
+    Callers, Error, Handle, Host, Network, Options, Outcome, Request, Server, What,
+};
 use quorate::rsm::{NoReply, Rsm, encode};
 use quorate::wal::{GroupId, Identity};
 use std::fs::File;
 use std::io;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,7 +50,8 @@ fn open(folder: &Path) -> (Host, JoinHandle<Result<(), Error>>) {
 }
 
 fn counter(host: &Host, group: u16) -> Rsm<Counter> {
-    Rsm::start_at(host, GroupId(group), options(), None, Counter::default()).expect("it starts")
+    Rsm::start_at(host, GroupId(group), options(), Network::Alone, Counter::default())
+        .expect("it starts")
 }
 
 /// Submits until it is executed. Here a repeat is safe: only what was not executed is repeated.
@@ -123,7 +130,7 @@ fn one_stops_for_itself_and_comes_once() {
     assert_eq!((add(&stays, 1), add(&goes, 7)), (1, 7));
     goes.stop().expect("nothing went wrong");
     assert_eq!(add(&stays, 1), 2);
-    let again = Rsm::start_at(&host, GroupId(1), options(), None, Counter::default());
+    let again = Rsm::start_at(&host, GroupId(1), options(), Network::Alone, Counter::default());
     let error = again.err().expect("it was started before");
     assert!(matches!(error, Error::Seated(GroupId(1))), "{error}");
     assert!(error.to_string().contains("Start the node again"), "{error}");
@@ -135,6 +142,66 @@ fn one_stops_for_itself_and_comes_once() {
     assert_eq!(add(&counter(&host, 1), 0), 7);
     drop(host);
     joined(log);
+}
+
+/// Three nodes with a server of each of three groups, on the same connections: each group elects and counts for itself,
+/// over restarts of all.
+#[test]
+fn three_nodes_with_three_groups() {
+    let folder = folder("nodes");
+    for life in 1..=2 {
+        let listeners: Vec<TcpListener> =
+            (0..3).map(|_| peer::bind("127.0.0.1:0").expect("loopback has ports")).collect();
+        let at = |listener: &TcpListener| listener.local_addr().expect("it listens").to_string();
+        let addresses: Vec<String> = listeners.iter().map(at).collect();
+        let nodes = listeners.into_iter().zip(0u8..).map(|(listener, me)| {
+            let own = folder.join(me.to_string());
+            let others = (0u8..3).zip(&addresses).filter(|(node, _)| *node != me);
+            let peers = Arc::new(
+                Peers::open(peer::Options {
+                    me: NodeId(me),
+                    cluster: 7,
+                    listener,
+                    peers: others.map(|(node, address)| (NodeId(node), address.clone())).collect(),
+                    secret: None,
+                    folder: own.join("incoming"),
+                    limits: peer::Limits::default(),
+                })
+                .expect("it can be made"),
+            );
+            let identity = Identity { cluster: 7, node: me.into() };
+            let (host, log) = Host::open(&own, identity, SNAPSHOT_BYTES).expect("it opens");
+            let options = Options {
+                snapshot_bytes: SNAPSHOT_BYTES,
+                // A busy machine must not make a leader step down: nobody would know what became of a call.
+                election: (Duration::from_secs(3), Duration::from_secs(6)),
+                deadline: PATIENCE,
+                ..Options::new(NodeId(me), NodeSet::first(3))
+            };
+            let servers: Vec<Rsm<Counter>> = (0..3)
+                .map(|group| {
+                    let (group, network) = (GroupId(group), Arc::clone(&peers));
+                    Rsm::start_at(&host, group, options.clone(), network, Counter::default())
+                        .expect("it starts")
+                })
+                .collect();
+            let log = thread::spawn(|| log.run());
+            peers.go().expect("there are threads");
+            (servers, log)
+        });
+        let nodes: Vec<_> = nodes.collect();
+        for round in 1..=50 {
+            for group in 0..3 {
+                let count = add(&nodes[round % 3].0[group], 1 + group as u64);
+                assert_eq!(count, ((life - 1) * 50 + round as u64) * (1 + group as u64));
+            }
+        }
+        let (servers, logs): (Vec<_>, Vec<_>) = nodes.into_iter().unzip();
+        for server in servers.into_iter().flatten() {
+            server.stop().expect("nothing went wrong");
+        }
+        logs.into_iter().for_each(joined);
+    }
 }
 
 /// A disk whose syncs wait to be let go, one by one, once that is wanted.

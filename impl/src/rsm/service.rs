@@ -3,7 +3,7 @@
 use super::StateMachine;
 use crate::mailbox::Refusal;
 use crate::peer;
-use crate::raft::{Callers, Error, Host, Options, Outcome, Request, Server, Status, What};
+use crate::raft::{Callers, Error, Host, Network, Options, Outcome, Request, Server, Status, What};
 use crate::waiter::{Abandoned, Teller, waiter};
 use crate::wal::{GroupId, Identity};
 use protocol::NodeId;
@@ -90,7 +90,7 @@ impl<S: StateMachine> Rsm<S> {
         host: &Host,
         group: GroupId,
         options: Options,
-        network: Option<peer::Options>,
+        network: impl Into<Network>,
         empty: S,
     ) -> Result<Self, Error> {
         Ok(Self { server: host.start(group, options, network, empty, Threads)? })

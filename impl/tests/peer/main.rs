@@ -6,5 +6,6 @@ mod garbage;
 mod messages;
 mod raw;
 mod refusals;
+mod rooms;
 mod snapshots;
 mod world;

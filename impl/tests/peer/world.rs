@@ -113,6 +113,17 @@ impl Plan {
         mail: Receiver<Received>,
         sink: impl Fn(Received) + Send + Sync + 'static,
     ) -> Server {
+        self.start_all(folder, listener, mail, sink, |_| {})
+    }
+
+    fn start_all(
+        self,
+        folder: Folder,
+        listener: TcpListener,
+        mail: Receiver<Received>,
+        sink: impl Fn(Received) + Send + Sync + 'static,
+        beside: impl FnOnce(&Arc<Peers>),
+    ) -> Server {
         let peers = self.peers.iter().map(|(node, at)| (NodeId(*node), at.to_string())).collect();
         let options = Options {
             me: NodeId(self.me),
@@ -125,8 +136,16 @@ impl Plan {
         };
         let peers = Arc::new(Peers::open(options).unwrap());
         let room = Room::open(&peers, GROUP, sink);
+        beside(&peers);
         peers.go().unwrap();
         Server { peers, room, mail, folder }
+    }
+
+    /// With other rooms beside that of the group that is tested.
+    pub fn start_beside(self, listener: TcpListener, beside: impl FnOnce(&Arc<Peers>)) -> Server {
+        let (sender, mail) = channel();
+        let tell = move |received| deliver(&sender, received);
+        self.start_all(Folder::new(), listener, mail, tell, beside)
     }
 }
 

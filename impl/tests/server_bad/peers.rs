@@ -53,10 +53,10 @@ fn a_peer_of_another_version_is_told_so() {
     socket.write_all(b"quorate\0\x63").unwrap();
     let mut answer = [0; 10];
     socket.read_exact(&mut answer).unwrap();
-    let (version, refused_for_its_version) = (2, 1);
+    let (version, refused_for_its_version) = (3, 1);
     assert_eq!(answer, *[&b"quorate\0"[..], &[version, refused_for_its_version]].concat());
     wait_for_log(&cluster, 0, "it speaks another version. Run the same release on every server");
-    wait_for_log(&cluster, 0, "its version 99, this one's 2");
+    wait_for_log(&cluster, 0, "its version 99, this one's 3");
     still_works(&cluster);
 }
 
