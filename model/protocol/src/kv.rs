@@ -30,6 +30,7 @@ pub mod lock;
 pub mod number;
 mod op;
 pub mod pages;
+pub mod parts;
 mod print;
 pub mod records;
 mod reply;
@@ -47,6 +48,7 @@ pub use lcs::MAX_LCS_PAIRS;
 pub use number::Decimal;
 pub use op::{Deadline, ExpireWhen, KeyOp, LcsForm, Op, StringOp, When};
 pub use pages::Pages;
+pub use parts::{Change, Part, Place, SlotCopy, Staged, Sum};
 pub use records::{ClientId, Once, Seq};
 pub use reply::{Fault, Kind, Reply};
 pub use rules::{AfterMaybe, Exact, Rules};
@@ -134,6 +136,8 @@ struct Slot {
     /// The largest version that went with its key.
     floor: Version,
     records: Records,
+    /// Of this slot.
+    totals: Totals,
 }
 
 /// The store.
@@ -232,19 +236,23 @@ impl<R: Rules> Store<R> {
         let Self { rules, limits, slots, clock, deadlines, totals, .. } = self;
         let (rules, clock) = (*rules, *clock);
         let slot = slots.get_or_insert_with(slot, Slot::default);
-        if let Some(once) = once {
-            match slot.records.find(rules, (limits, clock), once, print(), totals) {
-                Found::Answer(reply) => return reply,
-                Found::New => {}
+        let before = slot.totals;
+        let found = once.map(|once| {
+            slot.records.find(rules, (limits, clock), once, print(), &mut slot.totals)
+        });
+        let reply = if let Some(Found::Answer(reply)) = found {
+            reply
+        } else {
+            let value_bytes = value_bytes.min(limits.value_bytes);
+            let reply = run(&mut Edit { rules, value_bytes, clock, stamp, slot, deadlines });
+            if let Some(once) = once {
+                let long = reply.len() > limits.reply_bytes;
+                let kept = if long { Reply::NotKept } else { reply.clone() };
+                slot.records.keep(once, print(), kept, &mut slot.totals);
             }
-        }
-        let value_bytes = value_bytes.min(limits.value_bytes);
-        let reply = run(&mut Edit { rules, value_bytes, clock, stamp, slot, deadlines, totals });
-        if let Some(once) = once {
-            let long = reply.len() > limits.reply_bytes;
-            let kept = if long { Reply::NotKept } else { reply.clone() };
-            slot.records.keep(once, print(), kept, totals);
-        }
+            reply
+        };
+        totals.replace(before, slot.totals);
         reply
     }
 }

@@ -8,6 +8,8 @@
 //! ever dropped: a client that is not known and not above the floor may have been here, and is refused. No
 //! client has to open a session, and no two replicas' clocks are compared.
 
+mod travel;
+
 use super::code::{DecodeError, Decoded, Reader, put_number};
 use super::totals::Totals;
 use super::whole::TICK_CLIENTS;
@@ -107,6 +109,11 @@ impl Records {
         self.floor
     }
 
+    /// How many clients are known.
+    pub(super) const fn clients(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// By client, what is known of it.
     pub(super) fn sessions(&self) -> impl Iterator<Item = (ClientId, &Session)> {
         self.sessions.iter().map(|(client, session)| (*client, session))
@@ -197,10 +204,15 @@ impl Records {
     fn drop_first<R: Rules>(&mut self, rules: R, totals: &mut Totals) {
         let Some(((_, client), ())) = self.by_use.pop_first() else { return };
         if let Some(session) = self.sessions.remove(&client) {
-            totals.session_goes();
-            session.records.iter().for_each(|(seq, record)| record.goes(*seq, totals));
+            session.goes(totals);
         }
         self.floor = rules.client_floor_after(self.floor, client);
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&mut self, totals: &mut Totals) {
+        self.sessions.values().for_each(|session| session.goes(totals));
+        *self = Self::default();
     }
 
     /// Keeps the reply to a call that was found to be new.
@@ -265,6 +277,11 @@ impl Records {
 }
 
 impl Session {
+    fn goes(&self, totals: &mut Totals) {
+        totals.session_goes();
+        self.records.iter().for_each(|(seq, record)| record.goes(*seq, totals));
+    }
+
     /// KV-ONCE-3. What has arrived is not kept.
     fn acknowledge(&mut self, up_to: Seq, totals: &mut Totals) {
         self.acknowledged = self.acknowledged.max(up_to);

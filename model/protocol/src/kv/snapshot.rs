@@ -11,6 +11,7 @@
 use super::code::{DecodeError, Decoded, FORMAT, Reader, put_bytes, put_number};
 use super::edit::LAST_DEADLINE;
 use super::records::{Records, Session};
+use super::totals::Totals;
 use super::{Bytes, ClientId, Exact, Item, Limits, Rules, SLOTS, Slot, SlotId, Store, Version};
 use alloc::vec::Vec;
 use core::iter;
@@ -20,7 +21,7 @@ use core::mem;
 pub const PIECE_BYTES: usize = 256 << 10;
 
 /// No store lives long enough for a larger version, and a larger one could not be followed by others.
-const MAX_VERSION: Version = Version::MAX >> 1;
+pub(super) const MAX_VERSION: Version = Version::MAX >> 1;
 
 /// What is written at once.
 enum Unit<'a> {
@@ -209,7 +210,7 @@ impl<R: Rules> Decoder<R> {
                 if !in_order || key.slot() != *id {
                     return Err(DecodeError::Invalid("a key"));
                 }
-                self.store.totals.item_comes(&key, &item);
+                slot.totals.item_comes(&key, &item);
                 if let Some(deadline) = item.deadline {
                     self.store.deadlines.insert((deadline, key.clone()), ());
                 }
@@ -222,8 +223,7 @@ impl<R: Rules> Decoder<R> {
                 self.sessions(slots, sessions)
             }
             Next::Session { slots, sessions } => {
-                let Store { clock, totals, .. } = &mut self.store;
-                slot.records.decode_next(from, *clock, totals)?;
+                slot.records.decode_next(from, self.store.clock, &mut slot.totals)?;
                 self.sessions(slots, sessions - 1)
             }
             Next::End => return Err(DecodeError::Invalid("bytes are left over")),
@@ -244,6 +244,7 @@ impl<R: Rules> Decoder<R> {
             return Next::Session { slots, sessions };
         }
         let (id, slot) = mem::take(&mut self.slot);
+        self.store.totals.replace(Totals::new(), slot.totals);
         self.store.slots.insert(id, slot);
         Self::slots(slots - 1)
     }

@@ -16,7 +16,7 @@ pub const CLIENT_BYTES: usize = 140;
 /// The same around a reply that is kept.
 pub const REPLY_BYTES: usize = 65;
 
-/// The sums over all slots.
+/// The sums over a slot, or over all slots.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Totals {
     /// Items, due or not.
@@ -80,6 +80,13 @@ const fn record_print(seq: Seq, print: u64) -> u64 {
 impl Totals {
     pub(super) const fn new() -> Self {
         Self { keys: 0, bytes: 0, print: 0 }
+    }
+
+    /// Of a slot, these were in the sum, and now those are.
+    pub(super) const fn replace(&mut self, before: Self, after: Self) {
+        self.keys = self.keys + after.keys - before.keys;
+        self.bytes = self.bytes + after.bytes - before.bytes;
+        self.print = self.print.wrapping_add(after.print).wrapping_sub(before.print);
     }
 
     pub(super) fn item_comes(&mut self, key: &Bytes, item: &Item) {

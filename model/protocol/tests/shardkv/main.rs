@@ -1,0 +1,7 @@
+//! Groups of the sharded store and their leaders, in random worlds and step by step.
+
+mod clients;
+mod mutants;
+mod random;
+mod steps;
+mod world;

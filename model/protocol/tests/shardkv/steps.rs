@@ -1,0 +1,1 @@
+//! Steps of one move, one by one.
