@@ -16,7 +16,6 @@
 //! under the clients; and the clock by which all of that is to be read.
 
 use super::edit::LAST_DEADLINE;
-use super::records::Records;
 use super::snapshot::MAX_VERSION;
 use super::totals::Totals;
 use super::{
@@ -392,6 +391,15 @@ impl Staged {
     }
 }
 
+impl Slot {
+    /// Its part of the store's index. Where no key has a deadline, none is looked at.
+    fn deadlines(&self) -> impl Iterator<Item = (Stamp, Bytes)> {
+        let items = (self.totals.deadlines > 0).then_some(&self.items);
+        let items = items.into_iter().flatten();
+        items.filter_map(|(key, item)| Some((item.deadline?, key.clone())))
+    }
+}
+
 impl<R: Rules> Store<R> {
     /// A slot as it is now. KV-PARTS-1.
     pub fn copy_slot(&self, id: SlotId) -> SlotCopy {
@@ -403,15 +411,13 @@ impl<R: Rules> Store<R> {
         SlotCopy { id, clock: self.clock, slot }
     }
 
-    /// Takes a slot out, whole: nothing of it stays, and it is no write to its keys. The work grows with the number of
-    /// its keys that have a deadline.
+    /// Takes a slot out, whole: nothing of it stays, and it is no write to its keys. The work does not grow with its
+    /// keys, unless some have a deadline.
     pub fn remove_slot(&mut self, id: SlotId) -> SlotCopy {
         let copy = self.copy_slot(id);
         if let Some(slot) = self.slots.remove(&id) {
-            for (key, item) in slot.items.iter().filter(|_| !self.deadlines.is_empty()) {
-                if let Some(deadline) = item.deadline {
-                    self.deadlines.remove(&(deadline, key.clone()));
-                }
+            for deadline in slot.deadlines() {
+                self.deadlines.remove(&deadline);
             }
             self.totals.replace(slot.totals, Totals::new());
         }
@@ -419,15 +425,13 @@ impl<R: Rules> Store<R> {
     }
 
     /// Puts a slot in, in the place of what there is of it. KV-PARTS-2: the clock goes on to that of the copy, or a key
-    /// that was due where it came from would be back. The work grows with the number of its keys that have a deadline.
+    /// that was due where it came from would be back. The work does not grow with its keys, unless some have a deadline.
     pub fn install_slot(&mut self, copy: SlotCopy) {
         let SlotCopy { id, clock, slot } = copy;
         self.remove_slot(id);
         self.clock = self.rules.clock_after_install(self.clock, clock);
-        for (key, item) in &slot.items {
-            if let Some(deadline) = item.deadline {
-                self.deadlines.insert((deadline, key.clone()), ());
-            }
+        for deadline in slot.deadlines() {
+            self.deadlines.insert(deadline, ());
         }
         self.totals.replace(Totals::new(), slot.totals);
         self.slots.insert(id, slot);

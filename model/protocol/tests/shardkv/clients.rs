@@ -8,7 +8,7 @@ use protocol::kv::{
 
 /// Keys of the world's slots: each slot has a few.
 const TAGS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
-const KEYS: u64 = 5;
+const KEYS: u64 = 3;
 
 pub fn slot(number: usize) -> SlotId {
     Bytes::from(TAGS[number]).slot()

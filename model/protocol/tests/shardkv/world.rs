@@ -39,6 +39,8 @@ pub struct Seen {
     pub executed: usize,
     pub refused: usize,
     pub installed: usize,
+    /// Installs while there were faults.
+    pub amid_faults: usize,
     pub deleted: usize,
     pub leaders: usize,
     pub restarts: usize,
@@ -54,12 +56,13 @@ pub struct Seen {
 }
 
 impl Seen {
-    const fn counts(&self) -> [(&'static str, usize); 10] {
+    const fn counts(&self) -> [(&'static str, usize); 11] {
         [
             ("executed", self.executed),
             ("refused", self.refused),
             ("staged", self.staged),
             ("installed", self.installed),
+            ("installed amid faults", self.amid_faults),
             ("deleted", self.deleted),
             ("over", self.over),
             ("reads", self.reads),
@@ -74,6 +77,7 @@ impl Seen {
         self.refused += other.refused;
         self.staged += other.staged;
         self.installed += other.installed;
+        self.amid_faults += other.amid_faults;
         self.deleted += other.deleted;
         self.over += other.over;
         self.reads += other.reads;
@@ -100,6 +104,8 @@ struct Node<R, K> {
     leader: Option<Mover<R>>,
     life: u64,
     pending: Vec<(From, Command)>,
+    /// What was proposed twice, and comes again when nobody expects it.
+    late: Vec<Command>,
     /// How far its clock is behind the world's.
     behind: Stamp,
 }
@@ -144,6 +150,7 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
             leader: None,
             life: 0,
             pending: Vec::new(),
+            late: Vec::new(),
             behind: random.below(100),
         };
         let nodes = (0..groups).map(|number| node(number, &mut random)).collect();
@@ -219,27 +226,46 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
     fn step(&mut self) -> Result<(), Broken> {
         let index = self.random.index(self.nodes.len());
         match self.random.below(100) {
-            0..=24 => self.deliver(index)?,
-            25..=49 => self.apply_one(index)?,
-            50..=69 => self.call(),
-            70..=79 => self.input(index, Input::Tick)?,
+            0..=34 => {
+                for _ in 0..=self.random.below(6) {
+                    self.deliver()?;
+                }
+            }
+            35..=64 => {
+                for _ in 0..=self.random.below(8) {
+                    self.apply_one(index)?;
+                }
+            }
+            65..=70 => {
+                self.think();
+                self.call();
+            }
+            71..=79 => {
+                if self.nodes[index].leader.is_none() && self.random.percent(50) {
+                    self.lead(index);
+                }
+                self.input(index, Input::Tick)?;
+            }
             80..=83 => self.read(index)?,
-            84..=86 => self.now += self.random.below(40),
+            84..=85 => {
+                let count = self.nodes[index].late.len();
+                if count > 0 {
+                    let command = self.nodes[index].late.remove(self.random.index(count));
+                    self.apply(index, &command)?;
+                }
+            }
+            86 => self.now += self.random.below(40),
             87..=89 => self.tick(index),
-            90..=91 => self.publish(),
-            92..=93 => self.lead(index),
-            94 => self.nodes[index].leader = None,
-            95 => self.restart(index),
-            96..=97 => {
+            90 => self.publish(),
+            91 => self.lead(index),
+            93 if self.random.percent(50) => self.nodes[index].leader = None,
+            94 if self.random.percent(50) => self.restart(index),
+            92 | 95 => {
                 self.made += 1;
                 let client = self.random.index(self.clients.len());
                 self.clients[client].renew(self.made);
             }
-            _ => {
-                let client = self.random.index(self.clients.len());
-                let (slots, now) = (self.twins.len(), self.now);
-                self.clients[client].think(slots, now, &mut self.random);
-            }
+            _ => self.think(),
         }
         Ok(())
     }
@@ -256,7 +282,7 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
             self.input(index, Input::Tick)?;
         }
         for _ in 0..self.wire.len() {
-            self.deliver(0)?;
+            self.deliver()?;
         }
         self.call();
         Ok(())
@@ -280,13 +306,14 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
         self.published = (self.published + 1).min(self.configurations.len());
     }
 
-    fn deliver(&mut self, _: usize) -> Result<(), Broken> {
+    fn deliver(&mut self) -> Result<(), Broken> {
         if self.wire.is_empty() {
             return Ok(());
         }
-        let at = if self.faults { self.random.index(self.wire.len()) } else { 0 };
+        let late = self.faults && self.random.percent(30);
+        let at = if late { self.random.index(self.wire.len()) } else { 0 };
         let (from, to, message) = self.wire[at].clone();
-        if !self.faults || !self.random.percent(20) {
+        if !late || !self.random.percent(50) {
             self.wire.remove(at);
             if self.faults && self.random.percent(15) {
                 return Ok(());
@@ -329,6 +356,12 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
         Ok(())
     }
 
+    fn think(&mut self) {
+        for client in &mut self.clients {
+            client.think(self.twins.len(), self.now, &mut self.random);
+        }
+    }
+
     /// Sends a client's call to some group; without faults, to whose the slot is.
     fn call(&mut self) {
         for client in 0..self.clients.len() {
@@ -368,9 +401,9 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
         let (from, command) = self.nodes[index].pending.remove(at);
         let told = !self.faults || self.random.percent(90);
         let lost = self.faults && self.random.percent(5);
-        if self.faults && self.random.percent(10) {
-            let copy = From::Mover { life: 0, proposal: 0 };
-            self.nodes[index].pending.push((copy, command.clone()));
+        let again = matches!(from, From::Mover { .. }) && self.random.percent(20);
+        if self.faults && again && self.nodes[index].late.len() < 40 {
+            self.nodes[index].late.push(command.clone());
         }
         let answer = if lost { None } else { Some(self.apply(index, &command)?) };
         match from {
@@ -425,7 +458,10 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
             }
             (_, Answer::Refused(_)) => seen.refused += 1,
             (_, Answer::Step(Over)) => seen.over += 1,
-            (Command::Install { .. }, Answer::Step(Done)) => seen.installed += 1,
+            (Command::Install { .. }, Answer::Step(Done)) => {
+                seen.installed += 1;
+                seen.amid_faults += usize::from(self.faults);
+            }
             (Command::Delete { .. }, Answer::Step(Done)) => seen.deleted += 1,
             (Command::Stage { .. }, Answer::Step(Done)) => seen.staged += 1,
             (Command::Advance { .. }, Answer::Step(Done)) => seen.overtaken += usize::from(moving),
