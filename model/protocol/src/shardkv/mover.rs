@@ -287,8 +287,8 @@ impl<R: Rules> Mover<R> {
                 self.on_stage_outcome(group, (slot, number, from), out);
             }
             Proposal::Install(slot, number, from) => self.tell(group, (slot, number), from, out),
-            // It is tried again with the next tick.
-            _ if answer.is_none() => {}
+            // What was not done is tried again with the next tick.
+            _ if answer != Some(Answer::Step(Step::Done)) => {}
             Proposal::Freeze(slot) => self.pump(group, slot, out),
             Proposal::Delete(_) => {
                 self.forget(group);
