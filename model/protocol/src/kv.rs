@@ -237,9 +237,8 @@ impl<R: Rules> Store<R> {
         let (rules, clock) = (*rules, *clock);
         let slot = slots.get_or_insert_with(slot, Slot::default);
         let before = slot.totals;
-        let found = once.map(|once| {
-            slot.records.find(rules, (limits, clock), once, print(), &mut slot.totals)
-        });
+        let found = once
+            .map(|once| slot.records.find(rules, (limits, clock), once, print(), &mut slot.totals));
         let reply = if let Some(Found::Answer(reply)) = found {
             reply
         } else {

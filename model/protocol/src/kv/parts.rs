@@ -172,7 +172,8 @@ impl Change {
     fn is_sound(&self, slot: SlotId) -> bool {
         match self {
             Self::Item { key, version, deadline, .. } => {
-                let deadline = deadline.is_none_or(|deadline| (1..=LAST_DEADLINE).contains(&deadline));
+                let deadline =
+                    deadline.is_none_or(|deadline| (1..=LAST_DEADLINE).contains(&deadline));
                 key.slot() == slot && (1..=MAX_VERSION).contains(version) && deadline
             }
             _ => true,
@@ -220,7 +221,7 @@ impl SlotCopy {
     /// if none do. They have `most` bytes and up to one change more. The floors and the clock are not among them: they
     /// are in the [`Sum`].
     pub fn changes(&self, old: &Self, from: Place, most: usize) -> (Vec<Change>, Option<Place>) {
-        let mut cut = Cut { changes: Vec::new(), bytes: 0, most };
+        let mut cut = Cut { changes: Vec::new(), bytes: 0, most: most.max(1) };
         let rest = self.cut(old, from, &mut cut);
         (cut.changes, rest)
     }

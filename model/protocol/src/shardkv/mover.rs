@@ -23,9 +23,7 @@
 mod giving;
 mod taking;
 
-use super::{
-    Answer, Command, Configuration, Gid, Group, Head, InOrder, Num, Rules, Step, Way,
-};
+use super::{Answer, Command, Configuration, Gid, Group, Head, InOrder, Num, Rules, Step, Way};
 use crate::kv::{self, Part, SlotId};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

@@ -2,8 +2,8 @@
 
 use super::random::Random;
 use protocol::kv::{
-    Bytes, ClientId, Command, Deadline, KeyOp, Once, Op, SlotId, Stamp, StringOp, Transaction, When,
-    Work,
+    Bytes, ClientId, Command, Deadline, KeyOp, Once, Op, SlotId, Stamp, StringOp, Transaction,
+    When, Work,
 };
 
 /// Keys of the world's slots: each slot has a few.

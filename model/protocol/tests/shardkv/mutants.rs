@@ -1,7 +1,7 @@
 //! Random worlds with the right rules, which find nothing, and with wrong ones, each of which is found by what it breaks.
 
 use super::world::{Broken, Seen, World};
-use protocol::kv::{self, ClientId, Exact, Stamp, Staged, Sum, Version};
+use protocol::kv::{self, ClientId, Exact, Staged, Stamp, Sum, Version};
 use protocol::shardkv::{InOrder, Num, Rules, Way};
 
 /// What is wrong with a group, by the zoo's numbers where it has one.
@@ -95,8 +95,7 @@ impl Rules for Wrong {
     }
 
     fn has_installed(&self, number: Num, own: Num, taking: Option<Num>) -> bool {
-        (self.has(Bug::SaysFinished) && number <= own)
-            || InOrder.has_installed(number, own, taking)
+        (self.has(Bug::SaysFinished) && number <= own) || InOrder.has_installed(number, own, taking)
     }
 
     fn resumes(&self) -> bool {

@@ -210,7 +210,11 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
             }
             self.calm_step()?;
         }
-        if self.nodes.iter().all(Self::has_walked) { Err(Broken::Unanswered) } else { Err(Broken::Stuck) }
+        if self.nodes.iter().all(Self::has_walked) {
+            Err(Broken::Unanswered)
+        } else {
+            Err(Broken::Stuck)
+        }
     }
 
     fn has_walked(node: &Node<R, K>) -> bool {

@@ -128,7 +128,8 @@ impl<R: Rules> Mover<R> {
             {
                 let room = under_way.entry(*other).or_default();
                 let begun_before = *number <= self.since && !self.rules.resumes();
-                if *room < self.settings.slots && !begun_before && !self.sending.contains_key(slot) {
+                if *room < self.settings.slots && !begun_before && !self.sending.contains_key(slot)
+                {
                     *room += 1;
                     self.sending.insert(*slot, Sending::new(*number, *other));
                     let message = Message::Ask { slot: *slot, number: *number };
@@ -160,12 +161,7 @@ impl<R: Rules> Mover<R> {
     }
 
     /// Sends what can be sent of a slot now, and proposes what comes next.
-    pub(super) fn pump<K: kv::Rules>(
-        &mut self,
-        group: &Group<R, K>,
-        slot: SlotId,
-        out: Out<'_>,
-    ) {
+    pub(super) fn pump<K: kv::Rules>(&mut self, group: &Group<R, K>, slot: SlotId, out: Out<'_>) {
         let Some(there) = group.moves().get(&slot) else { return };
         let Some(Sending { number, to, copies: Some(copies) }) = self.sending.get_mut(&slot) else {
             return;
@@ -233,8 +229,7 @@ impl<R: Rules> Mover<R> {
                     return;
                 }
                 while stream == self.stream
-                    &&
-                    copies.parts.front().is_some_and(|part| part.index < next)
+                    && copies.parts.front().is_some_and(|part| part.index < next)
                 {
                     copies.parts.pop_front();
                     copies.goes_on = true;
