@@ -19,7 +19,7 @@
 
 mod bytes;
 pub mod clerk;
-mod code;
+pub(crate) mod code;
 #[cfg(feature = "serde")]
 mod depth;
 mod edit;
@@ -36,7 +36,7 @@ pub mod records;
 mod reply;
 mod rules;
 pub mod slot;
-mod snapshot;
+pub(crate) mod snapshot;
 mod strings;
 mod totals;
 mod transaction;
@@ -120,7 +120,7 @@ impl Default for Limits {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Item {
+pub(crate) struct Item {
     value: Bytes,
     version: Version,
     /// When it is there no more.
@@ -131,7 +131,7 @@ struct Item {
 ///
 /// Invariant: no version in it is above zero and at or below a version that the same key had before.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-struct Slot {
+pub(crate) struct Slot {
     items: Pages<Bytes, Item>,
     /// The largest version that went with its key.
     floor: Version,
@@ -170,6 +170,10 @@ impl<R: Rules> Store<R> {
             sweep: SlotId(0),
             totals: Totals::new(),
         }
+    }
+
+    pub(crate) const fn rules(&self) -> R {
+        self.rules
     }
 
     /// The group's clock: the largest stamp applied.

@@ -35,11 +35,13 @@
 mod contract;
 pub mod mover;
 mod rules;
+mod snapshot;
 
 pub use contract::{
     Answer, Change, Command, Configuration, Gid, Head, Num, Place, Query, Refusal, Step,
 };
 pub use rules::{InOrder, Rules};
+pub use snapshot::GroupDecoder;
 
 use crate::kv::{self, Exact, Pages, Part, SlotCopy, SlotId, Staged, Stamp, Store, Work};
 use crate::rsm::StateMachine;

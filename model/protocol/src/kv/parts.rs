@@ -199,6 +199,20 @@ impl SlotCopy {
         self.id
     }
 
+    pub(super) const fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    pub(crate) const fn clock(&self) -> Stamp {
+        self.clock
+    }
+
+    /// Of a store that has one slot, as it was read: the copy, at its clock; None if it has not.
+    pub(crate) fn of_store<R>(mut store: Store<R>) -> Option<Self> {
+        let (id, slot) = store.slots.pop_first()?;
+        store.slots.is_empty().then_some(Self { id, clock: store.clock, slot })
+    }
+
     /// About how many bytes of memory it takes, shared or not.
     pub const fn memory_bytes(&self) -> usize {
         self.slot.totals.bytes
@@ -357,6 +371,16 @@ impl Staged {
     /// About how many bytes of memory it takes.
     pub const fn memory_bytes(&self) -> usize {
         self.copy.memory_bytes()
+    }
+
+    /// As it was read. It has no clock of its own yet.
+    pub(crate) fn read((stream, next): (u64, u64), copy: SlotCopy) -> Self {
+        Self { stream, next, copy: SlotCopy { clock: 0, ..copy } }
+    }
+
+    /// What has come, and a clock at which a store could have it.
+    pub(crate) fn copy(&self) -> (&SlotCopy, Stamp) {
+        (&self.copy, self.copy.slot.records.last_use())
     }
 
     /// Whether a part is the next one at a position: that of the stream, or the first of a later one.

@@ -52,7 +52,7 @@ impl Record {
 
 /// What is known of one client. A copy of it shares the records.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Session {
+pub(crate) struct Session {
     used: Stamp,
     acknowledged: Seq,
     records: Pages<Seq, Record>,
@@ -62,7 +62,7 @@ pub(super) struct Session {
 ///
 /// Invariant: `by_use` has each known client once, at the stamp of its last call.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub(super) struct Records {
+pub(crate) struct Records {
     sessions: Pages<ClientId, Session>,
     by_use: Pages<(Stamp, ClientId), ()>,
     /// The largest client whose records were dropped.

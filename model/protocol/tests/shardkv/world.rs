@@ -31,6 +31,8 @@ pub enum Broken {
     Kept,
     /// A client waits at the end.
     Unanswered,
+    /// A group's bytes are refused, or are those of another state.
+    Bytes,
 }
 
 /// How often what happened, so that a run that has seen nothing is noticed.
@@ -112,6 +114,7 @@ struct Node<R, K> {
 
 pub struct World<R, K> {
     rules: R,
+    store: K,
     random: Random,
     settings: Settings,
     nodes: Vec<Node<R, K>>,
@@ -156,6 +159,7 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
         let nodes = (0..groups).map(|number| node(number, &mut random)).collect();
         let mut world = Self {
             rules,
+            store,
             settings,
             nodes,
             wire: Vec::new(),
@@ -263,7 +267,7 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
             90 => self.publish(),
             91 => self.lead(index),
             93 if self.random.percent(50) => self.nodes[index].leader = None,
-            94 if self.random.percent(50) => self.restart(index),
+            94 if self.random.percent(50) => self.restart(index)?,
             92 | 95 => {
                 self.made += 1;
                 let client = self.random.index(self.clients.len());
@@ -300,10 +304,16 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
         node.leader = Some(Mover::new(self.rules, self.settings, node.life, node.group.number()));
     }
 
-    fn restart(&mut self, index: usize) {
+    /// From its snapshot, and without a leader.
+    fn restart(&mut self, index: usize) -> Result<(), Broken> {
         self.seen.restarts += 1;
         self.nodes[index].leader = None;
-        self.nodes[index].group = self.nodes[index].group.clone();
+        let mut bytes = Vec::new();
+        self.nodes[index].group.encode(&mut bytes);
+        let read = Group::decode((self.rules, self.store), LIMITS, &bytes);
+        let read = read.ok().filter(|read| *read == self.nodes[index].group);
+        self.nodes[index].group = read.ok_or(Broken::Bytes)?;
+        Ok(())
     }
 
     fn publish(&mut self) {
