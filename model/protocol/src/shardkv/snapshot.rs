@@ -2,7 +2,7 @@
 //!
 //! A version byte, the group and its configuration; whose the slots are, in runs; every slot that is on its way; and
 //! the store, in its own format. A slot that was stopped, or what has come of one, is written as a store that has no
-//! other. SHARD-SNAPSHOT-1: what is on its way is among them, or a restart would forget what it has promised to keep.
+//! other. RSM-SNAP-1: what is on its way is among them, or a restart would forget what it has promised to keep.
 //!
 //! They are written and read in pieces, as the store's are. What is written or read at once besides the store's units
 //! is the front with the runs, or what stands in front of a slot on its way.

@@ -1,5 +1,6 @@
 //! Steps of moves, one by one.
 
+use super::bugs::{Bug::DeletesServed, Wrong};
 use super::clients::slot;
 use super::world::LIMITS;
 use protocol::kv::{
@@ -103,10 +104,8 @@ fn a_refusal_says_who_has_the_slot() {
 #[test]
 fn numbers_fence() {
     let [mut one, mut two] = two(InOrder);
-    let there = |number, from, to| (number, vec![change(0, Some(from), to)]);
-    for (number, changes) in [there(2, ONE, TWO)] {
-        advance(&mut one, number, changes.clone());
-        advance(&mut two, number, changes);
+    for group in [&mut one, &mut two] {
+        advance(group, 2, vec![change(0, Some(ONE), TWO)]);
     }
     let freeze = |number| Command::Freeze { slot: slot(0), number };
     let delete = |number| Command::Delete { slot: slot(0), number };
@@ -159,16 +158,6 @@ fn numbers_fence() {
     assert_eq!(two.moves().get(&slot(0)).map(protocol::shardkv::Move::way), Some(Way::Giving));
 }
 
-/// A group that lets go of what it still serves.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct DeletesServed;
-
-impl Rules for DeletesServed {
-    fn deletes_only_frozen(&self) -> bool {
-        false
-    }
-}
-
 /// SHARD-DELETE-1.
 #[test]
 fn what_is_served_is_not_deleted() {
@@ -181,7 +170,7 @@ fn what_is_served_is_not_deleted() {
     let (answer, read) = deleted(InOrder);
     assert_eq!(answer, step(Step::NotNext));
     assert!(matches!(read, Answer::Reply(Reply::Value { .. })));
-    assert_ne!(deleted(DeletesServed), (answer, read), "the wrong rule is noticed");
+    assert_ne!(deleted(Wrong(DeletesServed)), (answer, read), "the wrong rule is noticed");
 }
 
 /// SHARD-ADVANCE-2: only what it changes itself holds a configuration up.

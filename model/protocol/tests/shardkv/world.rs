@@ -415,7 +415,8 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
         let (from, command) = self.nodes[index].pending.remove(at);
         let told = !self.faults || self.random.percent(90);
         let lost = self.faults && self.random.percent(5);
-        let again = matches!(from, From::Mover { .. }) && self.random.percent(20);
+        let often = if matches!(command, Command::Delete { .. }) { 80 } else { 20 };
+        let again = matches!(from, From::Mover { .. }) && self.random.percent(often);
         if self.faults && again && self.nodes[index].late.len() < 40 {
             self.nodes[index].late.push(command.clone());
         }
