@@ -3,7 +3,9 @@
 mod bugs;
 mod bytes;
 mod clients;
+mod every;
 mod mutants;
 mod random;
+mod seen;
 mod steps;
 mod world;

@@ -7,7 +7,8 @@ use super::bugs::Bug::{
 };
 use super::bugs::Lost::{Clock, Floor, Records};
 use super::bugs::{Bug, Lost, Wrong};
-use super::world::{Broken, Seen, World};
+use super::seen::Seen;
+use super::world::{Broken, World};
 use protocol::kv::{self, Exact};
 use protocol::shardkv::{InOrder, Rules};
 
@@ -55,7 +56,7 @@ fn every_wrong_rule_is_found_by_what_it_breaks() {
         (Overtakes, &[TwoServe, Reply, Stuck]),
         (ObeysStale, &[Stuck, Reply]),
         (WaitsForTaking, &[Stuck]),
-        (TakesStale, &[TwoServe, Reply, Slot]),
+        (TakesStale, &[TwoServe, Reply, Slot, Stuck]),
         (InstallsAnything, &[Reply, Slot]),
         (AnyOrder, &[Reply, Slot, Stuck]),
         (DeletesWhenSent, &[Stuck]),

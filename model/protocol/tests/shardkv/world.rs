@@ -8,6 +8,7 @@
 
 use super::clients::{self, Client};
 use super::random::Random;
+use super::seen::Seen;
 use protocol::kv::{self, Exact, Limits, SlotId, Stamp, Store, Work};
 use protocol::shardkv::mover::{Effect, Input, Message, Mover, Settings};
 use protocol::shardkv::{
@@ -35,67 +36,6 @@ pub enum Broken {
     Bytes,
 }
 
-/// How often what happened, so that a run that has seen nothing is noticed.
-#[derive(Clone, Default, Debug)]
-pub struct Seen {
-    pub executed: usize,
-    pub refused: usize,
-    pub installed: usize,
-    /// Installs while there were faults.
-    pub amid_faults: usize,
-    pub deleted: usize,
-    pub leaders: usize,
-    pub restarts: usize,
-    pub reads: usize,
-    /// Work that was executed while the slot was being copied.
-    pub while_giving: usize,
-    /// Configurations that were applied while another slot was on its way by an earlier one.
-    pub overtaken: usize,
-    /// Steps of moves that were refused as over.
-    pub over: usize,
-    /// Parts that were staged.
-    pub staged: usize,
-}
-
-impl Seen {
-    const fn counts(&self) -> [(&'static str, usize); 11] {
-        [
-            ("executed", self.executed),
-            ("refused", self.refused),
-            ("staged", self.staged),
-            ("installed", self.installed),
-            ("installed amid faults", self.amid_faults),
-            ("deleted", self.deleted),
-            ("over", self.over),
-            ("reads", self.reads),
-            ("while giving", self.while_giving),
-            ("overtaken", self.overtaken),
-            ("restarts", self.restarts),
-        ]
-    }
-
-    pub fn add(&mut self, other: &Self) {
-        self.executed += other.executed;
-        self.refused += other.refused;
-        self.staged += other.staged;
-        self.installed += other.installed;
-        self.amid_faults += other.amid_faults;
-        self.deleted += other.deleted;
-        self.over += other.over;
-        self.reads += other.reads;
-        self.while_giving += other.while_giving;
-        self.overtaken += other.overtaken;
-        self.restarts += other.restarts;
-        self.leaders += other.leaders;
-    }
-
-    pub fn assert_all_seen(&self) {
-        for (what, count) in self.counts() {
-            assert!(count > 300, "{what}: {count}");
-        }
-    }
-}
-
 enum From {
     Client { client: usize, seq: u64 },
     Mover { life: u64, proposal: u64 },
@@ -119,6 +59,8 @@ pub struct World<R, K> {
     settings: Settings,
     nodes: Vec<Node<R, K>>,
     wire: Vec<(Gid, Gid, Message)>,
+    /// What has arrived, and may come again much later.
+    echoes: Vec<(Gid, Gid, Message)>,
     configurations: Vec<Configuration>,
     published: usize,
     owners: Vec<Gid>,
@@ -163,6 +105,7 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
             settings,
             nodes,
             wire: Vec::new(),
+            echoes: Vec::new(),
             configurations: Vec::new(),
             published: 0,
             owners: Vec::new(),
@@ -321,12 +264,23 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
     }
 
     fn deliver(&mut self) -> Result<(), Broken> {
+        if self.faults && !self.echoes.is_empty() && self.random.percent(10) {
+            let at = self.random.index(self.echoes.len());
+            let (from, to, message) = self.echoes[at].clone();
+            return self.input(to.0 as usize - 1, Input::Message { from, message });
+        }
         if self.wire.is_empty() {
             return Ok(());
         }
         let late = self.faults && self.random.percent(30);
         let at = if late { self.random.index(self.wire.len()) } else { 0 };
         let (from, to, message) = self.wire[at].clone();
+        let often = if matches!(message, Message::Finished { .. }) { 60 } else { 10 };
+        if self.random.percent(often) {
+            let out = self.random.index(40);
+            self.echoes.truncate(39);
+            self.echoes.insert(out.min(self.echoes.len()), (from, to, message.clone()));
+        }
         if !late || !self.random.percent(50) {
             self.wire.remove(at);
             if self.faults && self.random.percent(15) {
@@ -415,7 +369,7 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
         let (from, command) = self.nodes[index].pending.remove(at);
         let told = !self.faults || self.random.percent(90);
         let lost = self.faults && self.random.percent(5);
-        let often = if matches!(command, Command::Delete { .. }) { 80 } else { 20 };
+        let often = if matches!(command, Command::Delete { .. }) { 80 } else { 40 };
         let again = matches!(from, From::Mover { .. }) && self.random.percent(often);
         if self.faults && again && self.nodes[index].late.len() < 40 {
             self.nodes[index].late.push(command.clone());
