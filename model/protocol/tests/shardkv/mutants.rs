@@ -32,13 +32,11 @@ fn whatever_is_lost_late_or_repeated_a_slot_has_one_group_and_all_of_its_past() 
         assert_eq!(found, Ok(()), "seed {seed}: {:?}", world.seen);
         all.add(&world.seen);
     }
-    println!("{all:?}");
     all.assert_all_seen();
 }
 
 /// What a bug may be found by. A state that no group has may also be found when it is read from its bytes.
 fn assert_found(name: &str, found: &[(u64, Broken)], expected: &[Broken]) {
-    println!("{name}: {found:?}");
     assert!(found.iter().any(|(_, found)| expected.contains(found)), "{name} is not found");
     let is_other = |found: &Broken| *found != Broken::Bytes && !expected.contains(found);
     let other = found.iter().find(|(_, found)| is_other(found));
