@@ -18,13 +18,18 @@
 //!
 //! The order makes it safe: an Install has a sum that nobody knows before the Freeze was applied, so at no time do both
 //! serve; and the giver deletes only what the taker has committed. A slot is stopped only for the time of its last
-//! difference. Nothing waits for anything but its own slot: those that nobody changes are served throughout, one that has
-//! come is served before the others have, and a configuration is applied though slots are still on their way by earlier
-//! ones, unless it changes these. A configuration costs what it changes, and no more.
+//! difference. Nothing waits for anything but its own slot: those that nobody changes are served throughout, one that
+//! has come is served before the others have, and a configuration is applied though slots are still on their way by
+//! earlier ones, unless it changes these. A configuration costs what it changes, and no more.
 //!
 //! All entries bear the configuration's number, and that is what makes them safe to repeat. A Freeze or Delete of an
 //! earlier move is refused, one of the present move may come again; a part or an Install is refused also if it is of a
-//! move that was installed. To cancel a move, the slot is moved back by a later configuration.
+//! move that was installed.
+//!
+//! To cancel a move, the slot is moved back by a later configuration. A giver that has not stopped it yet then *calls
+//! the move off*: it serves on, and needs nothing from the taker, which may be down. The taker waits for the giver's
+//! word that the slot will not come, and gives up what was staged in the same entry by which it goes to that
+//! configuration.
 //!
 //! What a group's leader does so that all this happens is in [`mover`]. It has no state that matters: everything that
 //! must not be forgotten is here.
@@ -183,7 +188,9 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
     pub fn apply(&mut self, stamp: Stamp, command: &Command) -> Answer {
         let step = match command {
             Command::Work { work, value_bytes } => return self.work(stamp, work, *value_bytes),
-            Command::Advance { configuration } => self.advance(configuration),
+            Command::Advance { configuration, called_off } => {
+                self.advance(configuration, called_off)
+            }
             Command::Freeze { slot, number } => self.freeze(*slot, *number),
             Command::Stage { slot, number, part } => self.stage(*slot, *number, part),
             Command::Install { slot, head } => self.install(*slot, head),
@@ -226,28 +233,54 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
         reply.map_or(Answer::Writes, Answer::Reply)
     }
 
-    /// Whether a configuration can be applied now. SHARD-ADVANCE-1, SHARD-ADVANCE-2.
-    pub fn may_advance(&self, configuration: &Configuration) -> Step {
+    /// Whether a configuration can be applied now, if the givers have called off the moves of some slots that it takes
+    /// back. SHARD-ADVANCE-1, SHARD-ADVANCE-2.
+    pub fn may_advance(&self, configuration: &Configuration, called_off: &[SlotId]) -> Step {
         let Configuration { number, changes } = configuration;
         if !self.rules.is_next(*number, self.number) {
             return if *number <= self.number { Step::Over } else { Step::Early };
         }
-        let on_its_way = |change: &Change| self.moves.contains_key(&change.slot);
-        if self.rules.waits_for_slots() && changes.iter().any(on_its_way) {
+        let on_its_way = |change: &&Change| self.moves.contains_key(&change.slot);
+        let ends = |change: &Change| {
+            self.calls_off(change)
+                || (called_off.contains(&change.slot) && self.is_returned(change))
+        };
+        if self.rules.waits_for_slots() && !changes.iter().filter(on_its_way).all(ends) {
             return Step::NotNext;
         }
         Step::Done
     }
 
-    fn advance(&mut self, configuration: &Configuration) -> Step {
-        let step = self.may_advance(configuration);
+    /// SHARD-CANCEL-1. Whether a change leaves a slot here that was to go.
+    fn calls_off(&self, change: &Change) -> bool {
+        self.moves.get(&change.slot).is_some_and(|there| {
+            let stays = change.to == self.gid && change.from == Some(there.other);
+            stays && self.rules.calls_off(there.way())
+        })
+    }
+
+    /// Whether a change takes a slot that has not come back to who was to give it.
+    pub fn is_returned(&self, change: &Change) -> bool {
+        self.moves.get(&change.slot).is_some_and(|there| {
+            let back = change.from == Some(self.gid) && change.to == there.other;
+            back && there.way() == Way::Taking
+        })
+    }
+
+    fn advance(&mut self, configuration: &Configuration, called_off: &[SlotId]) -> Step {
+        let step = self.may_advance(configuration, called_off);
         if step != Step::Done {
             return step;
         }
         self.number = configuration.number;
         let number = self.number;
-        for Change { slot, from, to } in configuration.changes.iter().copied() {
+        for change @ Change { slot, from, to } in configuration.changes.iter().copied() {
             self.owners.insert(slot, to);
+            if self.calls_off(&change) || (called_off.contains(&slot) && self.is_returned(&change))
+            {
+                self.moves.remove(&slot);
+                continue;
+            }
             let (other, state) = match from {
                 Some(from) if from == to => continue,
                 Some(from) if from == self.gid => (to, State::Giving),

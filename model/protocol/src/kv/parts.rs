@@ -15,6 +15,10 @@
 //! clients with what they have acknowledged, and their calls with the replies; the floor under the versions, and that
 //! under the clients; and the clock by which all of that is to be read.
 
+mod staged;
+
+pub use staged::Staged;
+
 use super::edit::LAST_DEADLINE;
 use super::snapshot::MAX_VERSION;
 use super::totals::Totals;
@@ -126,16 +130,6 @@ pub enum Place {
 impl Place {
     /// In front of all.
     pub const START: Self = Self::Keys(None);
-}
-
-/// What has come of a slot that is not whole yet.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Staged {
-    /// The stream of the parts that were taken in.
-    stream: u64,
-    /// The index of the part that comes next.
-    next: u64,
-    copy: SlotCopy,
 }
 
 /// Changes until they are enough for a part.
@@ -357,65 +351,6 @@ fn put(items: &mut Pages<Bytes, Item>, totals: &mut Totals, key: &Bytes, item: O
     }
 }
 
-impl Staged {
-    /// Of a slot of which nothing has come.
-    pub fn new(id: SlotId) -> Self {
-        Self { stream: 0, next: 0, copy: SlotCopy::empty(id) }
-    }
-
-    /// The stream of the parts that were taken in, and the index of the next one.
-    pub const fn position(&self) -> (u64, u64) {
-        (self.stream, self.next)
-    }
-
-    /// About how many bytes of memory it takes.
-    pub const fn memory_bytes(&self) -> usize {
-        self.copy.memory_bytes()
-    }
-
-    /// As it was read. It has no clock of its own yet.
-    pub(crate) fn read((stream, next): (u64, u64), copy: SlotCopy) -> Self {
-        Self { stream, next, copy: SlotCopy { clock: 0, ..copy } }
-    }
-
-    /// What has come, and a clock at which a store could have it.
-    pub(crate) fn copy(&self) -> (&SlotCopy, Stamp) {
-        (&self.copy, self.copy.slot.records.last_use())
-    }
-
-    /// Whether a part is the next one at a position: that of the stream, or the first of a later one.
-    pub const fn is_next((stream, next): (u64, u64), part: (u64, u64)) -> bool {
-        let (of, index) = part;
-        if of > stream { index == 0 } else { of == stream && index == next }
-    }
-
-    /// Takes a part in. The first of a later stream begins anew.
-    pub fn take(&mut self, part: &Part) {
-        if part.stream > self.stream {
-            *self = Self { stream: part.stream, ..Self::new(self.copy.id) };
-        }
-        self.copy.take_in(&part.changes);
-        self.next = part.index + 1;
-    }
-
-    /// Whether what has come is all of a slot that was sent in so many parts of a stream. A slot without keys and
-    /// clients has no parts, in whatever stream.
-    pub fn is_whole(&self, position: (u64, u64), sum: &Sum) -> bool {
-        let mine = self.copy.sum();
-        let at = self.position() == position || (position.1 == 0 && self.next == 0);
-        let same = (mine.keys, mine.clients, mine.print) == (sum.keys, sum.clients, sum.print);
-        at && same && self.copy.slot.records.last_use() <= sum.clock
-    }
-
-    /// The slot, with the floors and the clock that belong to it.
-    pub fn finish(self, sum: &Sum) -> SlotCopy {
-        let mut copy = self.copy;
-        (copy.clock, copy.slot.floor) = (sum.clock, sum.floor);
-        copy.slot.records.set_floor(sum.client_floor);
-        copy
-    }
-}
-
 impl Slot {
     /// Its part of the store's index. Where no key has a deadline, none is looked at.
     fn deadlines(&self) -> impl Iterator<Item = (Stamp, Bytes)> {
@@ -449,8 +384,9 @@ impl<R: Rules> Store<R> {
         copy
     }
 
-    /// Puts a slot in, in the place of what there is of it. KV-PARTS-2: the clock goes on to that of the copy, or a key
-    /// that was due where it came from would be back. The work does not grow with its keys, unless some have a deadline.
+    /// Puts a slot in, in the place of what there is of it. KV-PARTS-2: the clock goes on to that of the copy, or a
+    /// key that was due where it came from would be back. The work does not grow with its keys, unless some have a
+    /// deadline.
     pub fn install_slot(&mut self, copy: SlotCopy) {
         let SlotCopy { id, clock, slot } = copy;
         self.remove_slot(id);
@@ -472,12 +408,6 @@ impl<R: Rules> Store<R> {
 impl fmt::Debug for SlotCopy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {:?}", self.id, self.sum())
-    }
-}
-
-impl fmt::Debug for Staged {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{} {:?}", self.stream, self.next, self.copy)
     }
 }
 

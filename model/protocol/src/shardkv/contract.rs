@@ -49,6 +49,8 @@ pub enum Command {
     Advance {
         /// It.
         configuration: Configuration,
+        /// Slots that it takes back before they have come, and of which the giver has said that they never will.
+        called_off: Vec<SlotId>,
     },
     /// The giver serves a slot no more.
     Freeze {

@@ -23,7 +23,9 @@
 mod giving;
 mod taking;
 
-use super::{Answer, Command, Configuration, Gid, Group, Head, InOrder, Num, Rules, Step, Way};
+use super::{
+    Answer, Change, Command, Configuration, Gid, Group, Head, InOrder, Num, Rules, Step, Way,
+};
 use crate::kv::{self, Part, SlotId};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -83,6 +85,20 @@ pub enum Message {
         slot: SlotId,
         /// What all is.
         head: Head,
+    },
+    /// From the taker: will this slot come? The next configuration takes it back.
+    Awaits {
+        /// The slot.
+        slot: SlotId,
+        /// The configuration that moves it.
+        number: Num,
+    },
+    /// From the giver: it will not come by that configuration, neither now nor later.
+    CalledOff {
+        /// The slot.
+        slot: SlotId,
+        /// The configuration that was to move it.
+        number: Num,
     },
     /// From the taker: it has not come to that configuration.
     Early {
@@ -196,6 +212,8 @@ pub struct Mover<R = InOrder> {
     reported: Num,
     sending: BTreeMap<SlotId, Sending>,
     staging: BTreeMap<SlotId, Staging>,
+    /// Slots that will not come, by what their givers have said, and the configurations that were to move them.
+    called_off: BTreeMap<SlotId, Num>,
 }
 
 /// Where a step puts its effects.
@@ -215,6 +233,7 @@ impl<R: Rules> Mover<R> {
             reported: 0,
             sending: BTreeMap::new(),
             staging: BTreeMap::new(),
+            called_off: BTreeMap::new(),
         }
     }
 
@@ -239,6 +258,7 @@ impl<R: Rules> Mover<R> {
         self.remind(group, out);
         self.start(group, out);
         self.advance(group, out);
+        self.ask_givers(group, out);
         if self.next.is_none() {
             out.push(Effect::Query { number: group.number() + 1 });
         }
@@ -261,6 +281,21 @@ impl<R: Rules> Mover<R> {
                 self.on_part(group, (slot, number, from), part, out);
             }
             Message::Whole { slot, head } => self.on_whole(group, (slot, from), head, out),
+            Message::Awaits { slot, number } => {
+                let giving = group.moves().get(&slot).filter(|there| there.way() != Way::Taking);
+                let giving = giving.map(|there| there.number);
+                if self.rules.has_called_off(number, group.number(), giving) {
+                    let message = Message::CalledOff { slot, number };
+                    out.push(Effect::Send { to: from, message });
+                }
+            }
+            Message::CalledOff { slot, number } => {
+                let there = group.moves().get(&slot);
+                if there.is_some_and(|there| there.other == from && there.number == number) {
+                    self.called_off.insert(slot, number);
+                    self.advance(group, out);
+                }
+            }
             // It is asked again.
             Message::Early { .. } => {}
             Message::Staged { slot, number, stream, next } => {
@@ -313,9 +348,31 @@ impl<R: Rules> Mover<R> {
         self.next.take_if(|next| next.number <= group.number());
         let Some(next) = &self.next else { return };
         let under_way = self.proposed.values().any(|other| *other == Proposal::Advance);
-        if !under_way && group.may_advance(next) == Step::Done {
-            let command = Command::Advance { configuration: next.clone() };
+        let called_off = self.given_up(group, next);
+        if !under_way && group.may_advance(next, &called_off) == Step::Done {
+            let command = Command::Advance { configuration: next.clone(), called_off };
             self.propose(Proposal::Advance, command, out);
+        }
+    }
+
+    /// SHARD-CANCEL-2. The slots that a configuration takes back and that will not come any more.
+    fn given_up<K: kv::Rules>(&self, group: &Group<R, K>, next: &Configuration) -> Vec<SlotId> {
+        let is_over = |change: &&Change| {
+            let present = group.moves().get(&change.slot).map(|there| there.number);
+            let said = present.is_some() && self.called_off.get(&change.slot).copied() == present;
+            group.is_returned(change) && (said || !self.rules.waits_for_word())
+        };
+        next.changes.iter().filter(is_over).map(|change| change.slot).collect()
+    }
+
+    /// Asks of the slots that the next configuration takes back whether they will come.
+    fn ask_givers<K: kv::Rules>(&self, group: &Group<R, K>, out: Out<'_>) {
+        let changes = self.next.iter().flat_map(|next| &next.changes);
+        for Change { slot, to, .. } in changes.filter(|change| group.is_returned(change)) {
+            if let Some(there) = group.moves().get(slot) {
+                let message = Message::Awaits { slot: *slot, number: there.number };
+                out.push(Effect::Send { to: *to, message });
+            }
         }
     }
 

@@ -29,6 +29,23 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         true
     }
 
+    /// SHARD-CANCEL-1. Whether a giver calls a move off when the next configuration of the slot leaves it with the giver.
+    fn calls_off(&self, way: Way) -> bool {
+        way == Way::Giving
+    }
+
+    /// SHARD-CANCEL-2. Whether a taker gives a slot up that has not come only when the giver has said that it never
+    /// will.
+    fn waits_for_word(&self) -> bool {
+        true
+    }
+
+    /// SHARD-CANCEL-2. Whether the giver never gives a slot under a number any more: it has gone beyond that
+    /// configuration, and does not give the slot by it. (Nor has it given it: who asks still waits.)
+    fn has_called_off(&self, number: Num, own: Num, giving: Option<Num>) -> bool {
+        number < own && giving.is_none_or(|giving| giving > number)
+    }
+
     /// SHARD-FREEZE-1. Whether a Freeze or a Delete is of a move before the present one. What is of the present one may
     /// come again.
     fn is_stale(&self, number: Num, present: Num) -> bool {
@@ -61,8 +78,8 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         true
     }
 
-    /// SHARD-DELETE-2. Whether a leader of the giver asks for the Delete only when the taker has said that its Install is
-    /// committed; and not as soon as all was sent.
+    /// SHARD-DELETE-2. Whether a leader of the giver asks for the Delete only when the taker has said that its Install
+    /// is committed; and not as soon as all was sent.
     fn waits_for_finished(&self) -> bool {
         true
     }
@@ -72,8 +89,8 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         number == present
     }
 
-    /// SHARD-FINISHED-1. Whether the taker has installed a slot: it has come to the configuration and waits for the slot
-    /// no more.
+    /// SHARD-FINISHED-1. Whether the taker has installed a slot: it has come to the configuration and waits for the
+    /// slot no more.
     fn has_installed(&self, number: Num, own: Num, taking: Option<Num>) -> bool {
         number <= own && taking.is_none_or(|taking| taking > number)
     }

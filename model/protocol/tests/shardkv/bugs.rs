@@ -16,6 +16,12 @@ pub enum Bug {
     AdvancesAgain,
     // SHARD-ADVANCE-2: A configuration does not wait for the slots that it changes.
     Overtakes,
+    // SHARD-CANCEL-1: A move is called off though its slot was stopped.
+    CallsOffFrozen,
+    // SHARD-CANCEL-2: A taker gives up what was not called off.
+    GivesUpUnasked,
+    // SHARD-CANCEL-2: A giver says that it has called off what it still gives.
+    SaysCalledOff,
     // SHARD-FREEZE-1: H11. A Freeze or Delete of an earlier move is obeyed.
     ObeysStale,
     // SHARD-FREEZE-2: H6. No slot is stopped while others are still to come.
@@ -68,6 +74,18 @@ impl Rules for Wrong {
 
     fn waits_for_slots(&self) -> bool {
         !self.has(Bug::Overtakes)
+    }
+
+    fn calls_off(&self, way: Way) -> bool {
+        InOrder.calls_off(way) || (self.has(Bug::CallsOffFrozen) && way == Way::Frozen)
+    }
+
+    fn waits_for_word(&self) -> bool {
+        !self.has(Bug::GivesUpUnasked)
+    }
+
+    fn has_called_off(&self, number: Num, own: Num, giving: Option<Num>) -> bool {
+        self.has(Bug::SaysCalledOff) || InOrder.has_called_off(number, own, giving)
     }
 
     fn is_stale(&self, number: Num, present: Num) -> bool {

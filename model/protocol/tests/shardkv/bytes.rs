@@ -84,7 +84,10 @@ proptest! {
 
     /// Pieces of any length, written and read.
     #[test]
-    fn pieces_are_as_good_as_the_whole(size in 0usize..80, cuts in prop::collection::vec(1usize..60, 1..9)) {
+    fn pieces_are_as_good_as_the_whole(
+        size in 0usize..80,
+        cuts in prop::collection::vec(1usize..60, 1..9),
+    ) {
         let group = busy();
         let bytes: Vec<u8> = group.pieces(size).flatten().collect();
         prop_assert_eq!(&bytes, &encode(&group));
@@ -100,7 +103,11 @@ proptest! {
 
     /// Nothing that is not a group's is taken for one, and nothing takes the process.
     #[test]
-    fn damaged_bytes_do_no_harm(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+    fn damaged_bytes_do_no_harm(
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        cut in any::<bool>(),
+    ) {
         let mut bytes = encode(&busy());
         let at = at.index(bytes.len());
         if cut {

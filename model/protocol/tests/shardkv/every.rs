@@ -6,9 +6,9 @@
 //! repeats the last one.
 
 use super::bugs::Bug::{
-    AdvancesAgain, BelievesStale, DeletesWhenSent, InstallsAnything, LeavesBegun, NoLastDifference,
-    ObeysStale, Overtakes, ReadsAnywhere, SaysFinished, ServesFrozen, ServesTaking, TakesStale,
-    WaitsForTaking,
+    AdvancesAgain, BelievesStale, CallsOffFrozen, DeletesWhenSent, GivesUpUnasked,
+    InstallsAnything, LeavesBegun, NoLastDifference, ObeysStale, Overtakes, ReadsAnywhere,
+    SaysCalledOff, SaysFinished, ServesFrozen, ServesTaking, TakesStale, WaitsForTaking,
 };
 use super::bugs::Wrong;
 use super::clients::slot;
@@ -71,7 +71,7 @@ fn call(seq: u64) -> Work {
 
 /// From the first group to the second, and back.
 fn configuration(number: Num, swaps: bool) -> Configuration {
-    let [from, to] = if number % 2 == 0 { [Gid(1), Gid(2)] } else { [Gid(2), Gid(1)] };
+    let [from, to] = if number.is_multiple_of(2) { [Gid(1), Gid(2)] } else { [Gid(2), Gid(1)] };
     let change = |index, from, to| {
         let from = (number > 1).then_some(from);
         Change { slot: slot(index), from, to }
@@ -84,7 +84,13 @@ impl<R: Rules> State<R> {
     fn new(rules: R, bounds: Bounds) -> Self {
         let node = |gid| {
             let mut group = Group::new(rules, gid, 0, [], Store::new(Exact, LIMITS));
-            group.apply(0, &Command::Advance { configuration: configuration(1, bounds.swaps) });
+            group.apply(
+                0,
+                &Command::Advance {
+                    configuration: configuration(1, bounds.swaps),
+                    called_off: vec![],
+                },
+            );
             let leader = Mover::new(rules, SETTINGS, 1, 1);
             Node { group, leader, life: 1, pending: VecDeque::new() }
         };
@@ -286,8 +292,8 @@ fn explore<R: Rules>(rules: R, bounds: Bounds, of: u64) -> Result<(usize, usize)
                     continue;
                 }
                 next.check()?;
-                if print % of == 0 {
-                    next.clone().converge(bounds, print / of % 2 == 0)?;
+                if print.is_multiple_of(of) {
+                    next.clone().converge(bounds, (print / of).is_multiple_of(2))?;
                 }
                 next_level.push(next);
             }
@@ -338,6 +344,9 @@ fn every_wrong_rule_is_found_in_a_small_world() {
         (ReadsAnywhere, THERE, Reply),
         (AdvancesAgain, UNSURE, Stuck),
         (Overtakes, BACK, TwoServe),
+        (CallsOffFrozen, BACK, Reply),
+        (GivesUpUnasked, BACK, Stuck),
+        (SaysCalledOff, BACK, Stuck),
         (ObeysStale, AGAIN, Stuck),
         (WaitsForTaking, SWAP, Stuck),
         (TakesStale, AGAIN, TwoServe),

@@ -16,6 +16,8 @@ pub struct Seen {
     pub while_giving: usize,
     /// Configurations that were applied while another slot was on its way by an earlier one.
     pub overtaken: usize,
+    /// Configurations by which a taker gave up what its giver had called off.
+    pub called_off: usize,
     /// Steps of moves that were refused as over.
     pub over: usize,
     /// Parts that were staged.
@@ -23,7 +25,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    const fn counts(&self) -> [(&'static str, usize); 11] {
+    const fn counts(&self) -> [(&'static str, usize); 12] {
         [
             ("executed", self.executed),
             ("refused", self.refused),
@@ -31,6 +33,7 @@ impl Seen {
             ("installed", self.installed),
             ("installed amid faults", self.amid_faults),
             ("deleted", self.deleted),
+            ("called off", self.called_off),
             ("over", self.over),
             ("reads", self.reads),
             ("while giving", self.while_giving),
@@ -46,6 +49,7 @@ impl Seen {
         self.installed += other.installed;
         self.amid_faults += other.amid_faults;
         self.deleted += other.deleted;
+        self.called_off += other.called_off;
         self.over += other.over;
         self.reads += other.reads;
         self.while_giving += other.while_giving;

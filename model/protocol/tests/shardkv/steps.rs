@@ -25,7 +25,7 @@ fn change(index: usize, from: Option<Gid>, to: Gid) -> Change {
 
 pub fn advance<R: Rules>(group: &mut Group<R>, number: Num, changes: Vec<Change>) -> Answer {
     let configuration = Configuration { number, changes };
-    group.apply(1, &Command::Advance { configuration })
+    group.apply(1, &Command::Advance { configuration, called_off: vec![] })
 }
 
 fn append(name: &str, seq: u64) -> Command {
@@ -133,23 +133,9 @@ fn numbers_fence() {
     assert_eq!(one.apply(1, &delete(2)), step(Step::Over), "again");
     assert!(one.store().slots().eq([slot(1)]), "the giver keeps nothing");
 
-    // The slot comes back, and goes again: what is of the first move is of no move now.
-    for (number, from, to) in [(3, TWO, ONE), (4, ONE, TWO)] {
-        let changes = vec![change(0, Some(from), to)];
-        assert_eq!(
-            advance(&mut two, number, changes.clone()),
-            step(match number {
-                3 => Step::Done,
-                _ => Step::NotNext,
-            })
-        );
-        assert_eq!(
-            advance(&mut one, number, changes),
-            step(match number {
-                3 => Step::Done,
-                _ => Step::NotNext,
-            })
-        );
+    // The slot goes back: what is of the first move is of no move now.
+    for group in [&mut one, &mut two] {
+        assert_eq!(advance(group, 3, vec![change(0, Some(TWO), ONE)]), step(Step::Done));
     }
     assert_eq!(two.apply(1, &freeze(2)), step(Step::Over));
     assert_eq!(two.apply(1, &delete(2)), step(Step::Over));
@@ -180,7 +166,7 @@ fn a_configuration_waits_for_its_own_slots_and_for_no_others() {
     advance(&mut one, 2, vec![change(0, Some(ONE), TWO)]);
     assert_eq!(advance(&mut one, 2, vec![]), step(Step::Over));
     assert_eq!(advance(&mut one, 4, vec![]), step(Step::Early));
-    assert_eq!(advance(&mut one, 3, vec![change(0, Some(TWO), ONE)]), step(Step::NotNext));
+    assert_eq!(advance(&mut one, 3, vec![change(0, Some(TWO), Gid(3))]), step(Step::NotNext));
     assert_eq!(advance(&mut one, 3, vec![change(1, Some(ONE), TWO)]), step(Step::Done));
     assert_eq!((one.number(), one.finished(), one.moves().len()), (3, 1, 2));
 }
@@ -311,4 +297,51 @@ fn the_first_part_of_a_later_stream_begins_anew() {
     for part in [(3, 1), (3, 3), (4, 1), (2, 0), (2, 2)] {
         assert!(!Staged::is_next((3, 2), part), "{part:?}");
     }
+}
+
+/// SHARD-CANCEL-1, SHARD-CANCEL-2: the taker may be down. When it comes back it is told that the slot stays.
+#[test]
+fn a_later_configuration_cancels_a_move() {
+    let mut pair = Pair::new(two(InOrder), Settings::DEFAULT);
+    let there = Configuration { number: 2, changes: vec![change(0, Some(ONE), TWO)] };
+    let back = Configuration { number: 3, changes: vec![change(0, Some(TWO), ONE)] };
+    let one = |pair: &mut Pair, configuration: &Configuration| {
+        let mut out = Vec::new();
+        let input = Input::Configuration(configuration.clone());
+        pair.movers[0].step(&pair.groups[0], input, &mut out);
+        let [Effect::Propose { command, .. }] = &out[..] else { panic!("{out:?}") };
+        let (answer, command) = (pair.groups[0].apply(1, command), command.clone());
+        let outcome = Input::Outcome { proposal: configuration.number - 1, answer: Some(answer) };
+        out.clear();
+        pair.movers[0].step(&pair.groups[0], outcome, &mut out);
+        command
+    };
+    one(&mut pair, &there);
+    assert_eq!(pair.groups[0].moves().len(), 1);
+    one(&mut pair, &back);
+    assert!(pair.groups[0].moves().is_empty() && pair.groups[0].serves(slot(0)).is_ok());
+    assert_eq!(pair.groups[0].apply(1, &append("{a}1", 2)), appended("v", 2));
+
+    pair.input(1, Input::Configuration(there));
+    assert!(pair.groups[1].serves(slot(0)).is_err());
+    pair.input(1, Input::Configuration(back));
+    assert_eq!(pair.groups[1].number(), 2, "nobody has said yet that the slot will not come");
+    pair.tick();
+    assert_eq!((pair.groups[1].number(), pair.groups[1].finished()), (3, 3));
+    assert!(pair.groups[1].serves(slot(0)).is_err() && pair.groups[0].serves(slot(0)).is_ok());
+    assert_eq!(pair.proposed, ["Advance", "Advance"]);
+}
+
+/// SHARD-CANCEL-1: what was stopped goes, and comes back by the later configuration.
+#[test]
+fn what_was_stopped_is_not_called_off() {
+    let [mut one, mut two] = two(InOrder);
+    let back = || vec![change(0, Some(TWO), ONE)];
+    for group in [&mut one, &mut two] {
+        advance(group, 2, vec![change(0, Some(ONE), TWO)]);
+    }
+    assert_eq!(advance(&mut two, 3, back()), step(Step::NotNext));
+    one.apply(1, &Command::Freeze { slot: slot(0), number: 2 });
+    assert_eq!(advance(&mut one, 3, back()), step(Step::NotNext));
+    assert!(one.serves(slot(0)).is_err());
 }

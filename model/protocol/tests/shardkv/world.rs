@@ -433,7 +433,10 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
             }
             (Command::Delete { .. }, Answer::Step(Done)) => seen.deleted += 1,
             (Command::Stage { .. }, Answer::Step(Done)) => seen.staged += 1,
-            (Command::Advance { .. }, Answer::Step(Done)) => seen.overtaken += usize::from(moving),
+            (Command::Advance { called_off, .. }, Answer::Step(Done)) => {
+                seen.overtaken += usize::from(moving);
+                seen.called_off += usize::from(!called_off.is_empty());
+            }
             _ => {}
         }
     }

@@ -111,6 +111,7 @@ impl<R: Rules> Mover<R> {
             })
         };
         self.sending.retain(|slot, sending| of_present(slot, sending.number, false));
+        self.called_off.retain(|slot, number| of_present(slot, *number, true));
         self.staging.retain(|slot, staging| {
             staging.is_under_way() || of_present(slot, staging.number(), true)
         });
