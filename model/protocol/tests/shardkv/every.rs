@@ -7,8 +7,8 @@
 
 use super::bugs::Bug::{
     AdvancesAgain, BelievesStale, CallsOffFrozen, DeletesWhenSent, GivesUpUnasked,
-    InstallsAnything, LeavesBegun, NoLastDifference, ObeysStale, Overtakes, ReadsAnywhere,
-    SaysCalledOff, SaysFinished, ServesFrozen, ServesTaking, TakesStale, WaitsForTaking,
+    InstallsAnything, LeavesBegun, NoLastDifference, Overtakes, ReadsAnywhere, SaysCalledOff,
+    SaysFinished, ServesFrozen, ServesTaking, WaitsForTaking,
 };
 use super::bugs::Wrong;
 use super::clients::slot;
@@ -54,6 +54,8 @@ struct State<R> {
     calls: u64,
     losses: u8,
     repeats: u8,
+    /// Whether the controller answers at once; else at any moment, asked or not.
+    answers: bool,
 }
 
 /// Small copies, so that a slot is stopped after the first.
@@ -96,7 +98,8 @@ impl<R: Rules> State<R> {
         };
         let nodes = [node(Gid(1)), node(Gid(2))];
         let twin = Store::new(Exact, LIMITS);
-        let mut new = Self { nodes, sent: BTreeSet::new(), twin, calls: 0, losses: 0, repeats: 0 };
+        let sent = BTreeSet::new();
+        let mut new = Self { nodes, sent, twin, calls: 0, losses: 0, repeats: 0, answers: false };
         if bounds.begun {
             new.call(0, 1).expect("the group has the slot");
         }
@@ -116,7 +119,9 @@ impl<R: Rules> State<R> {
                 Effect::Propose { proposal, command } => {
                     pending.push_back((*life, proposal, command));
                 }
-                Effect::Query { number } => known = (number <= bounds.last).then_some(number),
+                Effect::Query { number } => {
+                    known = (self.answers && number <= bounds.last).then_some(number);
+                }
                 Effect::Report { .. } => {}
             }
         }
@@ -177,6 +182,11 @@ impl<R: Rules> State<R> {
                 all.push(next);
             };
             with(&|next| next.input(index, bounds, Input::Tick));
+            let number = self.nodes[index].group.number() + 1;
+            if number <= bounds.last {
+                let told = Input::Configuration(configuration(number, bounds.swaps));
+                with(&|next| next.input(index, bounds, told.clone()));
+            }
             if let Some((_, _, command)) = self.nodes[index].pending.front() {
                 // What comes twice may come late: behind what was proposed after it.
                 let places = if bounds.repeats > 0 { self.nodes[index].pending.len() } else { 1 };
@@ -232,6 +242,7 @@ impl<R: Rules> State<R> {
         if lost {
             self.sent.clear();
         }
+        self.answers = true;
         let is_moving =
             |node: &Node<R>| node.group.number() < bounds.last || !node.group.moves().is_empty();
         for _ in 0..60 {
@@ -309,8 +320,8 @@ const THERE: Bounds =
 /// Entries are lost and applied twice.
 const UNSURE: Bounds = Bounds { leaders: 1, losses: 1, repeats: 1, ..THERE };
 const BACK: Bounds = Bounds { leaders: 1, last: 3, ..THERE };
-/// There, back, and there again, and an entry of the first time comes late.
-const AGAIN: Bounds = Bounds { calls: 1, leaders: 1, repeats: 1, last: 4, ..THERE };
+/// There, back, and there again.
+const AGAIN: Bounds = Bounds { calls: 1, leaders: 1, last: 4, ..THERE };
 /// Another slot goes the other way.
 const SWAP: Bounds = Bounds { calls: 1, leaders: 1, swaps: true, ..THERE };
 /// Of the first copy, nothing was in it.
@@ -318,15 +329,15 @@ const EMPTY: Bounds = Bounds { begun: false, leaders: 1, ..THERE };
 
 /// The number of states is part of the protocol: where it changes, the protocol has changed.
 ///
-/// SHARD-SERVE-1, SHARD-SERVE-2, SHARD-ADVANCE-1, SHARD-ADVANCE-2, SHARD-FREEZE-1, SHARD-FREEZE-2, SHARD-INSTALL-1,
-/// SHARD-INSTALL-2, SHARD-COPY-1, SHARD-DELETE-2, SHARD-DELETE-3, SHARD-FINISHED-1, SHARD-RESUME-1.
+/// SHARD-SERVE-1, SHARD-SERVE-2, SHARD-ADVANCE-1, SHARD-ADVANCE-2, SHARD-CANCEL-1, SHARD-CANCEL-2,
+/// SHARD-FREEZE-2, SHARD-INSTALL-2, SHARD-COPY-1, SHARD-DELETE-2, SHARD-DELETE-3, SHARD-FINISHED-1, SHARD-RESUME-1.
 #[test]
 fn whatever_happens_in_whatever_order() {
     for (bounds, of, expected) in [
         (THERE, 16, (46_352, 30)),
         (UNSURE, 4, (8_320, 25)),
-        (BACK, 1, (912, 33)),
-        (AGAIN, 8, (9_957, 45)),
+        (BACK, 1, (6_700, 38)),
+        (AGAIN, 8, (18_486, 52)),
         (SWAP, 4, (1_401, 22)),
         (EMPTY, 1, (470, 21)),
     ] {
@@ -347,9 +358,7 @@ fn every_wrong_rule_is_found_in_a_small_world() {
         (CallsOffFrozen, BACK, Reply),
         (GivesUpUnasked, BACK, Stuck),
         (SaysCalledOff, BACK, Stuck),
-        (ObeysStale, AGAIN, Stuck),
         (WaitsForTaking, SWAP, Stuck),
-        (TakesStale, AGAIN, TwoServe),
         (InstallsAnything, THERE, Reply),
         (DeletesWhenSent, THERE, Stuck),
         (BelievesStale, AGAIN, Stuck),
@@ -357,6 +366,7 @@ fn every_wrong_rule_is_found_in_a_small_world() {
         (LeavesBegun, THERE, Stuck),
         (NoLastDifference, THERE, Reply),
     ] {
-        assert_eq!(explore(Wrong(bug), bounds, 16), Err(expected), "{bug:?}");
+        let found = explore(Wrong(bug), bounds, 16);
+        assert_eq!(found, Err(expected), "{bug:?}");
     }
 }
