@@ -50,6 +50,7 @@ pub use snapshot::GroupDecoder;
 
 use crate::kv::{self, Exact, Pages, Part, SlotCopy, SlotId, Staged, Stamp, Store, Work};
 use crate::rsm::StateMachine;
+use alloc::collections::BTreeSet;
 use core::fmt;
 
 /// How far a slot is that changes its group.
@@ -235,7 +236,11 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
 
     /// Whether a configuration can be applied now, if the givers have called off the moves of some slots that it takes
     /// back. SHARD-ADVANCE-1, SHARD-ADVANCE-2.
-    pub fn may_advance(&self, configuration: &Configuration, called_off: &[SlotId]) -> Step {
+    pub fn may_advance(
+        &self,
+        configuration: &Configuration,
+        called_off: &BTreeSet<SlotId>,
+    ) -> Step {
         let Configuration { number, changes } = configuration;
         if !self.rules.is_next(*number, self.number) {
             return if *number <= self.number { Step::Over } else { Step::Early };
@@ -267,7 +272,7 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
         })
     }
 
-    fn advance(&mut self, configuration: &Configuration, called_off: &[SlotId]) -> Step {
+    fn advance(&mut self, configuration: &Configuration, called_off: &BTreeSet<SlotId>) -> Step {
         let step = self.may_advance(configuration, called_off);
         if step != Step::Done {
             return step;

@@ -1,6 +1,7 @@
 //! What a group of the sharded store is told, and what it answers. See [the module above](super).
 
 use crate::kv::{Bytes, Op, Part, Reply, SlotId, Sum, Transaction, Work};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -50,7 +51,7 @@ pub enum Command {
         /// It.
         configuration: Configuration,
         /// Slots that it takes back before they have come, and of which the giver has said that they never will.
-        called_off: Vec<SlotId>,
+        called_off: BTreeSet<SlotId>,
     },
     /// The giver serves a slot no more.
     Freeze {

@@ -27,7 +27,7 @@ use super::{
     Answer, Change, Command, Configuration, Gid, Group, Head, InOrder, Num, Rules, Step, Way,
 };
 use crate::kv::{self, Part, SlotId};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use giving::Sending;
 use taking::Staging;
@@ -292,8 +292,8 @@ impl<R: Rules> Mover<R> {
             Message::CalledOff { slot, number } => {
                 let there = group.moves().get(&slot);
                 if there.is_some_and(|there| there.other == from && there.number == number) {
+                    // There may be many: they are looked at with the next tick.
                     self.called_off.insert(slot, number);
-                    self.advance(group, out);
                 }
             }
             // It is asked again.
@@ -356,7 +356,14 @@ impl<R: Rules> Mover<R> {
     }
 
     /// SHARD-CANCEL-2. The slots that a configuration takes back and that will not come any more.
-    fn given_up<K: kv::Rules>(&self, group: &Group<R, K>, next: &Configuration) -> Vec<SlotId> {
+    fn given_up<K: kv::Rules>(
+        &self,
+        group: &Group<R, K>,
+        next: &Configuration,
+    ) -> BTreeSet<SlotId> {
+        if self.called_off.is_empty() && self.rules.waits_for_word() {
+            return BTreeSet::new();
+        }
         let is_over = |change: &&Change| {
             let present = group.moves().get(&change.slot).map(|there| there.number);
             let said = present.is_some() && self.called_off.get(&change.slot).copied() == present;

@@ -29,7 +29,7 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         true
     }
 
-    /// SHARD-CANCEL-1. Whether a giver calls a move off when the next configuration of the slot leaves it with the giver.
+    /// SHARD-CANCEL-1. Whether a giver calls a move off when the slot's next configuration leaves it with the giver.
     fn calls_off(&self, way: Way) -> bool {
         way == Way::Giving
     }

@@ -11,6 +11,7 @@ use protocol::shardkv::{
     Answer, Change, Command, Configuration, Gid, Group, Head, InOrder, Num, Place, Query, Refusal,
     Rules, Step, Way,
 };
+use std::collections::BTreeSet;
 
 pub const ONE: Gid = Gid(1);
 pub const TWO: Gid = Gid(2);
@@ -25,7 +26,7 @@ fn change(index: usize, from: Option<Gid>, to: Gid) -> Change {
 
 pub fn advance<R: Rules>(group: &mut Group<R>, number: Num, changes: Vec<Change>) -> Answer {
     let configuration = Configuration { number, changes };
-    group.apply(1, &Command::Advance { configuration, called_off: vec![] })
+    group.apply(1, &Command::Advance { configuration, called_off: BTreeSet::new() })
 }
 
 fn append(name: &str, seq: u64) -> Command {
@@ -326,6 +327,7 @@ fn a_later_configuration_cancels_a_move() {
     assert!(pair.groups[1].serves(slot(0)).is_err());
     pair.input(1, Input::Configuration(back));
     assert_eq!(pair.groups[1].number(), 2, "nobody has said yet that the slot will not come");
+    pair.tick();
     pair.tick();
     assert_eq!((pair.groups[1].number(), pair.groups[1].finished()), (3, 3));
     assert!(pair.groups[1].serves(slot(0)).is_err() && pair.groups[0].serves(slot(0)).is_ok());
