@@ -221,7 +221,7 @@ impl<R: Rules> Store<R> {
     }
 
     /// KV-EXPIRE-3: every entry's stamp counts.
-    fn move_clock(&mut self, stamp: Stamp) {
+    pub(crate) fn move_clock(&mut self, stamp: Stamp) {
         self.clock = self.rules.clock_after(self.clock, stamp);
     }
 

@@ -185,8 +185,9 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
         Err(Refusal { slot, number: self.number, place })
     }
 
-    /// Applies an entry.
+    /// Applies an entry. Its stamp counts whatever becomes of it (KV-EXPIRE-3).
     pub fn apply(&mut self, stamp: Stamp, command: &Command) -> Answer {
+        self.store.move_clock(stamp);
         let step = match command {
             Command::Work { work, value_bytes } => return self.work(stamp, work, *value_bytes),
             Command::Advance { configuration, called_off } => {

@@ -20,7 +20,7 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
 
     /// SHARD-ADVANCE-1. Whether a configuration is the one that follows.
     fn is_next(&self, number: Num, own: Num) -> bool {
-        number == own + 1
+        own.checked_add(1) == Some(number)
     }
 
     /// SHARD-ADVANCE-2. Whether a configuration waits for the slots that it changes and that are still on their way by

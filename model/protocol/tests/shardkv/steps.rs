@@ -347,3 +347,14 @@ fn what_was_stopped_is_not_called_off() {
     assert_eq!(advance(&mut one, 3, back()), step(Step::NotNext));
     assert!(one.serves(slot(0)).is_err());
 }
+
+/// KV-EXPIRE-3: whatever becomes of an entry, the group's clock is not behind its stamp.
+#[test]
+fn every_stamp_counts() {
+    let [mut one, _] = two(InOrder);
+    let freeze = Command::Freeze { slot: slot(0), number: 9 };
+    for (stamp, command) in [(20, append("{c}1", 2)), (30, freeze), (25, append("{a}1", 2))] {
+        one.apply(stamp, &command);
+    }
+    assert_eq!(one.store().clock(), 30, "the largest stamp");
+}
