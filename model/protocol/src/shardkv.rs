@@ -43,7 +43,7 @@ mod rules;
 mod snapshot;
 
 pub use contract::{
-    Answer, Change, Command, Configuration, Gid, Head, Num, Place, Query, Refusal, Step,
+    Answer, Change, Command, Configuration, Gid, Head, Num, Query, Refusal, Step, Whereabouts,
 };
 pub use rules::{InOrder, Rules};
 pub use snapshot::GroupDecoder;
@@ -172,17 +172,17 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
     /// # Errors
     /// [`Refusal`] says who has it.
     pub fn serves(&self, slot: SlotId) -> Result<(), Refusal> {
-        let place = match self.moves.get(&slot) {
+        let whereabouts = match self.moves.get(&slot) {
             Some(there) if self.rules.serves(there.way()) => return Ok(()),
-            Some(Move { other, state: State::Taking(_), .. }) => Place::ComingFrom(*other),
-            Some(Move { other, .. }) => Place::GoingTo(*other),
+            Some(Move { other, state: State::Taking(_), .. }) => Whereabouts::ComingFrom(*other),
+            Some(Move { other, .. }) => Whereabouts::GoingTo(*other),
             None => match self.owner(slot) {
                 Some(owner) if owner == self.gid => return Ok(()),
-                Some(owner) => Place::With(owner),
-                None => Place::Nowhere,
+                Some(owner) => Whereabouts::With(owner),
+                None => Whereabouts::Nowhere,
             },
         };
-        Err(Refusal { slot, number: self.number, place })
+        Err(Refusal { slot, number: self.number, whereabouts })
     }
 
     /// Applies an entry. Its stamp counts whatever becomes of it (KV-EXPIRE-3).

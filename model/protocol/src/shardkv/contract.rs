@@ -137,13 +137,13 @@ pub struct Refusal {
     /// The group's configuration.
     pub number: Num,
     /// Who has the slot.
-    pub place: Place,
+    pub whereabouts: Whereabouts,
 }
 
 /// Who has a slot that is not served here.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Place {
+pub enum Whereabouts {
     /// Another group (MOVED). It may not have come to that configuration yet, or have given the slot away again.
     With(Gid),
     /// On its way from here to another group: stopped here, and there soon (ASK).

@@ -11,6 +11,7 @@
 //!
 //! *As taker* (`taking.rs`) it proposes a Stage for each part that is the next one, proposes the Install when all is
 //! there, and answers how far it is. It says that a slot was installed only of an entry that the group has applied.
+//! Where the next configuration takes a slot back before it has come, it asks the giver whether it still will.
 //!
 //! Messages may be lost, come twice, late, or in any order: what is not answered is sent again with the next tick, and
 //! what is of another move is dropped. A copy that was not finished when the leader changed begins anew, in a greater

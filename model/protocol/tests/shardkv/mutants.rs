@@ -22,9 +22,8 @@ fn hunt<R: Rules, K: kv::Rules>(rules: R, store: K, seeds: u64) -> Vec<(u64, Bro
 }
 
 /// SHARD-SERVE-1, SHARD-SERVE-2, SHARD-ADVANCE-1, SHARD-ADVANCE-2, SHARD-CANCEL-1, SHARD-CANCEL-2, SHARD-FREEZE-1,
-/// SHARD-FREEZE-2, SHARD-STAGE-1,
-/// SHARD-INSTALL-1, SHARD-INSTALL-2, SHARD-DELETE-1, SHARD-DELETE-2, SHARD-DELETE-3, SHARD-FINISHED-1, SHARD-RESUME-1,
-/// SHARD-COPY-1.
+/// SHARD-FREEZE-2, SHARD-STAGE-1, SHARD-INSTALL-1, SHARD-INSTALL-2, SHARD-DELETE-1, SHARD-DELETE-2, SHARD-DELETE-3,
+/// SHARD-FINISHED-1, SHARD-RESUME-1, SHARD-COPY-1.
 #[test]
 fn whatever_is_lost_late_or_repeated_a_slot_has_one_group_and_all_of_its_past() {
     let mut all = Seen::default();

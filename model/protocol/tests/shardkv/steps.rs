@@ -8,8 +8,8 @@ use protocol::kv::{
 };
 use protocol::shardkv::mover::{Effect, Input, Message, Mover, Settings};
 use protocol::shardkv::{
-    Answer, Change, Command, Configuration, Gid, Group, Head, InOrder, Num, Place, Query, Refusal,
-    Rules, Step, Way,
+    Answer, Change, Command, Configuration, Gid, Group, Head, InOrder, Num, Query, Refusal, Rules,
+    Step, Way, Whereabouts,
 };
 use std::collections::BTreeSet;
 
@@ -39,8 +39,8 @@ fn get(name: &str) -> Query {
     Query::Op { key: name.into(), op: Op::Get }
 }
 
-fn refusal(number: Num, index: usize, place: Place) -> Answer {
-    Answer::Refused(Refusal { slot: slot(index), number, place })
+fn refusal(number: Num, index: usize, whereabouts: Whereabouts) -> Answer {
+    Answer::Refused(Refusal { slot: slot(index), number, whereabouts })
 }
 
 const fn step(step: Step) -> Answer {
@@ -80,19 +80,19 @@ fn head<R: Rules>(group: &Group<R>, index: usize) -> (Part, Head) {
 fn a_refusal_says_who_has_the_slot() {
     let [mut one, mut two] = two(InOrder);
     let (a, b) = (append("{a}1", 2), append("{b}1", 2));
-    assert_eq!(two.apply(1, &a), refusal(1, 0, Place::With(ONE)));
-    assert_eq!(two.read(&get("{a}1")), refusal(1, 0, Place::With(ONE)));
-    assert_eq!(one.apply(1, &append("{d}1", 2)), refusal(1, 3, Place::Nowhere));
+    assert_eq!(two.apply(1, &a), refusal(1, 0, Whereabouts::With(ONE)));
+    assert_eq!(two.read(&get("{a}1")), refusal(1, 0, Whereabouts::With(ONE)));
+    assert_eq!(one.apply(1, &append("{d}1", 2)), refusal(1, 3, Whereabouts::Nowhere));
     for group in [&mut one, &mut two] {
         assert_eq!(advance(group, 2, vec![change(0, Some(ONE), TWO)]), step(Step::Done));
     }
     assert_eq!(one.apply(1, &a), appended("v", 2), "the giver serves until its Freeze");
-    assert_eq!(two.apply(1, &a), refusal(2, 0, Place::ComingFrom(ONE)));
-    assert_eq!(two.read(&get("{a}1")), refusal(2, 0, Place::ComingFrom(ONE)));
+    assert_eq!(two.apply(1, &a), refusal(2, 0, Whereabouts::ComingFrom(ONE)));
+    assert_eq!(two.read(&get("{a}1")), refusal(2, 0, Whereabouts::ComingFrom(ONE)));
     let freeze = Command::Freeze { slot: slot(0), number: 2 };
     assert_eq!(one.apply(1, &freeze), step(Step::Done));
-    assert_eq!(one.apply(1, &append("{a}1", 3)), refusal(2, 0, Place::GoingTo(TWO)));
-    assert_eq!(one.read(&get("{a}1")), refusal(2, 0, Place::GoingTo(TWO)));
+    assert_eq!(one.apply(1, &append("{a}1", 3)), refusal(2, 0, Whereabouts::GoingTo(TWO)));
+    assert_eq!(one.read(&get("{a}1")), refusal(2, 0, Whereabouts::GoingTo(TWO)));
     assert_eq!(one.apply(1, &b), appended("v", 2), "another slot is served throughout");
     let (part, head) = head(&one, 0);
     two.apply(1, &Command::Stage { slot: slot(0), number: 2, part });
@@ -185,7 +185,7 @@ fn slots_that_nobody_changes_cost_nothing() {
     assert!(one.store() == before.store());
     // A slot of other groups is known, and no move.
     assert_eq!(advance(&mut one, 50, vec![change(2, Some(TWO), Gid(3))]), step(Step::Done));
-    assert_eq!(one.apply(1, &append("{c}1", 5)), refusal(50, 2, Place::With(Gid(3))));
+    assert_eq!(one.apply(1, &append("{c}1", 5)), refusal(50, 2, Whereabouts::With(Gid(3))));
     assert!(one.moves().is_empty());
 }
 
