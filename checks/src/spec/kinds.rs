@@ -64,14 +64,13 @@ const RUNTIME: &[Column] = &[Column::Code, Column::Test, Column::Mutant];
 /// All of them.
 pub const KINDS: [Kind; 18] = [
     kind("RAFT-", Home::Protocol, RULE),
-    // In front of those that begin alike.
-    kind("KV-PARTS-", Home::Shards, RUNTIME),
     kind("KV-", Home::Protocol, RULE),
     kind("CLERK-", Home::Protocol, RULE),
     kind("LOCK-", Home::Protocol, RULE),
     kind("LEASE-", Home::Protocol, RULE),
     kind("RSM-", Home::Protocol, RULE),
     kind("SHARD-", Home::Shards, RUNTIME),
+    kind("PARTS-", Home::Shards, RUNTIME),
     kind("PROP-", Home::Protocol, PROPERTY),
     kind("RED-", Home::Protocol, REDUCTION),
     kind("WAL-", Home::Log, RUNTIME),

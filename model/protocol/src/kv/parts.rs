@@ -11,7 +11,7 @@
 //! stopped the giver says how many parts there were and what the whole is, its [`Sum`]. A taker that has as many parts
 //! and the same sum has the slot, bit for bit.
 //!
-//! KV-PARTS-1: whatever a later reply can depend on goes along. That is keys with values, versions and deadlines; the
+//! PARTS-1: whatever a later reply can depend on goes along. That is keys with values, versions and deadlines; the
 //! clients with what they have acknowledged, and their calls with the replies; the floor under the versions, and that
 //! under the clients; and the clock by which all of that is to be read.
 
@@ -361,7 +361,7 @@ impl Slot {
 }
 
 impl<R: Rules> Store<R> {
-    /// A slot as it is now. KV-PARTS-1.
+    /// A slot as it is now. PARTS-1.
     pub fn copy_slot(&self, id: SlotId) -> SlotCopy {
         let mut slot = self.slots.get(&id).cloned().unwrap_or_default();
         slot.floor = self.rules.floor_in_parts(slot.floor);
@@ -384,7 +384,7 @@ impl<R: Rules> Store<R> {
         copy
     }
 
-    /// Puts a slot in, in the place of what there is of it. KV-PARTS-2: the clock goes on to that of the copy, or a
+    /// Puts a slot in, in the place of what there is of it. PARTS-2: the clock goes on to that of the copy, or a
     /// key that was due where it came from would be back. The work does not grow with its keys, unless some have a
     /// deadline.
     pub fn install_slot(&mut self, copy: SlotCopy) {

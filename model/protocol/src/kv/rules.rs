@@ -116,17 +116,17 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         true
     }
 
-    /// KV-PARTS-1. The slot's floor when it goes to another group.
+    /// PARTS-1. The slot's floor when it goes to another group.
     fn floor_in_parts(&self, floor: Version) -> Version {
         floor
     }
 
-    /// KV-PARTS-1. Whether the clients' records go along with a slot.
+    /// PARTS-1. Whether the clients' records go along with a slot.
     fn has_records_in_parts(&self) -> bool {
         true
     }
 
-    /// KV-PARTS-2. The group's clock when a slot comes from another group, by that group's clock.
+    /// PARTS-2. The group's clock when a slot comes from another group, by that group's clock.
     fn clock_after_install(&self, clock: Stamp, of_slot: Stamp) -> Stamp {
         clock.max(of_slot)
     }

@@ -139,11 +139,11 @@ impl Rules for Wrong {
 /// What is left behind when a slot goes to another group.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Lost {
-    // KV-PARTS-1: The floor under the versions.
+    // PARTS-1: The floor under the versions.
     Floor,
-    // KV-PARTS-1: The clients' records.
+    // PARTS-1: The clients' records.
     Records,
-    // KV-PARTS-2: The clock.
+    // PARTS-2: The clock.
     Clock,
 }
 

@@ -72,7 +72,7 @@ fn every_wrong_rule_is_found_by_what_it_breaks() {
     }
 }
 
-/// KV-PARTS-1, KV-PARTS-2.
+/// PARTS-1, PARTS-2.
 #[test]
 fn what_does_not_travel_is_missed() {
     use Broken::{Reply, Slot, Stuck};

@@ -1,4 +1,4 @@
-//! Slots in parts. KV-PARTS-1, KV-PARTS-2.
+//! Slots in parts. PARTS-1, PARTS-2.
 
 use super::random::{limits, wild};
 use super::{Bench, cases, key, set};
