@@ -34,6 +34,9 @@ pub enum Home {
     Log,
     /// What the runtime's threads share; its wrong versions are `impl/tests/loom/bugs.rs`.
     Threads,
+    /// Groups of the sharded store and slots on their way; their wrong versions are those of the random worlds,
+    /// `model/protocol/tests/shardkv/bugs.rs`.
+    Shards,
     /// What a recorded server writes down; the replay's tests lie instead of having wrong versions.
     Trace,
 }
@@ -59,13 +62,15 @@ const TRACED: &[Column] = &[Column::Code, Column::Test];
 const RUNTIME: &[Column] = &[Column::Code, Column::Test, Column::Mutant];
 
 /// All of them.
-pub const KINDS: [Kind; 16] = [
+pub const KINDS: [Kind; 18] = [
     kind("RAFT-", Home::Protocol, RULE),
     kind("KV-", Home::Protocol, RULE),
     kind("CLERK-", Home::Protocol, RULE),
     kind("LOCK-", Home::Protocol, RULE),
     kind("LEASE-", Home::Protocol, RULE),
     kind("RSM-", Home::Protocol, RULE),
+    kind("SHARD-", Home::Shards, RUNTIME),
+    kind("PARTS-", Home::Shards, RUNTIME),
     kind("PROP-", Home::Protocol, PROPERTY),
     kind("RED-", Home::Protocol, REDUCTION),
     kind("WAL-", Home::Log, RUNTIME),

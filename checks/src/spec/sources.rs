@@ -16,8 +16,10 @@ const FOLDERS: [&str; 7] = [
 ];
 /// Where they are spoken of.
 const DOCUMENTS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "impl/WAL.md"];
-/// The wrong versions of the runtime's rules, under their ids.
+/// The wrong versions of the runtime's and the groups' rules, under their ids.
 const BUGS: &str = "bugs.rs";
+/// Where those lie.
+const WITH_BUGS: [&str; 2] = ["impl/tests/", "model/protocol/tests/"];
 
 /// The sources and what is in them.
 #[derive(Debug, Default)]
@@ -111,8 +113,9 @@ impl Sources {
     pub fn bugs(&self) -> Vec<(String, String)> {
         let mut bugs = Vec::new();
         for (name, text) in &self.files {
-            let Some(folder) =
-                name.strip_suffix(BUGS).filter(|name| name.starts_with("impl/tests/"))
+            let Some(folder) = name
+                .strip_suffix(BUGS)
+                .filter(|name| WITH_BUGS.iter().any(|at| name.starts_with(at)))
             else {
                 continue;
             };
@@ -157,15 +160,17 @@ fn is_in(name: &str, home: Home, column: Column) -> bool {
         (Home::Protocol, Column::Test) => {
             &["model/protocol/tests/", "model/tests/", "checks/tests/"]
         }
+        (Home::Shards, Column::Code) => &["model/protocol/src/"],
+        (Home::Shards, Column::Test) => &["model/protocol/tests/"],
         (Home::Log | Home::Threads | Home::Trace, Column::Code) => &["impl/src/"],
         (Home::Log, Column::Test) => &["impl/tests/wal/"],
         (Home::Threads, Column::Test) => &["impl/tests/loom/"],
         (Home::Trace, Column::Test) => &["checks/tests/"],
-        (Home::Log | Home::Threads | Home::Trace, Column::Model) | (_, Column::Mutant) => &[],
+        (_, Column::Model | Column::Mutant) => &[],
     };
     let wrong = match home {
         Home::Protocol => column == Column::Model && name.contains("/mutants"),
-        Home::Log | Home::Threads | Home::Trace => name.ends_with(&format!("/{BUGS}")),
+        _ => name.ends_with(&format!("/{BUGS}")),
     };
     folders.iter().any(|folder| name.starts_with(folder)) && !wrong
 }

@@ -19,7 +19,7 @@
 
 mod bytes;
 pub mod clerk;
-mod code;
+pub(crate) mod code;
 #[cfg(feature = "serde")]
 mod depth;
 mod edit;
@@ -30,12 +30,13 @@ pub mod lock;
 pub mod number;
 mod op;
 pub mod pages;
+pub mod parts;
 mod print;
 pub mod records;
 mod reply;
 mod rules;
 pub mod slot;
-mod snapshot;
+pub(crate) mod snapshot;
 mod strings;
 mod totals;
 mod transaction;
@@ -47,6 +48,7 @@ pub use lcs::MAX_LCS_PAIRS;
 pub use number::Decimal;
 pub use op::{Deadline, ExpireWhen, KeyOp, LcsForm, Op, StringOp, When};
 pub use pages::Pages;
+pub use parts::{Change, Part, Place, SlotCopy, Staged, Sum};
 pub use records::{ClientId, Once, Seq};
 pub use reply::{Fault, Kind, Reply};
 pub use rules::{AfterMaybe, Exact, Rules};
@@ -118,7 +120,7 @@ impl Default for Limits {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Item {
+pub(crate) struct Item {
     value: Bytes,
     version: Version,
     /// When it is there no more.
@@ -129,11 +131,13 @@ struct Item {
 ///
 /// Invariant: no version in it is above zero and at or below a version that the same key had before.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-struct Slot {
+pub(crate) struct Slot {
     items: Pages<Bytes, Item>,
     /// The largest version that went with its key.
     floor: Version,
     records: Records,
+    /// Of this slot.
+    totals: Totals,
 }
 
 /// The store.
@@ -166,6 +170,10 @@ impl<R: Rules> Store<R> {
             sweep: SlotId(0),
             totals: Totals::new(),
         }
+    }
+
+    pub(crate) const fn rules(&self) -> R {
+        self.rules
     }
 
     /// The group's clock: the largest stamp applied.
@@ -213,7 +221,7 @@ impl<R: Rules> Store<R> {
     }
 
     /// KV-EXPIRE-3: every entry's stamp counts.
-    fn move_clock(&mut self, stamp: Stamp) {
+    pub(crate) fn move_clock(&mut self, stamp: Stamp) {
         self.clock = self.rules.clock_after(self.clock, stamp);
     }
 
@@ -232,19 +240,22 @@ impl<R: Rules> Store<R> {
         let Self { rules, limits, slots, clock, deadlines, totals, .. } = self;
         let (rules, clock) = (*rules, *clock);
         let slot = slots.get_or_insert_with(slot, Slot::default);
-        if let Some(once) = once {
-            match slot.records.find(rules, (limits, clock), once, print(), totals) {
-                Found::Answer(reply) => return reply,
-                Found::New => {}
+        let before = slot.totals;
+        let found = once
+            .map(|once| slot.records.find(rules, (limits, clock), once, print(), &mut slot.totals));
+        let reply = if let Some(Found::Answer(reply)) = found {
+            reply
+        } else {
+            let value_bytes = value_bytes.min(limits.value_bytes);
+            let reply = run(&mut Edit { rules, value_bytes, clock, stamp, slot, deadlines });
+            if let Some(once) = once {
+                let long = reply.len() > limits.reply_bytes;
+                let kept = if long { Reply::NotKept } else { reply.clone() };
+                slot.records.keep(once, print(), kept, &mut slot.totals);
             }
-        }
-        let value_bytes = value_bytes.min(limits.value_bytes);
-        let reply = run(&mut Edit { rules, value_bytes, clock, stamp, slot, deadlines, totals });
-        if let Some(once) = once {
-            let long = reply.len() > limits.reply_bytes;
-            let kept = if long { Reply::NotKept } else { reply.clone() };
-            slot.records.keep(once, print(), kept, totals);
-        }
+            reply
+        };
+        totals.replace(before, slot.totals);
         reply
     }
 }

@@ -6,7 +6,6 @@
 
 use super::op::{Deadline, Op};
 use super::reply::{Fault, Reply};
-use super::totals::Totals;
 use super::{Bytes, Item, Pages, Rules, Slot, Stamp, Version, keys, strings};
 
 /// The deadlines of all keys that have one, the nearest first.
@@ -57,7 +56,6 @@ pub(super) struct Edit<'a, R> {
     pub stamp: Stamp,
     pub slot: &'a mut Slot,
     pub deadlines: &'a mut Deadlines,
-    pub totals: &'a mut Totals,
 }
 
 impl<R: Rules> Edit<'_, R> {
@@ -125,10 +123,10 @@ impl<R: Rules> Edit<'_, R> {
         let version = self.rules.next_version(old.map(|item| item.version), self.slot.floor);
         let item = Item { value, version, deadline };
         let due = item.is_due(self.rules, self.clock);
-        self.totals.item_comes(key, &item);
+        self.slot.totals.item_comes(key, &item);
         let old = self.slot.items.insert(key.clone(), item);
         if let Some(old) = &old {
-            self.totals.item_goes(key, old);
+            self.slot.totals.item_goes(key, old);
         }
         let old = old.and_then(|item| item.deadline);
         if old != deadline {
@@ -154,7 +152,7 @@ impl<R: Rules> Edit<'_, R> {
 
     fn take(&mut self, key: &Bytes) -> Option<Item> {
         let item = self.slot.items.remove(key)?;
-        self.totals.item_goes(key, &item);
+        self.slot.totals.item_goes(key, &item);
         if let Some(deadline) = item.deadline {
             self.deadlines.remove(&(deadline, key.clone()));
         }

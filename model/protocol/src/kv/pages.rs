@@ -13,10 +13,12 @@
 //! Where the pages part depends on what was there before. Nobody sees that: maps with equal entries are equal and
 //! hash alike, and the hash is a `BTreeMap`'s.
 
+mod difference;
 mod iter;
 #[cfg(test)]
 mod tests;
 
+pub use difference::Difference;
 pub use iter::Iter;
 
 use alloc::sync::Arc;

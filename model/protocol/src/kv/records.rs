@@ -8,6 +8,8 @@
 //! ever dropped: a client that is not known and not above the floor may have been here, and is refused. No
 //! client has to open a session, and no two replicas' clocks are compared.
 
+mod travel;
+
 use super::code::{DecodeError, Decoded, Reader, put_number};
 use super::totals::Totals;
 use super::whole::TICK_CLIENTS;
@@ -50,7 +52,7 @@ impl Record {
 
 /// What is known of one client. A copy of it shares the records.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Session {
+pub(crate) struct Session {
     used: Stamp,
     acknowledged: Seq,
     records: Pages<Seq, Record>,
@@ -60,7 +62,7 @@ pub(super) struct Session {
 ///
 /// Invariant: `by_use` has each known client once, at the stamp of its last call.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub(super) struct Records {
+pub(crate) struct Records {
     sessions: Pages<ClientId, Session>,
     by_use: Pages<(Stamp, ClientId), ()>,
     /// The largest client whose records were dropped.
@@ -105,6 +107,11 @@ impl Records {
     /// The largest client whose records were dropped.
     pub(super) const fn floor(&self) -> ClientId {
         self.floor
+    }
+
+    /// How many clients are known.
+    pub(super) const fn clients(&self) -> usize {
+        self.sessions.len()
     }
 
     /// By client, what is known of it.
@@ -197,10 +204,15 @@ impl Records {
     fn drop_first<R: Rules>(&mut self, rules: R, totals: &mut Totals) {
         let Some(((_, client), ())) = self.by_use.pop_first() else { return };
         if let Some(session) = self.sessions.remove(&client) {
-            totals.session_goes();
-            session.records.iter().for_each(|(seq, record)| record.goes(*seq, totals));
+            session.goes(totals);
         }
         self.floor = rules.client_floor_after(self.floor, client);
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&mut self, totals: &mut Totals) {
+        self.sessions.values().for_each(|session| session.goes(totals));
+        *self = Self::default();
     }
 
     /// Keeps the reply to a call that was found to be new.
@@ -265,6 +277,11 @@ impl Records {
 }
 
 impl Session {
+    fn goes(&self, totals: &mut Totals) {
+        totals.session_goes();
+        self.records.iter().for_each(|(seq, record)| record.goes(*seq, totals));
+    }
+
     /// KV-ONCE-3. What has arrived is not kept.
     fn acknowledge(&mut self, up_to: Seq, totals: &mut Totals) {
         self.acknowledged = self.acknowledged.max(up_to);

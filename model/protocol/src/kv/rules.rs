@@ -116,6 +116,21 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         true
     }
 
+    /// PARTS-1. The slot's floor when it goes to another group.
+    fn floor_in_parts(&self, floor: Version) -> Version {
+        floor
+    }
+
+    /// PARTS-1. Whether the clients' records go along with a slot.
+    fn has_records_in_parts(&self) -> bool {
+        true
+    }
+
+    /// PARTS-2. The group's clock when a slot comes from another group, by that group's clock.
+    fn clock_after_install(&self, clock: Stamp, of_slot: Stamp) -> Stamp {
+        clock.max(of_slot)
+    }
+
     /// CLERK-SEQ-1. Whether an answer is one to the call that is under way.
     fn is_mine(&self, answered: Seq, seq: Seq) -> bool {
         answered == seq

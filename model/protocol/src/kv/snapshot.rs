@@ -11,7 +11,11 @@
 use super::code::{DecodeError, Decoded, FORMAT, Reader, put_bytes, put_number};
 use super::edit::LAST_DEADLINE;
 use super::records::{Records, Session};
-use super::{Bytes, ClientId, Exact, Item, Limits, Rules, SLOTS, Slot, SlotId, Store, Version};
+use super::totals::Totals;
+use super::{
+    Bytes, ClientId, Exact, Item, Limits, Rules, SLOTS, Slot, SlotCopy, SlotId, Stamp, Store,
+    Version,
+};
 use alloc::vec::Vec;
 use core::iter;
 use core::mem;
@@ -20,10 +24,10 @@ use core::mem;
 pub const PIECE_BYTES: usize = 256 << 10;
 
 /// No store lives long enough for a larger version, and a larger one could not be followed by others.
-const MAX_VERSION: Version = Version::MAX >> 1;
+pub(super) const MAX_VERSION: Version = Version::MAX >> 1;
 
 /// What is written at once.
-enum Unit<'a> {
+pub(crate) enum Unit<'a> {
     Store {
         clock: u64,
         sweep: SlotId,
@@ -35,10 +39,12 @@ enum Unit<'a> {
     /// None where the rules write none.
     Records(Option<&'a Records>),
     Session(ClientId, &'a Session),
+    /// Of what lies around a store.
+    Around(Vec<u8>),
 }
 
 impl Unit<'_> {
-    fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Store { clock, sweep, slots } => {
                 out.push(FORMAT);
@@ -61,7 +67,48 @@ impl Unit<'_> {
             Self::Records(Some(records)) => records.encode_head(out),
             Self::Records(None) => Records::default().encode_head(out),
             Self::Session(client, session) => session.encode(*client, out),
+            Self::Around(bytes) => out.extend_from_slice(bytes),
         }
+    }
+}
+
+/// What units have written, in pieces of so many bytes and up to a unit more.
+pub(crate) fn pieces<'a>(
+    mut units: impl Iterator<Item = Unit<'a>> + Send,
+    size: usize,
+) -> impl Iterator<Item = Vec<u8>> + Send {
+    iter::from_fn(move || {
+        let mut piece = Vec::new();
+        while piece.len() < size.max(1) {
+            let Some(unit) = units.next() else { break };
+            unit.encode(&mut piece);
+        }
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+impl Slot {
+    fn units<R: Rules>(&self, rules: R, id: SlotId) -> impl Iterator<Item = Unit<'_>> + Send {
+        let kept = rules.has_records_in_snapshot();
+        let items = self.items.iter().map(|(key, item)| Unit::Item(key, item));
+        let sessions = self.records.sessions().filter(move |_| kept);
+        let sessions = sessions.map(|(client, session)| Unit::Session(client, session));
+        let records = kept.then_some(&self.records);
+        let records = iter::once(Unit::Records(records)).chain(sessions);
+        let slot = Unit::Slot(id, self, rules.floor_in_snapshot(self.floor));
+        iter::once(slot).chain(items).chain(records)
+    }
+}
+
+impl SlotCopy {
+    /// As the bytes of a store that has this slot and no other, at a clock.
+    pub(crate) fn units<R: Rules>(
+        &self,
+        rules: R,
+        clock: Stamp,
+    ) -> impl Iterator<Item = Unit<'_>> + Send {
+        let store = Unit::Store { clock, sweep: SlotId(0), slots: 1 };
+        iter::once(store).chain(self.slot().units(rules, self.id()))
     }
 }
 
@@ -73,30 +120,14 @@ impl<R: Rules> Store<R> {
 
     /// The store's bytes in pieces: each has `size` bytes, and up to a unit more; only the last has fewer.
     pub fn pieces(&self, size: usize) -> impl Iterator<Item = Vec<u8>> + Send {
-        let mut units = self.units();
-        iter::from_fn(move || {
-            let mut piece = Vec::new();
-            while piece.len() < size.max(1) {
-                let Some(unit) = units.next() else { break };
-                unit.encode(&mut piece);
-            }
-            (!piece.is_empty()).then_some(piece)
-        })
+        pieces(self.units(), size)
     }
 
-    fn units(&self) -> impl Iterator<Item = Unit<'_>> {
+    pub(crate) fn units(&self) -> impl Iterator<Item = Unit<'_>> + Send {
         let Self { rules, limits: _, slots, clock, deadlines: _, sweep, totals: _ } = self;
         let store = Unit::Store { clock: *clock, sweep: *sweep, slots: slots.len() };
-        let (rules, kept) = (*rules, rules.has_records_in_snapshot());
-        iter::once(store).chain(slots.iter().flat_map(move |(id, slot)| {
-            let items = slot.items.iter().map(|(key, item)| Unit::Item(key, item));
-            let sessions = slot.records.sessions().filter(move |_| kept);
-            let sessions = sessions.map(|(client, session)| Unit::Session(client, session));
-            let records = kept.then_some(&slot.records);
-            let records = iter::once(Unit::Records(records)).chain(sessions);
-            let slot = Unit::Slot(*id, slot, rules.floor_in_snapshot(slot.floor));
-            iter::once(slot).chain(items).chain(records)
-        }))
+        let rules = *rules;
+        iter::once(store).chain(slots.iter().flat_map(move |(id, slot)| slot.units(rules, *id)))
     }
 
     /// Reads a store.
@@ -168,8 +199,20 @@ impl<R: Rules> Decoder<R> {
     }
 
     /// Reads whole units, and returns what is left.
-    fn read<'a>(&mut self, mut bytes: &'a [u8]) -> Decoded<&'a [u8]> {
-        while !bytes.is_empty() {
+    fn read<'a>(&mut self, bytes: &'a [u8]) -> Decoded<&'a [u8]> {
+        let rest = self.read_own(bytes)?;
+        let over = matches!(self.next, Next::End) && !rest.is_empty();
+        if over { Err(DecodeError::Invalid("bytes are left over")) } else { Ok(rest) }
+    }
+
+    /// Whether the store has come to its end.
+    pub(crate) const fn is_complete(&self) -> bool {
+        matches!(self.next, Next::End)
+    }
+
+    /// Reads whole units up to the end of the store, and returns what is left.
+    pub(crate) fn read_own<'a>(&mut self, mut bytes: &'a [u8]) -> Decoded<&'a [u8]> {
+        while !bytes.is_empty() && !self.is_complete() {
             let mut from = Reader::new(bytes);
             match self.unit(&mut from) {
                 Ok(next) => self.next = next,
@@ -209,7 +252,7 @@ impl<R: Rules> Decoder<R> {
                 if !in_order || key.slot() != *id {
                     return Err(DecodeError::Invalid("a key"));
                 }
-                self.store.totals.item_comes(&key, &item);
+                slot.totals.item_comes(&key, &item);
                 if let Some(deadline) = item.deadline {
                     self.store.deadlines.insert((deadline, key.clone()), ());
                 }
@@ -222,11 +265,10 @@ impl<R: Rules> Decoder<R> {
                 self.sessions(slots, sessions)
             }
             Next::Session { slots, sessions } => {
-                let Store { clock, totals, .. } = &mut self.store;
-                slot.records.decode_next(from, *clock, totals)?;
+                slot.records.decode_next(from, self.store.clock, &mut slot.totals)?;
                 self.sessions(slots, sessions - 1)
             }
-            Next::End => return Err(DecodeError::Invalid("bytes are left over")),
+            Next::End => Next::End,
         })
     }
 
@@ -244,12 +286,13 @@ impl<R: Rules> Decoder<R> {
             return Next::Session { slots, sessions };
         }
         let (id, slot) = mem::take(&mut self.slot);
+        self.store.totals.replace(Totals::new(), slot.totals);
         self.store.slots.insert(id, slot);
         Self::slots(slots - 1)
     }
 }
 
-fn slot_id(from: &mut Reader<'_>) -> Decoded<SlotId> {
+pub(crate) fn slot_id(from: &mut Reader<'_>) -> Decoded<SlotId> {
     let id = u16::try_from(from.number()?).ok().filter(|id| *id < SLOTS);
     id.map(SlotId).ok_or(DecodeError::Invalid("a slot's number"))
 }

@@ -16,11 +16,13 @@ pub const CLIENT_BYTES: usize = 140;
 /// The same around a reply that is kept.
 pub const REPLY_BYTES: usize = 65;
 
-/// The sums over all slots.
+/// The sums over a slot, or over all slots.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Totals {
     /// Items, due or not.
     pub keys: usize,
+    /// Those that have a deadline.
+    pub deadlines: usize,
     /// See [`super::Store::memory_bytes`].
     pub bytes: usize,
     /// See [`super::Store::print`].
@@ -82,17 +84,27 @@ const fn record_print(seq: Seq, print: u64) -> u64 {
 
 impl Totals {
     pub(super) const fn new() -> Self {
-        Self { keys: 0, bytes: 0, print: 0 }
+        Self { keys: 0, deadlines: 0, bytes: 0, print: 0 }
+    }
+
+    /// Of a slot, these were in the sum, and now those are.
+    pub(super) const fn replace(&mut self, before: Self, after: Self) {
+        self.keys = self.keys + after.keys - before.keys;
+        self.deadlines = self.deadlines + after.deadlines - before.deadlines;
+        self.bytes = self.bytes + after.bytes - before.bytes;
+        self.print = self.print.wrapping_add(after.print).wrapping_sub(before.print);
     }
 
     pub(super) fn item_comes(&mut self, key: &Bytes, item: &Item) {
         self.keys += 1;
+        self.deadlines += usize::from(item.deadline.is_some());
         self.bytes += item_bytes(key, item);
         self.print = self.print.wrapping_add(item_print(key, item));
     }
 
     pub(super) fn item_goes(&mut self, key: &Bytes, item: &Item) {
         self.keys -= 1;
+        self.deadlines -= usize::from(item.deadline.is_some());
         self.bytes -= item_bytes(key, item);
         self.print = self.print.wrapping_sub(item_print(key, item));
     }

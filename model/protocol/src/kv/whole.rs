@@ -1,7 +1,6 @@
 //! What concerns the whole store: its keys in order, the clock's work, and emptying it.
 
 use super::edit::Edit;
-use super::records::Records;
 use super::{Bytes, Item, Rules, SLOTS, Slot, SlotId, Stamp, Store};
 use alloc::vec::Vec;
 
@@ -140,7 +139,9 @@ impl<R: Rules> Store<R> {
         }
         for id in idle {
             if let Some(slot) = slots.get_mut(&id) {
-                slot.records.drop_idle(*rules, limits, *clock, totals);
+                let before = slot.totals;
+                slot.records.drop_idle(*rules, limits, *clock, &mut slot.totals);
+                totals.replace(before, slot.totals);
             }
         }
         self.sweep = SlotId(next.filter(|next| *next < SLOTS).unwrap_or(0));
@@ -157,14 +158,16 @@ impl<R: Rules> Store<R> {
         let full: Vec<SlotId> = full.map(|(id, _)| *id).collect();
         for id in full {
             let Some(slot) = slots.get_mut(&id) else { continue };
+            let before = slot.totals;
             for (key, item) in &slot.items {
                 slot.floor = rules.floor_after_flush(slot.floor, item.version);
-                totals.item_goes(key, item);
+                slot.totals.item_goes(key, item);
             }
             slot.items.clear();
             if !rules.keeps_records_in_flush() {
-                slot.records = Records::default();
+                slot.records.clear(&mut slot.totals);
             }
+            totals.replace(before, slot.totals);
         }
         self.deadlines.clear();
     }
@@ -183,7 +186,10 @@ impl<R: Rules> Store<R> {
         let slot = slots.get_or_insert_with(slot, Slot::default);
         let (rules, clock) = (*rules, *clock);
         let value_bytes = limits.value_bytes;
-        run(&mut Edit { rules, value_bytes, clock, stamp: clock, slot, deadlines, totals })
+        let before = slot.totals;
+        let done = run(&mut Edit { rules, value_bytes, clock, stamp: clock, slot, deadlines });
+        totals.replace(before, slot.totals);
+        done
     }
 }
 

@@ -5,6 +5,7 @@ mod keys;
 mod lcs;
 mod numbers;
 mod pages;
+mod parts;
 mod random;
 mod records;
 mod snapshot;

@@ -72,6 +72,29 @@ fn carry_out<const MOST: usize>(
     }
 }
 
+/// Every entry in which one map differs from another, looked for one by one.
+fn dumb_difference(new: &Dumb, old: &Dumb, after: Option<u16>) -> Vec<(u16, Option<usize>)> {
+    let keys: std::collections::BTreeSet<u16> = new.keys().chain(old.keys()).copied().collect();
+    let keys = keys.into_iter().filter(|key| after.is_none_or(|after| *key > after));
+    let differs = keys.filter(|key| new.get(key) != old.get(key));
+    differs.map(|key| (key, new.get(&key).copied())).collect()
+}
+
+fn assert_difference<const MOST: usize>(steps: &[Do], cuts: (usize, usize), after: Option<u16>) {
+    let (mut pages, mut dumb) = (Pages::<u16, usize, MOST>::new(), Dumb::new());
+    let mut copies = vec![(pages.clone(), dumb.clone())];
+    for (number, step) in steps.iter().enumerate() {
+        // Values come again, so that what was written is not always different.
+        carry_out(step, number % 5, &mut pages, &mut dumb);
+        copies.push((pages.clone(), dumb.clone()));
+    }
+    let [(old, dumb_old), (new, dumb_new)] =
+        [cuts.0, cuts.1].map(|cut| copies[cut % copies.len()].clone());
+    let found = new.difference(&old, after.as_ref());
+    let found: Vec<_> = found.map(|(key, value)| (*key, value.copied())).collect();
+    assert_eq!(found, dumb_difference(&dumb_new, &dumb_old, after));
+}
+
 fn assert_equal<const MOST: usize>(pages: &Pages<u16, usize, MOST>, dumb: &Dumb, probe: u16) {
     assert!(pages.iter().eq(dumb), "{pages:?} is not {dumb:?}");
     assert_eq!((pages.len(), pages.is_empty()), (dumb.len(), dumb.is_empty()));
@@ -99,6 +122,23 @@ fn run<const MOST: usize>(steps: &[Do]) {
     }
     for (pages, dumb) in copies {
         assert_equal(&pages, &dumb, 150);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    /// Of maps that share much, little, or nothing, whichever was first; from any key on.
+    #[test]
+    fn differences_are_those_of_the_entries(
+        steps in steps(),
+        cuts in (0usize..200, 0usize..200),
+        after in prop::option::of(0u16..320),
+    ) {
+        assert_difference::<2>(&steps, cuts, after);
+        assert_difference::<4>(&steps, cuts, after);
+        assert_difference::<9>(&steps, cuts, after);
+        assert_difference::<256>(&steps, cuts, after);
     }
 }
 

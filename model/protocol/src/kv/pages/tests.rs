@@ -6,8 +6,10 @@ use super::super::{
 use super::{Page, Pages};
 use alloc::collections::BTreeSet;
 use alloc::format;
+use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 type Found<'a, K, V> = Vec<&'a Arc<Page<K, V>>>;
 
@@ -140,6 +142,41 @@ fn emptied_pages_are_joined() {
     let leaves = pages.leaves();
     assert_eq!(pages.len(), 100);
     assert!(leaves <= 40, "{leaves} pages for a hundred entries");
+}
+
+/// Equal to all, but it notes that it was asked.
+#[derive(Clone, Debug)]
+struct Asked(Rc<Cell<usize>>);
+
+impl PartialEq for Asked {
+    fn eq(&self, _: &Self) -> bool {
+        self.0.set(self.0.get() + 1);
+        true
+    }
+}
+
+impl Eq for Asked {}
+
+/// After some writes the pages lie elsewhere too, for some were split and others joined.
+#[test]
+fn a_difference_looks_at_what_was_written_and_no_more() {
+    let count = Rc::new(Cell::new(0));
+    let new = || Asked(Rc::clone(&count));
+    let old: Pages<u32, Asked, 8> = shuffled(20_000).map(|key| (key, new())).collect();
+    let mut now = old.clone();
+    let keys: Vec<u32> = old.keys().copied().collect();
+    let gone: Vec<u32> = keys.iter().copied().skip(9_000).take(40).collect();
+    gone.iter().for_each(|key| assert!(now.remove(key).is_some()));
+    let come: Vec<u32> = (0..40).map(|number| u32::MAX - 3 * number).rev().collect();
+    assert!(come.iter().all(|key| !old.contains_key(key)));
+    come.iter().for_each(|key| assert!(now.insert(*key, new()).is_none()));
+    let found: Vec<_> =
+        now.difference(&old, None).map(|(key, new)| (*key, new.is_some())).collect();
+    let expected = gone.iter().map(|key| (*key, false)).chain(come.iter().map(|key| (*key, true)));
+    assert!(found.into_iter().eq(expected));
+    let asked = count.get();
+    assert!(asked <= 8 * 8, "{asked} values of 20,000 were looked at");
+    assert!(old.difference(&old.clone(), None).next().is_none() && count.get() == asked);
 }
 
 fn put(store: &mut Store, key: &str, client: u64, deadline: Deadline) {

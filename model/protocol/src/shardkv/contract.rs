@@ -1,0 +1,175 @@
+//! What a group of the sharded store is told, and what it answers. See [the module above](super).
+
+use crate::kv::{Bytes, Op, Part, Reply, SlotId, Sum, Transaction, Work};
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A group of servers (the labs' gid).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Gid(pub u64);
+
+/// A configuration's number: each is one greater than the last.
+pub type Num = u64;
+
+/// A slot that has another group from a configuration on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Change {
+    /// The slot.
+    pub slot: SlotId,
+    /// Whose it was; None if it never had a group, and then it begins empty.
+    pub from: Option<Gid>,
+    /// Whose it is.
+    pub to: Gid,
+}
+
+/// What a configuration changes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Configuration {
+    /// Its number.
+    pub number: Num,
+    /// The slots that change their group, each once.
+    pub changes: Vec<Change>,
+}
+
+/// An entry of a group's log.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Command {
+    /// What a client has asked, or the clock's work.
+    Work {
+        /// What is done.
+        work: Work,
+        /// The longest value that it may make of a shorter one, in bytes.
+        value_bytes: u32,
+    },
+    /// The next configuration.
+    Advance {
+        /// It.
+        configuration: Configuration,
+        /// Slots that it takes back before they have come, and of which the giver has said that they never will.
+        called_off: BTreeSet<SlotId>,
+    },
+    /// The giver serves a slot no more.
+    Freeze {
+        /// The slot.
+        slot: SlotId,
+        /// The configuration that moves it.
+        number: Num,
+    },
+    /// A part of a slot that comes.
+    Stage {
+        /// The slot.
+        slot: SlotId,
+        /// The configuration that moves it.
+        number: Num,
+        /// The part.
+        part: Part,
+    },
+    /// A slot has come, whole: the taker serves it.
+    Install {
+        /// The slot.
+        slot: SlotId,
+        /// What it is.
+        head: Head,
+    },
+    /// The taker serves a slot: nothing of it stays with the giver.
+    Delete {
+        /// The slot.
+        slot: SlotId,
+        /// The configuration that moves it.
+        number: Num,
+    },
+}
+
+/// What a giver says of a slot that it has stopped and sent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Head {
+    /// The configuration that moves it.
+    pub number: Num,
+    /// The stream in which it was sent.
+    pub stream: u64,
+    /// In how many parts.
+    pub parts: u64,
+    /// What all of it is.
+    pub sum: Sum,
+}
+
+/// What only asks.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Query {
+    /// An operation that does not write.
+    Op {
+        /// Its key.
+        key: Bytes,
+        /// It.
+        op: Op,
+    },
+    /// Several.
+    Transaction(Transaction),
+}
+
+/// What either is answered with.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Answer {
+    /// The store's reply.
+    Reply(Reply),
+    /// Not executed, and not recorded: the group does not serve the slot.
+    Refused(Refusal),
+    /// What became of a step of a move.
+    Step(Step),
+    /// Not executed: it was asked without an entry, and it may write.
+    Writes,
+}
+
+/// Why a slot is not served, by the group's own configuration. The texts for clients stand with the wire.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Refusal {
+    /// The slot.
+    pub slot: SlotId,
+    /// The group's configuration.
+    pub number: Num,
+    /// Who has the slot.
+    pub whereabouts: Whereabouts,
+}
+
+/// Who has a slot that is not served here.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Whereabouts {
+    /// Another group (MOVED). It may not have come to that configuration yet, or have given the slot away again.
+    With(Gid),
+    /// On its way from here to another group: stopped here, and there soon (ASK).
+    GoingTo(Gid),
+    /// On its way to here from another group (TRYAGAIN).
+    ComingFrom(Gid),
+    /// No group has had it yet (CLUSTERDOWN).
+    Nowhere,
+}
+
+/// What became of a step of a move.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Step {
+    /// It was done, now or before.
+    Done,
+    /// Nothing was done: it is of a move that is over, or never concerned this group.
+    Over,
+    /// Nothing was done: the group has not come to that configuration yet.
+    Early,
+    /// Nothing was done: something else comes first.
+    NotNext,
+}
+
+impl fmt::Debug for Gid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "g{}", self.0)
+    }
+}
