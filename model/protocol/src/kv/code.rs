@@ -37,12 +37,12 @@ impl fmt::Display for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
-pub(super) type Decoded<T> = Result<T, DecodeError>;
+pub(crate) type Decoded<T> = Result<T, DecodeError>;
 
 /// What is left to be read. A length is believed only as far as there are bytes.
-pub(super) struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(&'a [u8]);
 
-pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -50,27 +50,27 @@ pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &Bytes) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &Bytes) {
     put_number(out, bytes.as_ref().len() as u64);
     out.extend_from_slice(bytes.as_ref());
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    pub(super) const fn rest(&self) -> &'a [u8] {
+    pub(crate) const fn rest(&self) -> &'a [u8] {
         self.0
     }
 
-    pub(super) fn byte(&mut self) -> Decoded<u8> {
+    pub(crate) fn byte(&mut self) -> Decoded<u8> {
         let (&byte, rest) = self.0.split_first().ok_or(DecodeError::Truncated)?;
         self.0 = rest;
         Ok(byte)
     }
 
-    pub(super) fn number(&mut self) -> Decoded<u64> {
+    pub(crate) fn number(&mut self) -> Decoded<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
         Err(DecodeError::Invalid("a number"))
     }
 
-    pub(super) fn bytes(&mut self) -> Decoded<Bytes> {
+    pub(crate) fn bytes(&mut self) -> Decoded<Bytes> {
         let length = usize::try_from(self.number()?).map_err(|_| DecodeError::Truncated)?;
         let (bytes, rest) = self.0.split_at_checked(length).ok_or(DecodeError::Truncated)?;
         self.0 = rest;
