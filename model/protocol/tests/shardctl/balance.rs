@@ -175,7 +175,7 @@ proptest! {
 /// need be: that cuts, but no more than there are groups; and what comes together again is one run.
 #[test]
 fn runs_stay_few() {
-    let mut desk = Desk::with(Limits { slots: SLOTS, ..TEN }, &[1]);
+    let mut desk = Desk::with(Limits { slots: SLOTS, open: 1_000, ..TEN }, &[1]);
     for id in 2..=100 {
         desk.changed(join(&[id]));
     }
