@@ -20,6 +20,8 @@ pub mod raft;
 pub mod runs;
 pub mod script;
 pub mod search;
+pub mod shardctl;
 pub mod symmetry;
 pub mod system;
+pub mod telling;
 pub mod transcript;
