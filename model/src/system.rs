@@ -369,6 +369,13 @@ impl<R: Placed> System for Office<R> {
         within("walkers", bounds.walkers.into(), 0, 8)?;
         within("attempts", bounds.attempts.into(), 1, 100)?;
         within("open", bounds.open, 1, 100)?;
+        if bounds.net == bounds::Net::Duplicate && (bounds.lags || bounds.restarts > 0) {
+            return Err(
+                "copies without end fill a log that a replica has yet to apply: leave out \
+                        net=Duplicate, or lags and restarts"
+                    .into(),
+            );
+        }
         if bounds.programs[0] == Program::Nothing {
             return Err("the first administrator wants nothing: name its program first".into());
         }

@@ -1,8 +1,8 @@
 //! What could be wrong with the controller and its administrators, and what must notice it.
 
 use super::runs::{
-    AWAY, BACK, BEHIND, DROPPED, FENCE, HELD_UP, IN_USE, LOST, MANY, MOVES, REFUSED, REPORTS,
-    RESTART, ROVERS, SKEWS, UNKNOWN,
+    AWAY, BACK, BEHIND, DROPPED, FENCE, HELD_UP, IN_USE, LEAVES, LOST, MANY, MOVES, REFUSED,
+    REPORTS, RESTART, RIVALS, ROVERS, SKEWS, UNKNOWN,
 };
 use super::{
     ANSWERED, ASKED, BALANCE, BOUNDED, Bounds, MOVES as MOVED, NEEDED, NUMBERS, ONCE, Office,
@@ -249,15 +249,15 @@ const LATE: Bounds = Bounds { drop_void: false, ..FENCE };
 /// The mutants of the controller and its administrators.
 pub const HUNTS: &[Hunt] = &[
     hunt("C1", "CTL-ORDER-1", Bug::AnyOrder, MANY, REPLICAS),
-    hunt("C2", "CTL-CAS-1", Bug::NoFence, FENCE, ONCE),
+    hunt("C2", "CTL-CAS-1", Bug::NoFence, RIVALS, ONCE),
     hunt("C3", "CTL-WHOLE-1", Bug::TwoSteps, FENCE, BALANCE),
     hunt("C4", "CTL-ADMIN-1", Bug::StaleIsFinal, FENCE, TOLD),
     hunt("C5", "CTL-BALANCE-1", Bug::DifferenceOfTwo, FENCE, BALANCE),
     hunt("C5b", "CTL-MOVES-1", Bug::MostIsNothing, MOVES, MOVED),
     hunt("C5c", "CTL-LAST-1", Bug::LastLeaves, REFUSED, ASKED),
-    hunt("QC1", "CTL-CAS-1", Bug::FenceOffByOne, FENCE, ONCE),
+    hunt("QC1", "CTL-CAS-1", Bug::FenceOffByOne, RIVALS, ONCE),
     hunt("QC2", "CTL-NUM-1", Bug::NumberSkips, FENCE, NUMBERS),
-    hunt("QC3", "CTL-MOVES-1", Bug::DealsAnew, SKEWS, MOVED),
+    hunt("QC3", "CTL-MOVES-1", Bug::DealsAnew, LEAVES, MOVED),
     hunt("QC4", "CTL-MOVE-1", Bug::MoveStopsShort, SKEWS, ASKED),
     hunt("QC5", "CTL-MOVE-2", Bug::MovesToNobody, AWAY, ASKED),
     hunt("QC6", "CTL-JOIN-1", Bug::JoinsTwice, IN_USE, ASKED),

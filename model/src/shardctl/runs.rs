@@ -27,7 +27,7 @@ const fn bounds(programs: [Program; 2]) -> Bounds {
         deaths: 0,
         rovers: false,
         drop_void: true,
-        settle_every: 1,
+        settle_every: 100,
     }
 }
 
@@ -46,7 +46,9 @@ pub(super) const MANY: Bounds = Bounds { lags: true, ..once([JoinsFive, LeavesFi
 pub(super) const MOVES: Bounds = Bounds { lags: true, ..once([Moved, MovesBack]) };
 pub(super) const SKEWS: Bounds = once([Skews, Nothing]);
 pub(super) const REFUSED: Bounds = once([JoinsTwo, LeavesBoth]);
-pub(super) const IN_USE: Bounds = Bounds { again: 2, ..once([JoinsBoth, JoinsOne]) };
+pub(super) const IN_USE: Bounds = once([JoinsBoth, TakesFirst]);
+pub(super) const RIVALS: Bounds = once([JoinsOne, JoinsThird]);
+pub(super) const LEAVES: Bounds = once([JoinsThree, LeavesFirst]);
 pub(super) const AWAY: Bounds = once([JoinsThree, MovesAway]);
 pub(super) const BEHIND: Bounds =
     Bounds { lags: true, asks_behind: true, again: 0, ..bounds([JoinsOne, JoinsThird]) };
@@ -54,11 +56,11 @@ pub(super) const DROPPED: Bounds = walking([Swaps, JoinsThird], 2);
 pub(super) const BACK: Bounds = walking([ComesBack, Nothing], 2);
 pub(super) const HELD_UP: Bounds = Bounds { open: 2, ..walking([Swaps, Nothing], 2) };
 pub(super) const REPORTS: Bounds = Bounds { reports: 2, ..walking([Swaps, Nothing], 2) };
-pub(super) const ROVERS: Bounds = Bounds { rovers: true, ..walking([ComesBack, Nothing], 2) };
+pub(super) const ROVERS: Bounds = Bounds { rovers: true, ..walking([Replaces, Nothing], 2) };
 pub(super) const RESTART: Bounds =
     Bounds { lags: true, saves: 1, restarts: 1, ..walking([Swaps, Nothing], 2) };
 
-pub(super) const UNKNOWN: Bounds = Bounds { attempts: 2, ..walking([JoinsTwo, JoinsOne], 2) };
+pub(super) const UNKNOWN: Bounds = Bounds { attempts: 2, ..walking([JoinsOne, JoinsSecond], 2) };
 pub(super) const LOST: Bounds = Bounds { losses: 2, ..bounds([JoinsTwo, Nothing]) };
 
 /// All of them.
@@ -134,7 +136,13 @@ pub const OFFICES: &[OfficeRun] = &[
         name: "ctl-unknown",
         about: "what would tell a request's fate is dropped before its administrator looks",
         bounds: UNKNOWN,
-        reaches: &[Corner::AskedForDropped, Corner::UnknownExecuted, Corner::UnknownNotExecuted],
+        reaches: &[Corner::AskedForDropped, Corner::UnknownExecuted],
+    },
+    Run {
+        name: "ctl-unknown-others",
+        about: "another's configuration is dropped before an administrator looks whose it is",
+        bounds: walking([JoinsTwo, JoinsOne], 2),
+        reaches: &[Corner::AskedForDropped, Corner::UnknownNotExecuted],
     },
     Run {
         name: "ctl-comes-back",
@@ -152,7 +160,7 @@ pub const OFFICES: &[OfficeRun] = &[
         name: "ctl-rovers",
         about: "a group that has left goes on walking and reporting",
         bounds: ROVERS,
-        reaches: &[Corner::ReportRefused, Corner::CameBack],
+        reaches: &[Corner::ReportRefused, Corner::KeptForOneThatLeft],
     },
     Run {
         name: "ctl-restart",

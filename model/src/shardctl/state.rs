@@ -79,20 +79,16 @@ pub(super) fn address(group: GroupId) -> Bytes {
 pub struct Replica<R> {
     /// The machine.
     pub controller: Controller<R>,
-    /// How many commands it has applied.
+    /// How many commands of the log it has applied.
     pub applied: u64,
     /// What it has saved, and how many commands were applied then.
     pub saved: (Vec<u8>, u64),
 }
 
-/// What is committed: every replica applies it, in this order.
+/// What is committed: every replica applies it, in this order. What none will ask for again is left out, and all
+/// count from there.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct Log {
-    /// How many commands no replica will ask for again.
-    pub gone: u64,
-    /// Those behind them.
-    pub commands: Vec<Command>,
-}
+pub struct Log(pub Vec<Command>);
 
 /// An administrator.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -144,14 +140,14 @@ pub struct State<R> {
 }
 
 impl Log {
-    /// How many commands were committed.
+    /// How many commands there are.
     pub fn end(&self) -> u64 {
-        self.gone + self.commands.len() as u64
+        self.0.len() as u64
     }
 
     /// The command with so many in front of it.
     pub fn get(&self, before: u64) -> Option<&Command> {
-        self.commands.get((before - self.gone) as usize)
+        self.0.get(before as usize)
     }
 }
 
@@ -162,6 +158,12 @@ impl<R: Placed> Replica<R> {
         let mut saved = Vec::new();
         controller.encode(&mut saved);
         Self { controller, applied: 0, saved: (saved, 0) }
+    }
+
+    /// So many commands at the beginning of the log are left out.
+    pub fn forget(&mut self, gone: u64) {
+        self.applied -= gone;
+        self.saved.1 = self.saved.1.saturating_sub(gone);
     }
 
     /// Applies what is committed next.

@@ -79,8 +79,13 @@ impl<R: Placed> Office<R> {
             _ => replica.saved.1,
         };
         let gone = state.replicas.iter().map(asks).min().expect("there are replicas");
-        state.log.commands.drain(..(gone - state.log.gone) as usize);
-        state.log.gone = gone;
+        if gone == 0 {
+            return;
+        }
+        state.log.0.drain(..gone as usize);
+        for replica in &mut state.replicas {
+            Arc::make_mut(replica).forget(gone);
+        }
     }
 
     /// A message arrives.
@@ -109,7 +114,7 @@ impl<R: Placed> Office<R> {
         while state.leader().applied < state.log.end() {
             self.apply(state, LEADER);
         }
-        state.log.commands.push(command.clone());
+        state.log.0.push(command.clone());
         let before = match &command {
             Command::Finished { group, .. } => state.leader().controller.standings().get(group),
             Command::Change { .. } => None,
