@@ -5,7 +5,7 @@
 //! PROP-CTL-SETTLES each kill a mutant here; that the right rules pass the same hunts is `checks mutants`' business.
 
 use model::search::{self, Outcome};
-use model::shardctl::{Bounds, Bug, Corner, HUNTS, Hunt, IDS, OFFICES, Office, settles};
+use model::shardctl::{Bounds, Bug, Corner, HUNTS, Hunt, IDS, OFFICES, Office, Program, settles};
 use model::system::System;
 use model::telling::{follow, transcript};
 use protocol::shardctl::Exact;
@@ -56,36 +56,65 @@ fn every_corner_of_the_controller_is_required() {
     assert_eq!(missing, [] as [&Corner; 0]);
 }
 
+/// RED-OVER: with and without, the right rules pass and mutants die by the same property after as many steps.
 #[test]
-fn figures() {
-    let only = std::env::var("ONLY").unwrap_or_default();
-    for run in OFFICES.iter().filter(|run| run.name.contains(&only)) {
-        let begun = std::time::Instant::now();
-        let office = Office::new(run.bounds, Exact);
-        let builder = office.clone().checker().threads(2).finish_when(HasDiscoveries::AnyFailures);
-        let checker = builder.target_state_count(1_500_000).spawn_dfs().join();
-        let found: Vec<_> = checker.discoveries().into_iter().collect();
-        let missed: Vec<_> =
-            run.reaches.iter().filter(|corner| !office.corners.reached(**corner)).collect();
-        let seconds = begun.elapsed().as_secs_f64();
-        println!(
-            "{:16} {:>9} {seconds:.1} s missed {missed:?}",
-            run.name,
-            checker.unique_state_count()
-        );
-        for (name, path) in found {
-            let path = search::minimize(&office, &office.start(), path.into_actions(), name);
-            println!("{name}\n{}", transcript(&office, &path));
-            if let Ok(state) = follow(&office, &path) {
-                println!("{:?}", settles(&office, &state));
-            }
-        }
+fn void_messages_of_the_controller() {
+    for name in ["ctl-doubled", "ctl-lost"] {
+        let with = run(name);
+        let fewer = states(with);
+        let all = states(Bounds { drop_void: false, ..with });
+        assert!(fewer < all, "{name}: {fewer} states with, {all} without");
+    }
+    // The others take too many states without the reduction.
+    for hunt in HUNTS.iter().filter(|hunt| !["QC12", "QC17"].contains(&hunt.id)) {
+        let without = Hunt { bounds: Bounds { drop_void: false, ..hunt.bounds }, ..*hunt };
+        assert_eq!(died_by(hunt), died_by(&without), "{}", hunt.id);
     }
 }
 
+/// Bounds in which something would be checked that cannot happen, or without end.
 #[test]
-fn hunts() {
-    for hunt in HUNTS {
-        println!("{:5} {:?} {:?} expected {}", hunt.id, hunt.bug, died_by(hunt), hunt.property);
+fn bounds_that_check_nothing_are_refused() {
+    let refused = |bounds: Bounds| Office::<Exact>::validate(&bounds).is_err();
+    for run in OFFICES {
+        assert!(!refused(run.bounds), "{}", run.name);
     }
+    assert!(refused(Bounds { asks_behind: true, ..run("ctl-fence") }));
+    assert!(refused(Bounds { lags: true, ..run("ctl-doubled") }));
+    assert!(refused(Bounds { open: 0, ..run("ctl-held-up") }));
+    assert!(refused(Bounds { programs: [Program::Nothing; 2], ..run("ctl-fence") }));
+}
+
+/// From where everything is under way, and from the beginning, all comes to its end; not with a group that does not
+/// report, and that is said.
+#[test]
+fn what_does_not_settle_is_told() {
+    let hunt = HUNTS.iter().find(|hunt| hunt.bug == Bug::NeverSentAgain).expect("it is a mutant");
+    let office = hunt.office();
+    let report = search::shortest(&office, office.start(), 1_000, &|| false);
+    let Outcome::Violated { state, .. } = report.outcome else { panic!("it dies") };
+    let told = settles(&office, &state).expect_err("nobody asks again");
+    assert!(told.contains("not within 40 fair rounds: administrator: 0 of 2 over"), "{told}");
+    let right = Office::new(hunt.bounds, Exact);
+    assert_eq!(settles(&right, &right.start()), Ok(()));
+}
+
+/// A counterexample is told step by step, and can be followed again.
+#[test]
+fn paths_are_told() {
+    let hunt = HUNTS.iter().find(|hunt| hunt.bug == Bug::AnyOrder).expect("it is a mutant");
+    let office = hunt.office();
+    let report = search::shortest(&office, office.start(), 200_000, &|| false);
+    let Outcome::Violated { path, .. } = report.outcome else { panic!("it dies") };
+    let told = transcript(&office, &path);
+    for part in ["1  a0  goes on", "sends leader #1.1 which is the latest?", "second  applies"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(told.contains("history: NotTheSame"), "{told}");
+    assert!(follow(&office, &path).is_ok());
+    let right = Office::new(hunt.bounds, Exact);
+    let other = follow(&right, &path[1..]).expect_err("the first step is missing");
+    assert!(other.starts_with("step 1 is not possible"), "{other}");
+    let drawn = office.picture(&path);
+    assert!(drawn.starts_with("<svg") && drawn.contains(">second</text>"));
 }

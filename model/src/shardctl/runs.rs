@@ -27,7 +27,7 @@ const fn bounds(programs: [Program; 2]) -> Bounds {
         deaths: 0,
         rovers: false,
         drop_void: true,
-        settle_every: 100,
+        settle_every: 1,
     }
 }
 
@@ -41,26 +41,33 @@ const fn walking(programs: [Program; 2], walkers: u8) -> Bounds {
     Bounds { walkers, kept: 0, again: 0, ..once(programs) }
 }
 
-pub(super) const FENCE: Bounds = bounds([JoinsTwo, JoinsThird]);
+pub(super) const FENCE: Bounds = Bounds { settle_every: 100, ..bounds([JoinsTwo, JoinsThird]) };
 pub(super) const MANY: Bounds = Bounds { lags: true, ..once([JoinsFive, LeavesFirst]) };
-pub(super) const MOVES: Bounds = Bounds { lags: true, ..once([Moved, MovesBack]) };
+pub(super) const MOVES: Bounds =
+    Bounds { lags: true, settle_every: 10, ..once([Moved, MovesBack]) };
 pub(super) const SKEWS: Bounds = once([Skews, Nothing]);
 pub(super) const REFUSED: Bounds = once([JoinsTwo, LeavesBoth]);
 pub(super) const IN_USE: Bounds = once([JoinsBoth, TakesFirst]);
 pub(super) const RIVALS: Bounds = once([JoinsOne, JoinsThird]);
 pub(super) const LEAVES: Bounds = once([JoinsThree, LeavesFirst]);
 pub(super) const AWAY: Bounds = once([JoinsThree, MovesAway]);
-pub(super) const BEHIND: Bounds =
-    Bounds { lags: true, asks_behind: true, again: 0, ..bounds([JoinsOne, JoinsThird]) };
-pub(super) const DROPPED: Bounds = walking([Swaps, JoinsThird], 2);
+pub(super) const BEHIND: Bounds = Bounds {
+    lags: true,
+    asks_behind: true,
+    again: 0,
+    settle_every: 10,
+    ..bounds([JoinsOne, JoinsThird])
+};
+pub(super) const DROPPED: Bounds = Bounds { settle_every: 10, ..walking([Swaps, JoinsThird], 2) };
 pub(super) const BACK: Bounds = walking([ComesBack, Nothing], 2);
 pub(super) const HELD_UP: Bounds = Bounds { open: 2, ..walking([Swaps, Nothing], 2) };
 pub(super) const REPORTS: Bounds = Bounds { reports: 2, ..walking([Swaps, Nothing], 2) };
 pub(super) const ROVERS: Bounds = Bounds { rovers: true, ..walking([Replaces, Nothing], 2) };
 pub(super) const RESTART: Bounds =
-    Bounds { lags: true, saves: 1, restarts: 1, ..walking([Swaps, Nothing], 2) };
+    Bounds { lags: true, saves: 1, restarts: 1, settle_every: 100, ..walking([Swaps, Nothing], 1) };
 
-pub(super) const UNKNOWN: Bounds = Bounds { attempts: 2, ..walking([JoinsOne, JoinsSecond], 2) };
+pub(super) const UNKNOWN: Bounds =
+    Bounds { attempts: 2, settle_every: 10, ..walking([JoinsOne, JoinsSecond], 2) };
 pub(super) const LOST: Bounds = Bounds { losses: 2, ..bounds([JoinsTwo, Nothing]) };
 
 /// All of them.
@@ -100,7 +107,12 @@ pub const OFFICES: &[OfficeRun] = &[
         name: "ctl-moves",
         about: "slots are moved, and what that did is evened out",
         bounds: MOVES,
-        reaches: &[Corner::Moved, Corner::Rebalanced, Corner::BalancedAfterMove],
+        reaches: &[
+            Corner::Moved,
+            Corner::Rebalanced,
+            Corner::BalancedAfterMove,
+            Corner::RefusedNoChange,
+        ],
     },
     Run {
         name: "ctl-refused",
@@ -118,7 +130,7 @@ pub const OFFICES: &[OfficeRun] = &[
         name: "ctl-away",
         about: "slots go to a group that may not be there",
         bounds: AWAY,
-        reaches: &[Corner::RefusedNoGroup, Corner::Moved, Corner::RefusedNoChange],
+        reaches: &[Corner::RefusedNoGroup, Corner::Moved],
     },
     Run {
         name: "ctl-behind",
@@ -131,6 +143,12 @@ pub const OFFICES: &[OfficeRun] = &[
         about: "groups walk, and what they have behind them is dropped",
         bounds: DROPPED,
         reaches: &[Corner::Dropped, Corner::KeptForOneThatLeft, Corner::LateReport],
+    },
+    Run {
+        name: "ctl-three",
+        about: "three groups walk by what either replica has, while one of them leaves",
+        bounds: Bounds { lags: true, settle_every: 100, ..walking([JoinsThree, LeavesFirst], 3) },
+        reaches: &[Corner::Dropped, Corner::KeptForOneThatLeft, Corner::WalkedByReplicaBehind],
     },
     Run {
         name: "ctl-unknown",
@@ -147,7 +165,7 @@ pub const OFFICES: &[OfficeRun] = &[
     Run {
         name: "ctl-comes-back",
         about: "a group leaves and comes back, when it has given all away and not before",
-        bounds: Bounds { reports: 2, ..BACK },
+        bounds: Bounds { reports: 2, settle_every: 10, ..BACK },
         reaches: &[Corner::CameBack, Corner::RefusedLeaving, Corner::LateReport],
     },
     Run {
@@ -171,7 +189,7 @@ pub const OFFICES: &[OfficeRun] = &[
     Run {
         name: "ctl-dies",
         about: "an administrator dies with its request under way: the other one goes on",
-        bounds: Bounds { deaths: 1, ..bounds([JoinsTwo, JoinsThird]) },
+        bounds: Bounds { deaths: 1, ..FENCE },
         reaches: &[Corner::AdminDied, Corner::FoundOwn],
     },
 ];
