@@ -356,7 +356,7 @@ impl<W: Rules> Group<W> {
         if !self.samples(state) {
             return true;
         }
-        self.corners.note_converged();
+        self.corners.count_settled();
         converge_with(&self.cluster, &state.servers, &state.errands).is_ok()
     }
 }

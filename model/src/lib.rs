@@ -13,6 +13,7 @@ pub mod errands;
 pub mod group;
 pub mod history;
 pub mod kv;
+mod lists;
 pub mod mutants;
 pub mod node;
 pub mod probes;

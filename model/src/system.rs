@@ -320,7 +320,7 @@ impl<W: protocol::rsm::Rules> System for Group<W> {
     }
 
     fn converged(&self) -> u64 {
-        self.corners.converged()
+        self.corners.settled()
     }
 
     fn thorough(&self, property: &str) -> Self {

@@ -8,27 +8,9 @@ use super::{
     ANSWERED, ASKED, BALANCE, BOUNDED, Bounds, MOVES as MOVED, NEEDED, NUMBERS, ONCE, Office,
     Placed, REPLICAS, REPORTS as TRUE, SAVED, SETTLES, TOLD,
 };
+use crate::lists::bugs;
 use protocol::kv::Seq;
 use protocol::shardctl::{Exact, GroupId, Num, RequestId, Rules, Standing};
-
-macro_rules! bugs {
-    ($($name:ident $text:literal,)*) => {
-        /// One thing that is wrong.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub enum Bug {
-            /// Nothing: the rules as they should be.
-            None,
-            $(#[doc = $text] $name,)*
-        }
-
-        impl Bug {
-            /// What is wrong, in words.
-            pub const fn text(self) -> &'static str {
-                match self { Self::None => "nothing", $(Self::$name => $text,)* }
-            }
-        }
-    };
-}
 
 bugs! {
     AnyOrder "equal groups stand in an order that differs from replica to replica, as in a hash map",

@@ -1,28 +1,8 @@
 //! What a run has reached: the `sometimes` beside every `always`.
 
 use super::history::History;
+use crate::lists::corners;
 use protocol::shardctl::{Change, Refusal};
-use std::sync::atomic::{AtomicU64, Ordering};
-
-macro_rules! corners {
-    ($($name:ident $text:literal,)*) => {
-        /// A corner that a run may be required to reach.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub enum Corner {
-            $(#[doc = $text] $name,)*
-        }
-
-        impl Corner {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The corner in words.
-            pub const fn text(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-        }
-    };
-}
 
 corners! {
     Joined "a group joined others that had slots",
@@ -58,36 +38,7 @@ corners! {
     ReportRefused "a report was refused: of a group that had left, or that is forgotten",
 }
 
-/// What was reached, from all threads.
-#[derive(Debug, Default)]
-pub struct Corners {
-    reached: AtomicU64,
-    settled: AtomicU64,
-}
-
 impl Corners {
-    pub(super) fn reach(&self, corner: Corner) {
-        let bit = 1 << corner as u32;
-        if self.reached.load(Ordering::Relaxed) & bit == 0 {
-            self.reached.fetch_or(bit, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether a corner was reached.
-    pub fn reached(&self, corner: Corner) -> bool {
-        self.reached.load(Ordering::Relaxed) & (1 << corner as u32) != 0
-    }
-
-    /// Counts a state from which the fair schedule came to its end.
-    pub fn count_settled(&self) {
-        self.settled.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// From how many states the fair schedule came to its end.
-    pub fn settled(&self) -> u64 {
-        self.settled.load(Ordering::Relaxed)
-    }
-
     /// Notes a change that is executed behind what the history knows.
     pub(super) fn note_change(&self, history: &History, change: &Change) {
         let before = history.latest();
