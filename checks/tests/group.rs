@@ -10,7 +10,7 @@ use model::group::{Bounds, Bug, Corner, GROUPS, Group, HUNTS, Hunt, IDS, Program
 use model::node::DiskFault;
 use model::search::{self, Outcome};
 use model::system::System;
-use model::{group, script, telling};
+use model::{script, telling};
 use protocol::kv::clerk::Answer;
 use protocol::quorum::NodeSet;
 use protocol::rsm::Decided;
