@@ -103,13 +103,13 @@ impl<R: Rules> Controller<R> {
         let mut configs: Vec<Config> = Vec::new();
         for _ in 0..from.number()? {
             let config = config(&mut from, limits.slots)?;
-            if configs.last().is_some_and(|last| last.number >= config.number) {
+            if configs.last().is_some_and(|last| last.number + 1 != config.number) {
                 return Err(DecodeError::Invalid("configurations are out of order"));
             }
             configs.push(config);
         }
         let latest = configs.last().ok_or(DecodeError::Invalid("there is no configuration"))?;
-        let standings = standings(&mut from, latest)?;
+        let standings = standings(&mut from, configs[0].number, latest)?;
         if !from.rest().is_empty() {
             return Err(DecodeError::Invalid("bytes are left over"));
         }
@@ -175,7 +175,12 @@ fn config(from: &mut Reader<'_>, count: u16) -> Decoded<Config> {
     Ok(Config { number, request, groups, slots })
 }
 
-fn standings(from: &mut Reader<'_>, latest: &Config) -> Decoded<BTreeMap<GroupId, Standing>> {
+/// Each group has finished the oldest configuration at least, or that would have been dropped too early.
+fn standings(
+    from: &mut Reader<'_>,
+    oldest: Num,
+    latest: &Config,
+) -> Decoded<BTreeMap<GroupId, Standing>> {
     let mut standings: BTreeMap<GroupId, Standing> = BTreeMap::new();
     for _ in 0..from.number()? {
         let id = next_group(from, standings.last_key_value().map(|(id, _)| *id))?;
@@ -183,7 +188,7 @@ fn standings(from: &mut Reader<'_>, latest: &Config) -> Decoded<BTreeMap<GroupId
         let left = Some(number(from)?).filter(|left| *left > 0);
         let there = latest.groups.contains_key(&id);
         let fits = left.map_or(there, |left| !there && finished < left && left <= latest.number);
-        if !fits || finished > latest.number {
+        if !fits || !(oldest..=latest.number).contains(&finished) {
             return Err(kv::DecodeError::Invalid("a group's standing"));
         }
         standings.insert(id, Standing { finished, left });

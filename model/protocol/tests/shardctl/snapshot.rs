@@ -82,6 +82,8 @@ fn what_no_controller_holds_is_refused() {
     let one = [0, 0, 1, 1, 1, 1, b'x', 1, 0, 1];
     damaged(&[0], "there is no configuration");
     damaged(&[&[2], &empty[..], &empty].concat(), "configurations are out of order");
+    let third = [2, 0, 0, 1, 0, 0];
+    damaged(&[&[2], &empty[..], &third].concat(), "configurations are out of order");
     damaged(&[1, 0, 2], "a request");
     damaged(&[1, 0, 0, 1, 0], "groups are out of order");
     damaged(&[1, 0, 0, 1, 1, 0], "a group's nodes");
@@ -96,6 +98,8 @@ fn what_no_controller_holds_is_refused() {
     damaged(&[&[1], &one[..], &[1, 1, 1, 0]].concat(), "a group's standing");
     damaged(&[&[1], &one[..], &[1, 1, 0, 1]].concat(), "a group's standing");
     damaged(&[&[1], &one[..], &[2, 1, 0, 0, 2, 0, 0]].concat(), "a group's standing");
+    let fifth = [5, 0, 1, 1, 1, 1, b'x', 1, 0, 1];
+    damaged(&[&[1], &fifth[..], &[1, 1, 4, 0]].concat(), "a group's standing");
     damaged(&[&[1], &one[..], &[1, 1, 0, 0, 7]].concat(), "bytes are left over");
     let huge = [1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01];
     damaged(&huge, "a configuration's number");
