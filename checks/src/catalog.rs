@@ -9,6 +9,7 @@ use model::node::DiskFault;
 use model::probes::Probe;
 use model::runs::{DEEP, Run, STANDARD};
 use model::script;
+use model::shardctl::{self, OFFICES, Office};
 use model::system::System;
 use protocol::kv::Exact;
 use protocol::raft::Paper;
@@ -75,6 +76,9 @@ pub struct Kv;
 
 /// The replicated store.
 pub struct Group;
+
+/// The controller of the sharded store.
+pub struct Ctl;
 
 impl Kind for Raft {
     type Right = Cluster<Paper>;
@@ -186,6 +190,43 @@ impl Kind for Group {
     }
 }
 
+impl Kind for Ctl {
+    type Right = Office<protocol::shardctl::Exact>;
+    type Wrong = Office<shardctl::Wrong>;
+    type Hunt = shardctl::Hunt;
+
+    const HUNTS: &'static [Self::Hunt] = shardctl::HUNTS;
+
+    fn right(bounds: shardctl::Bounds) -> Self::Right {
+        Office::new(bounds, protocol::shardctl::Exact)
+    }
+
+    fn wrong(hunt: &Self::Hunt, bounds: shardctl::Bounds) -> Self::Wrong {
+        hunt.office_in(bounds)
+    }
+
+    fn hunted(hunt: &Self::Hunt) -> Self::Wrong {
+        hunt.office()
+    }
+
+    fn control(hunt: &Self::Hunt) -> Self::Hunt {
+        hunt.control()
+    }
+
+    fn prey(hunt: &Self::Hunt) -> Prey {
+        let shardctl::Hunt { id, rule, property, bug, .. } = *hunt;
+        Prey { id, rule, text: bug.text(), property }
+    }
+
+    fn begin(_: &Self::Hunt, system: &Self::Wrong) -> Result<Begun<Self::Wrong>, String> {
+        Ok((Vec::new(), system.start()))
+    }
+
+    fn missed(_: &Self::Hunt, _: &Self::Wrong) -> bool {
+        false
+    }
+}
+
 /// The mutant of this kind with this id, in capitals or not. The error lists them.
 pub fn mutant<K: Kind>(id: &str) -> Result<&'static K::Hunt, String> {
     K::HUNTS.iter().find(|hunt| K::prey(hunt).id.eq_ignore_ascii_case(id)).ok_or_else(|| {
@@ -204,12 +245,15 @@ pub enum Named {
     Kv(&'static RunOf<Shop<Exact>>),
     /// Of the replicated store.
     Group(&'static group::GroupRun),
+    /// Of the controller of the sharded store.
+    Ctl(&'static shardctl::OfficeRun),
 }
 
 /// The standard runs.
 pub fn standard() -> impl Iterator<Item = Named> {
     let raft = STANDARD.iter().map(Named::Raft);
-    raft.chain(SCENES.iter().map(Named::Kv)).chain(GROUPS.iter().map(Named::Group))
+    let stores = SCENES.iter().map(Named::Kv).chain(GROUPS.iter().map(Named::Group));
+    raft.chain(stores).chain(OFFICES.iter().map(Named::Ctl))
 }
 
 /// The deep runs.
@@ -237,6 +281,7 @@ impl Named {
             Self::Raft(run) => run.name,
             Self::Kv(run) => run.name,
             Self::Group(run) => run.name,
+            Self::Ctl(run) => run.name,
         }
     }
 
@@ -246,6 +291,7 @@ impl Named {
             Self::Raft(run) => run.about,
             Self::Kv(run) => run.about,
             Self::Group(run) => run.about,
+            Self::Ctl(run) => run.about,
         }
     }
 
@@ -260,6 +306,7 @@ impl Named {
             Self::Raft(run) => serde_json::json!(run.bounds),
             Self::Kv(run) => serde_json::json!(run.bounds),
             Self::Group(run) => serde_json::json!(run.bounds),
+            Self::Ctl(run) => serde_json::json!(run.bounds),
         }
     }
 
@@ -269,6 +316,7 @@ impl Named {
             Self::Raft(run) => Cluster::<Paper>::bounds_text(&run.bounds),
             Self::Kv(run) => Shop::<Exact>::bounds_text(&run.bounds),
             Self::Group(run) => group::bounds_text(&run.bounds),
+            Self::Ctl(run) => shardctl::bounds_text(&run.bounds),
         }
     }
 
@@ -278,6 +326,7 @@ impl Named {
             Self::Raft(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
             Self::Kv(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
             Self::Group(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
+            Self::Ctl(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
         }
     }
 }
@@ -291,12 +340,15 @@ pub enum AnyHunt {
     Kv(&'static kv::Hunt),
     /// Of what callers are told.
     Group(&'static group::Hunt),
+    /// Of the controller or its administrators.
+    Ctl(&'static shardctl::Hunt),
 }
 
 /// All mutants.
 pub fn hunts() -> impl Iterator<Item = AnyHunt> {
     let raft = TABLE.iter().map(AnyHunt::Raft);
-    raft.chain(HUNTS.iter().map(AnyHunt::Kv)).chain(group::HUNTS.iter().map(AnyHunt::Group))
+    let stores = HUNTS.iter().map(AnyHunt::Kv).chain(group::HUNTS.iter().map(AnyHunt::Group));
+    raft.chain(stores).chain(shardctl::HUNTS.iter().map(AnyHunt::Ctl))
 }
 
 /// The mutant with this id. The error lists them all.
@@ -314,6 +366,7 @@ impl AnyHunt {
             Self::Raft(hunt) => Raft::prey(hunt),
             Self::Kv(hunt) => Kv::prey(hunt),
             Self::Group(hunt) => Group::prey(hunt),
+            Self::Ctl(hunt) => Ctl::prey(hunt),
         }
     }
 }

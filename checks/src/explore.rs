@@ -1,6 +1,6 @@
 //! `checks explore`: a run in a browser, in stateright's own Explorer.
 
-use crate::catalog::{self, Group, Kind, Kv, Named, Raft, RunOf};
+use crate::catalog::{self, Ctl, Group, Kind, Kv, Named, Raft, RunOf};
 use crate::engine::INTERRUPTED;
 use crate::settings;
 use stateright::Model;
@@ -20,6 +20,7 @@ pub fn run(
         Named::Raft(run) => explore::<Raft>(run, port, mutant, settings),
         Named::Kv(run) => explore::<Kv>(run, port, mutant, settings),
         Named::Group(run) => explore::<Group>(run, port, mutant, settings),
+        Named::Ctl(run) => explore::<Ctl>(run, port, mutant, settings),
     }
 }
 

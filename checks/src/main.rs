@@ -1,6 +1,6 @@
 //! `cargo run -p checks`: see README.md, or `--help`.
 
-use checks::catalog::{self, AnyHunt, Group, Kind, Kv, Named, Raft, RunOf};
+use checks::catalog::{self, AnyHunt, Ctl, Group, Kind, Kv, Named, Raft, RunOf};
 use checks::engine::{INTERRUPTED, Limits, Strategy};
 use checks::ledger::{self, Ledger};
 use checks::report::{self, Ending, Row, grouped};
@@ -186,6 +186,7 @@ fn main() -> ExitCode {
             Ok(Named::Raft(run)) => run_of::<Raft>(run, &run_args, &args.common),
             Ok(Named::Kv(run)) => run_of::<Kv>(run, &run_args, &args.common),
             Ok(Named::Group(run)) => run_of::<Group>(run, &run_args, &args.common),
+            Ok(Named::Ctl(run)) => run_of::<Ctl>(run, &run_args, &args.common),
             Err(error) => Err(Usage(error)),
         },
         Some(Command::Explore { name, port, mutant, settings }) => {

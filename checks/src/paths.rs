@@ -6,6 +6,7 @@ use model::cluster::Cluster;
 use model::group::Group;
 use model::kv::Shop;
 use model::search;
+use model::shardctl::Office;
 use model::system::System;
 use protocol::NodeId;
 use protocol::raft::Paper;
@@ -196,6 +197,7 @@ pub fn replay(file: &Path) -> Result<Replayed, String> {
         <Cluster<Paper> as System>::NAME => replay_of::<catalog::Raft>(file),
         <Shop<protocol::kv::Exact> as System>::NAME => replay_of::<catalog::Kv>(file),
         <Group<protocol::rsm::Decided> as System>::NAME => replay_of::<catalog::Group>(file),
+        <Office<protocol::shardctl::Exact> as System>::NAME => replay_of::<catalog::Ctl>(file),
         other => Err(no_path(file)(format!("there is no system `{other}`"))),
     }
 }

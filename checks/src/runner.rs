@@ -1,6 +1,6 @@
 //! Takes a named run from its bounds to a row of the table, with progress on standard error.
 
-use crate::catalog::{Group, Kind, Kv, Named, Raft, RunOf};
+use crate::catalog::{Ctl, Group, Kind, Kv, Named, Raft, RunOf};
 use crate::engine::{self, Limits, Progress, Strategy, VerdictOf, Violation};
 use crate::ledger::{self, Ledger};
 use crate::paths;
@@ -79,6 +79,7 @@ pub fn run_named(named: Named, settings: &Settings) -> Result<Row, String> {
         Named::Raft(one) => run::<Raft>(one, one.bounds, settings),
         Named::Kv(one) => run::<Kv>(one, one.bounds, settings),
         Named::Group(one) => run::<Group>(one, one.bounds, settings),
+        Named::Ctl(one) => run::<Ctl>(one, one.bounds, settings),
     }
 }
 

@@ -65,6 +65,7 @@ fn property_id(name: &str) -> String {
     model::raft::ids()
         .chain(model::kv::IDS)
         .chain(model::group::IDS)
+        .chain(model::shardctl::IDS)
         .find(|(_, property)| *property == name)
         .map_or_else(String::new, |(id, _)| id.into())
 }

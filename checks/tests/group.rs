@@ -10,7 +10,7 @@ use model::group::{Bounds, Bug, Corner, GROUPS, Group, HUNTS, Hunt, IDS, Program
 use model::node::DiskFault;
 use model::search::{self, Outcome};
 use model::system::System;
-use model::{group, script};
+use model::{script, telling};
 use protocol::kv::clerk::Answer;
 use protocol::quorum::NodeSet;
 use protocol::rsm::Decided;
@@ -147,12 +147,12 @@ fn counterexamples_are_told() {
     let group = hunt.group();
     let report = search::shortest(&group, group.start(), 100_000, &|| false);
     let Outcome::Violated { path, .. } = report.outcome else { panic!("K7 dies") };
-    let told = group::transcript(&group, &path);
+    let told = telling::transcript(&group, &path);
     assert!(told.contains("have waited long enough"), "{told}");
     assert!(told.contains("record: ToldFalsely"), "{told}");
-    assert!(group::follow(&group, &path).is_ok());
+    assert!(telling::follow(&group, &path).is_ok());
     let right = hunt.control().group();
-    let other = group::follow(&right, &path[1..]).expect_err("the first step is missing");
+    let other = telling::follow(&right, &path[1..]).expect_err("the first step is missing");
     assert!(other.contains("is not possible"), "{other}");
     assert!(group.picture(&path).trim_end().ends_with("</svg>"));
 }

@@ -6,9 +6,10 @@
 
 use checks::engine::{self, Limits, Strategy};
 use model::bounds::Net;
-use model::kv::{Bounds, Bug, Corner, HUNTS, Hunt, IDS, SCENES, Shop, follow, transcript};
+use model::kv::{Bounds, Bug, Corner, HUNTS, Hunt, IDS, SCENES, Shop};
 use model::search::{self, Outcome};
 use model::system::System;
+use model::telling::{follow, transcript};
 use protocol::kv::Exact;
 
 const NO_LIMITS: Limits = Limits { states: usize::MAX, memory_mib: u64::MAX };

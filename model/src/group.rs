@@ -12,6 +12,7 @@ use crate::history::Violation as RaftViolation;
 use crate::node::{self, DiskFault, Node, PacketOf};
 use crate::raft::{CLAIMS, STATE_MACHINE_SAFETY};
 use crate::search::fingerprint;
+use crate::telling::Told as _;
 use client::Moves;
 use protocol::kv::clerk::{self, Answer, Outcome, Request};
 use protocol::kv::{Bytes, Op};
@@ -48,7 +49,7 @@ pub use probes::{Corner, Corners};
 pub use record::{Record, Violation};
 pub use runs::{GROUPS, GroupRun};
 pub use shelf::{Sending, Served, Shelf};
-pub use telling::{bounds_text, describe, follow, picture, transcript};
+pub use telling::{bounds_text, picture};
 
 /// Every caller is told what is so, once, and nobody is told another's result.
 ///
@@ -355,7 +356,7 @@ impl<W: Rules> Group<W> {
         if !self.samples(state) {
             return true;
         }
-        self.corners.note_converged();
+        self.corners.count_settled();
         converge_with(&self.cluster, &state.servers, &state.errands).is_ok()
     }
 }
@@ -470,12 +471,12 @@ impl<W: Rules> Model for Group<W> {
     }
 
     fn format_action(&self, action: &Action) -> String {
-        describe(action)
+        Self::describe(action)
     }
 
     fn format_step(&self, last: &State<W>, action: Action) -> Option<String> {
-        let next = self.next_state(last, action)?;
-        Some(telling::consequences(last, &next).join("\n"))
+        let next = self.next_state(last, action.clone())?;
+        Some(Self::consequences(last, &next, &action).join("\n"))
     }
 
     fn as_svg(&self, path: Path<State<W>, Action>) -> Option<String> {

@@ -7,6 +7,7 @@
 
 use crate::bounds::Net;
 use crate::search::fingerprint;
+use crate::telling::Told as _;
 use mirror::Known;
 use protocol::kv::clerk;
 use protocol::kv::{ClientId, Limits, Rules, Stamp, Version};
@@ -45,7 +46,7 @@ pub use programs::{Part, Program};
 pub use scenes::{SCENES, Scene};
 pub use server::{Applied, Kept, Server, Shown};
 pub use settle::settles;
-pub use telling::{bounds_text, describe, follow, picture, transcript};
+pub use telling::bounds_text;
 pub use user::{User, Watch};
 
 /// A system of clients and one server.
@@ -467,16 +468,16 @@ impl<R: Rules> Model for Shop<R> {
     }
 
     fn format_action(&self, action: &Action) -> String {
-        describe(action)
+        Self::describe(action)
     }
 
     fn format_step(&self, last: &State<R>, action: Action) -> Option<String> {
         let next = self.next_state(last, action.clone())?;
-        Some(telling::consequences(last, &next, &action).join("\n"))
+        Some(Self::consequences(last, &next, &action).join("\n"))
     }
 
     fn as_svg(&self, path: Path<State<R>, Action>) -> Option<String> {
-        Some(picture(self, &path.into_actions()))
+        Some(crate::telling::picture(self, &path.into_actions()))
     }
 }
 

@@ -7,7 +7,8 @@ use crate::kv::{self, Corner, Shop};
 use crate::node::{Packet, Stimulus};
 use crate::probes::Probe;
 use crate::raft::CONVERGENCE;
-use crate::{diagram, symmetry, transcript};
+use crate::shardctl::{self, Office, Placed, Program};
+use crate::{diagram, symmetry, telling, transcript};
 use protocol::quorum::NodeSet;
 use protocol::raft;
 use serde::Serialize;
@@ -270,15 +271,15 @@ impl<R: protocol::kv::Rules> System for Shop<R> {
     }
 
     fn transcript(&self, path: &[Self::Action]) -> String {
-        kv::transcript(self, path)
+        telling::transcript(self, path)
     }
 
     fn picture(&self, path: &[Self::Action]) -> String {
-        kv::picture(self, path)
+        telling::picture(self, path)
     }
 
     fn follow(&self, path: &[Self::Action]) -> Result<Self::State, String> {
-        kv::follow(self, path)
+        telling::follow(self, path)
     }
 }
 
@@ -319,7 +320,7 @@ impl<W: protocol::rsm::Rules> System for Group<W> {
     }
 
     fn converged(&self) -> u64 {
-        self.corners.converged()
+        self.corners.settled()
     }
 
     fn thorough(&self, property: &str) -> Self {
@@ -335,7 +336,7 @@ impl<W: protocol::rsm::Rules> System for Group<W> {
     }
 
     fn transcript(&self, path: &[Self::Action]) -> String {
-        group::transcript(self, path)
+        telling::transcript(self, path)
     }
 
     fn picture(&self, path: &[Self::Action]) -> String {
@@ -343,7 +344,88 @@ impl<W: protocol::rsm::Rules> System for Group<W> {
     }
 
     fn follow(&self, path: &[Self::Action]) -> Result<Self::State, String> {
-        group::follow(self, path)
+        telling::follow(self, path)
+    }
+}
+
+impl<R: Placed> System for Office<R> {
+    type Message = shardctl::Message;
+    type Stimulus = shardctl::Stimulus;
+    type Bounds = shardctl::Bounds;
+    type Corner = shardctl::Corner;
+
+    const NAME: &'static str = "ctl";
+
+    fn bounds(&self) -> shardctl::Bounds {
+        self.bounds
+    }
+
+    fn bounds_text(bounds: &shardctl::Bounds) -> String {
+        shardctl::bounds_text(bounds)
+    }
+
+    fn validate(bounds: &shardctl::Bounds) -> Result<(), String> {
+        within("slots", bounds.slots.into(), 1, 16)?;
+        within("walkers", bounds.walkers.into(), 0, 8)?;
+        within("attempts", bounds.attempts.into(), 1, 100)?;
+        within("open", bounds.open, 1, 100)?;
+        if bounds.net == bounds::Net::Duplicate && (bounds.lags || bounds.restarts > 0) {
+            return Err(
+                "copies without end fill a log that a replica has yet to apply: leave out \
+                        net=Duplicate, or lags and restarts"
+                    .into(),
+            );
+        }
+        if bounds.programs[0] == Program::Nothing {
+            return Err("the first administrator wants nothing: name its program first".into());
+        }
+        if bounds.asks_behind && !bounds.lags {
+            return Err("a replica that is never behind can't be asked behind: set lags=true, or \
+                        leave out asks_behind"
+                .into());
+        }
+        Ok(())
+    }
+
+    fn stop(&self) -> &AtomicBool {
+        &self.stop
+    }
+
+    fn reached(&self) -> Vec<shardctl::Corner> {
+        let all = shardctl::Corner::ALL.iter().copied();
+        all.filter(|&corner| self.corners.reached(corner)).collect()
+    }
+
+    fn corner_text(corner: shardctl::Corner) -> &'static str {
+        corner.text()
+    }
+
+    fn converged(&self) -> u64 {
+        self.corners.settled()
+    }
+
+    fn thorough(&self, property: &str) -> Self {
+        let mut office = self.clone();
+        if property == shardctl::SETTLES {
+            office.bounds.settle_every = 1;
+        }
+        office
+    }
+
+    fn representative() -> Option<Renaming<Self>> {
+        None
+    }
+
+    fn transcript(&self, path: &[Self::Action]) -> String {
+        telling::transcript(self, path)
+    }
+
+    fn picture(&self, path: &[Self::Action]) -> String {
+        telling::picture(self, path)
+    }
+
+    fn follow(&self, path: &[Self::Action]) -> Result<Self::State, String> {
+        telling::follow(self, path)
     }
 }
 

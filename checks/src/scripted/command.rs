@@ -48,12 +48,14 @@ pub fn run(args: &Args, json: bool, states: Option<usize>) -> Result<ExitCode, S
                 to_corner::<Group>(run.bounds, run.reaches, corner, args, json, states)
             }
             Named::Kv(_) => Err(no_threads("kv")),
+            Named::Ctl(_) => Err(no_threads("ctl")),
         };
     }
     match catalog::hunt(&args.path)? {
         AnyHunt::Raft(hunt) => of_mutant::<Raft>(hunt, args, json, states),
         AnyHunt::Group(hunt) => of_mutant::<Group>(hunt, args, json, states),
         AnyHunt::Kv(_) => Err(no_threads("kv")),
+        AnyHunt::Ctl(_) => Err(no_threads("ctl")),
     }
 }
 

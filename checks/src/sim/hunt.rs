@@ -50,7 +50,11 @@ pub fn not_expressed(hunt: &AnyHunt) -> Option<&'static str> {
     if hunt.prey().rule.starts_with("LEASE-") {
         return Some("clients take no locks");
     }
-    let AnyHunt::Kv(kv::Hunt { bug, .. }) = hunt else { return None };
+    let bug = match hunt {
+        AnyHunt::Ctl(_) => return Some("there is no controller"),
+        AnyHunt::Kv(kv::Hunt { bug, .. }) => bug,
+        AnyHunt::Raft(_) | AnyHunt::Group(_) => return None,
+    };
     use kv::Bug;
     Some(match bug {
         Bug::MaybeHolds

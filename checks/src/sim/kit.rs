@@ -86,6 +86,8 @@ impl Wrong {
             }
             AnyHunt::Group(hunt) => Self { rsm: hunt.bug, disk: hunt.fault(), ..Self::NOTHING },
             AnyHunt::Kv(hunt) => Self { kv: hunt.bug, ..Self::NOTHING },
+            // The simulator has no controller.
+            AnyHunt::Ctl(_) => Self::NOTHING,
         }
     }
 }

@@ -62,13 +62,14 @@ const TRACED: &[Column] = &[Column::Code, Column::Test];
 const RUNTIME: &[Column] = &[Column::Code, Column::Test, Column::Mutant];
 
 /// All of them.
-pub const KINDS: [Kind; 18] = [
+pub const KINDS: [Kind; 19] = [
     kind("RAFT-", Home::Protocol, RULE),
     kind("KV-", Home::Protocol, RULE),
     kind("CLERK-", Home::Protocol, RULE),
     kind("LOCK-", Home::Protocol, RULE),
     kind("LEASE-", Home::Protocol, RULE),
     kind("RSM-", Home::Protocol, RULE),
+    kind("CTL-", Home::Protocol, RULE),
     kind("SHARD-", Home::Shards, RUNTIME),
     kind("PARTS-", Home::Shards, RUNTIME),
     kind("PROP-", Home::Protocol, PROPERTY),

@@ -44,6 +44,7 @@ mod whole;
 
 pub use bytes::{Bytes, SlotId};
 pub use code::DecodeError;
+pub(crate) use code::{Decoded, Reader, put_bytes, put_number};
 pub use lcs::MAX_LCS_PAIRS;
 pub use number::Decimal;
 pub use op::{Deadline, ExpireWhen, KeyOp, LcsForm, Op, StringOp, When};

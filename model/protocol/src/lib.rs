@@ -29,6 +29,7 @@ pub mod quorum;
 pub mod raft;
 pub mod replica;
 pub mod rsm;
+pub mod shardctl;
 pub mod shardkv;
 pub mod terms;
 pub mod types;

@@ -2,31 +2,13 @@
 
 use super::runs;
 use super::{Bounds, DUE, FRESH, Group, SERVICE, TELLS, TOLD};
+use crate::lists::bugs;
 use crate::node::DiskFault;
 use crate::raft::CLAIMS;
 use protocol::clock::Stamp;
 use protocol::rsm::waiters::Verdict;
 use protocol::rsm::{Decided, Rules};
 use protocol::{Index, LogId};
-
-macro_rules! bugs {
-    ($($name:ident $text:literal,)*) => {
-        /// One thing that is wrong.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub enum Bug {
-            /// Nothing: the rules as they should be.
-            None,
-            $(#[doc = $text] $name,)*
-        }
-
-        impl Bug {
-            /// What is wrong, in words.
-            pub const fn text(self) -> &'static str {
-                match self { Self::None => "nothing", $(Self::$name => $text,)* }
-            }
-        }
-    };
-}
 
 bugs! {
     IndexIsEnough "a caller is matched with what is committed at its index, whatever it is",

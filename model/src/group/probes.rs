@@ -1,26 +1,6 @@
 //! What a run has reached: the `sometimes` beside every `always`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-macro_rules! corners {
-    ($($name:ident $text:literal,)*) => {
-        /// A corner that a run may be required to reach.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub enum Corner {
-            $(#[doc = $text] $name,)*
-        }
-
-        impl Corner {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The corner in words.
-            pub const fn text(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-        }
-    };
-}
+use crate::lists::corners;
 
 corners! {
     Executed "a caller was told its command's result",
@@ -45,35 +25,4 @@ corners! {
     LostOnTheWay "a caller was told Unknown, for its command had been passed on and no answer came",
     HeldForTick "a read waited for a tick, because a key was due by its leader's clock",
     CompactedLate "a snapshot was taken of less than what was applied by then",
-}
-
-/// What was reached, from all threads.
-#[derive(Debug, Default)]
-pub struct Corners {
-    reached: AtomicU64,
-    converged: AtomicU64,
-}
-
-impl Corners {
-    pub(super) fn reach(&self, corner: Corner) {
-        let bit = 1 << corner as u32;
-        if self.reached.load(Ordering::Relaxed) & bit == 0 {
-            self.reached.fetch_or(bit, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether a corner was reached.
-    pub fn reached(&self, corner: Corner) -> bool {
-        self.reached.load(Ordering::Relaxed) & (1 << corner as u32) != 0
-    }
-
-    /// Counts a state from which the fair schedule was tried.
-    pub(super) fn note_converged(&self) {
-        self.converged.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// From how many states the fair schedule was tried.
-    pub fn converged(&self) -> u64 {
-        self.converged.load(Ordering::Relaxed)
-    }
 }

@@ -1,16 +1,15 @@
-//! A path in words and as a picture.
+//! What the steps of the replicated store's model are called, and a path as a picture.
 
 use super::shelf::call_of;
 use super::{Action, Bounds, Group, Program, State, Stimulus};
 use crate::cluster::Cluster;
 use crate::search;
 use crate::system::System;
+use crate::telling::{Told, escaped};
 use protocol::quorum::NodeSet;
 use protocol::raft::Paper;
 use protocol::rsm::Rules;
-use stateright::Model;
 use stateright::actor::{ActorModelAction, Envelope, Id};
-use std::fmt::Write as _;
 
 /// The servers' bounds, the clients' programs, how often a call is sent, and what is special.
 pub fn bounds_text(bounds: &Bounds) -> String {
@@ -53,114 +52,71 @@ pub fn bounds_text(bounds: &Bounds) -> String {
     text
 }
 
-/// One action in words.
-pub fn describe(action: &Action) -> String {
-    match action {
-        ActorModelAction::Deliver { src, dst, msg } => {
-            format!("n{} → n{}  {msg:?}", usize::from(*src), usize::from(*dst))
-        }
-        ActorModelAction::Drop(Envelope { src, dst, msg }) => {
-            format!("lost  n{} ⇥ n{}  {msg:?}", usize::from(*src), usize::from(*dst))
-        }
-        ActorModelAction::Timeout(id, stimulus) => match stimulus {
-            Stimulus::Server(stimulus) => format!("n{}  {stimulus:?}", usize::from(*id)),
-            Stimulus::Call(client, to) => format!("c{client} calls {to:?}"),
-            Stimulus::Retry(client, to) => format!("c{client} calls again {to:?}"),
-            Stimulus::Arrive(parcel) => format!("n{} gets  {parcel:?}", usize::from(*id)),
-            Stimulus::Stay(parcel) => format!("n{} can't send  {parcel:?}", usize::from(*id)),
-            Stimulus::Lose(from, to) => format!("{from:?} loses its connection to {to:?}"),
-            Stimulus::Hear(letter) => {
-                let ((client, seq), attempt) = call_of(letter.ticket);
-                format!("c{client} hears of #{seq}.{attempt}: {:?}", letter.answer)
+impl<W: Rules> Told for Group<W> {
+    fn describe(action: &Action) -> String {
+        match action {
+            ActorModelAction::Deliver { src, dst, msg } => {
+                format!("n{} → n{}  {msg:?}", usize::from(*src), usize::from(*dst))
             }
-        },
-        other => format!("{other:?}"),
-    }
-}
-
-/// Takes one step, if the model offers it and it changes something.
-fn take<W: Rules>(group: &Group<W>, state: &State<W>, action: &Action) -> Option<State<W>> {
-    let mut offered = Vec::new();
-    group.actions(state, &mut offered);
-    offered.contains(action).then(|| group.next_state(state, action.clone())).flatten()
-}
-
-/// The state behind a path from the start. The error names the first step that the model does not have.
-pub fn follow<W: Rules>(group: &Group<W>, path: &[Action]) -> Result<State<W>, String> {
-    let mut state = group.start();
-    for (position, action) in path.iter().enumerate() {
-        let number = position + 1;
-        state = take(group, &state, action)
-            .ok_or_else(|| format!("step {number} is not possible: {}", describe(action)))?;
-    }
-    Ok(state)
-}
-
-/// What an action changed.
-pub(super) fn consequences<W: Rules>(old: &State<W>, new: &State<W>) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (before, after) in old.servers.actor_states.iter().zip(&new.servers.actor_states) {
-        if before != after {
-            lines.push(format!("{after:?}"));
+            ActorModelAction::Drop(Envelope { src, dst, msg }) => {
+                format!("lost  n{} ⇥ n{}  {msg:?}", usize::from(*src), usize::from(*dst))
+            }
+            ActorModelAction::Timeout(id, stimulus) => match stimulus {
+                Stimulus::Server(stimulus) => format!("n{}  {stimulus:?}", usize::from(*id)),
+                Stimulus::Call(client, to) => format!("c{client} calls {to:?}"),
+                Stimulus::Retry(client, to) => format!("c{client} calls again {to:?}"),
+                Stimulus::Arrive(parcel) => format!("n{} gets  {parcel:?}", usize::from(*id)),
+                Stimulus::Stay(parcel) => format!("n{} can't send  {parcel:?}", usize::from(*id)),
+                Stimulus::Lose(from, to) => format!("{from:?} loses its connection to {to:?}"),
+                Stimulus::Hear(letter) => {
+                    let ((client, seq), attempt) = call_of(letter.ticket);
+                    format!("c{client} hears of #{seq}.{attempt}: {:?}", letter.answer)
+                }
+            },
+            other => format!("{other:?}"),
         }
     }
-    for (before, after) in old.clients.iter().zip(&new.clients) {
-        if before != after {
-            lines.push(format!("{after:?}"));
-        }
-    }
-    let sent = |state: &State<W>| {
-        let network = state.servers.network.iter_deliverable();
-        let mut sent: Vec<_> = network.map(|envelope| envelope.to_cloned_msg()).collect();
-        sent.sort_unstable();
-        sent
-    };
-    let was = sent(old);
-    for Envelope { src, dst, msg } in sent(new).into_iter().filter(|one| !was.contains(one)) {
-        lines.push(format!("n{} → n{}  {msg:?}", usize::from(src), usize::from(dst)));
-    }
-    for parcel in new.errands.under_way.difference(&old.errands.under_way) {
-        lines.push(format!("{parcel:?}"));
-    }
-    for letter in new.mail.difference(&old.mail) {
-        let ((client, seq), attempt) = call_of(letter.ticket);
-        lines.push(format!("c{client} is told of #{seq}.{attempt}: {:?}", letter.answer));
-    }
-    let violation = new.record.violation.filter(|_| old.record.violation.is_none());
-    lines.extend(violation.map(|violation| format!("record: {violation:?}")));
-    lines
-}
 
-/// A path in words: a numbered line for each action, and under it what it changed.
-pub fn transcript<W: Rules>(group: &Group<W>, path: &[Action]) -> String {
-    let width = path.len().to_string().len();
-    let mut text = String::new();
-    let mut line = |content: std::fmt::Arguments<'_>| {
-        writeln!(text, "{content}").expect("a string takes every text");
-    };
-    let mut state = group.start();
-    for (position, action) in path.iter().enumerate() {
-        let number = position + 1;
-        let Some(next) = take(group, &state, action) else {
-            line(format_args!("step {number} is not possible: {}", describe(action)));
-            break;
+    fn consequences(old: &State<W>, new: &State<W>, _: &Action) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (before, after) in old.servers.actor_states.iter().zip(&new.servers.actor_states) {
+            if before != after {
+                lines.push(format!("{after:?}"));
+            }
+        }
+        for (before, after) in old.clients.iter().zip(&new.clients) {
+            if before != after {
+                lines.push(format!("{after:?}"));
+            }
+        }
+        let sent = |state: &State<W>| {
+            let network = state.servers.network.iter_deliverable();
+            let mut sent: Vec<_> = network.map(|envelope| envelope.to_cloned_msg()).collect();
+            sent.sort_unstable();
+            sent
         };
-        line(format_args!("{number:width$}  {}", describe(action)));
-        for consequence in consequences(&state, &next) {
-            line(format_args!("{:width$}      {consequence}", ""));
+        let was = sent(old);
+        for Envelope { src, dst, msg } in sent(new).into_iter().filter(|one| !was.contains(one)) {
+            lines.push(format!("n{} → n{}  {msg:?}", usize::from(src), usize::from(dst)));
         }
-        state = next;
+        for parcel in new.errands.under_way.difference(&old.errands.under_way) {
+            lines.push(format!("{parcel:?}"));
+        }
+        for letter in new.mail.difference(&old.mail) {
+            let ((client, seq), attempt) = call_of(letter.ticket);
+            lines.push(format!("c{client} is told of #{seq}.{attempt}: {:?}", letter.answer));
+        }
+        let violation = new.record.violation.filter(|_| old.record.violation.is_none());
+        lines.extend(violation.map(|violation| format!("record: {violation:?}")));
+        lines
     }
-    for node in &state.servers.actor_states {
-        line(format_args!("{node:?}"));
+
+    fn at_the_end(&self, state: &State<W>) -> Vec<String> {
+        let nodes = state.servers.actor_states.iter().map(|node| format!("{node:?}"));
+        let clients = state.clients.iter().map(|client| format!("{client:?}"));
+        let violated = search::violated(self, state).map(|name| format!("VIOLATED: {name}"));
+        nodes.chain(clients).chain(violated).collect()
     }
-    for client in &state.clients {
-        line(format_args!("{client:?}"));
-    }
-    if let Some(property) = search::violated(group, &state) {
-        line(format_args!("VIOLATED: {property}"));
-    }
-    text
 }
 
 const LEFT: usize = 70;
@@ -202,8 +158,7 @@ pub fn picture<W: Rules>(group: &Group<W>, path: &[Action]) -> String {
             _ => break,
         };
         let (x1, x2) = (x(from), x(to));
-        let text = describe(action);
-        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let text = escaped(&Group::<W>::describe(action));
         svg += &format!(
             "<line x1=\"{x1}\" y1=\"{y}\" x2=\"{x2}\" y2=\"{y}\" stroke=\"#369\"/>\n\
              <circle cx=\"{x2}\" cy=\"{y}\" r=\"3.5\" fill=\"#369\"/>\n\

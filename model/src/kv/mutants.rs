@@ -9,29 +9,11 @@ use super::{
     MIRROR, MUTUAL_EXCLUSION, REFUSED, SCAN, Shop, TICK, VERSIONS, WATCH,
 };
 use crate::bounds::Net;
+use crate::lists::bugs;
 use protocol::kv::clerk::{Answer, Outcome};
 use protocol::kv::{
     AfterMaybe, Bytes, ClientId, Deadline, Exact, Op, Reply, Rules, Seen, Seq, Stamp, Version, When,
 };
-
-macro_rules! bugs {
-    ($($name:ident $text:literal,)*) => {
-        /// One thing that is wrong.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub enum Bug {
-            /// Nothing: the rules as they should be.
-            None,
-            $(#[doc = $text] $name,)*
-        }
-
-        impl Bug {
-            /// What is wrong, in words.
-            pub const fn text(self) -> &'static str {
-                match self { Self::None => "nothing", $(Self::$name => $text,)* }
-            }
-        }
-    };
-}
 
 bugs! {
     NothingRecorded "no reply is kept: a write that is sent again is executed again",

@@ -2,29 +2,9 @@
 
 use super::event::Event;
 use super::history::{Call, History};
+use crate::lists::corners;
 use protocol::kv::Reply;
 use protocol::kv::clerk::Outcome;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-macro_rules! corners {
-    ($($name:ident $text:literal,)*) => {
-        /// A corner that a scene may be required to reach.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub enum Corner {
-            $(#[doc = $text] $name,)*
-        }
-
-        impl Corner {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The corner in words.
-            pub const fn text(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-        }
-    };
-}
 
 corners! {
     SentAgain "a call was sent again",
@@ -71,36 +51,7 @@ corners! {
     OldOutcome "an answer came to a call that its client had given up",
 }
 
-/// What was reached, from all threads.
-#[derive(Debug, Default)]
-pub struct Corners {
-    reached: AtomicU64,
-    settled: AtomicU64,
-}
-
 impl Corners {
-    pub(super) fn reach(&self, corner: Corner) {
-        let bit = 1 << corner as u32;
-        if self.reached.load(Ordering::Relaxed) & bit == 0 {
-            self.reached.fetch_or(bit, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether a corner was reached.
-    pub fn reached(&self, corner: Corner) -> bool {
-        self.reached.load(Ordering::Relaxed) & (1 << corner as u32) != 0
-    }
-
-    /// Counts a state from which the fair schedule came to its end.
-    pub fn count_settled(&self) {
-        self.settled.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// From how many states the fair schedule came to its end.
-    pub fn settled(&self) -> u64 {
-        self.settled.load(Ordering::Relaxed)
-    }
-
     /// Notes what was seen at an actor; `history` knows of it already.
     pub fn note(&self, actor: u8, event: &Event, history: &History) {
         match event {

@@ -50,7 +50,7 @@ pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &Bytes) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &Bytes) {
     put_number(out, bytes.as_ref().len() as u64);
     out.extend_from_slice(bytes.as_ref());
 }
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
         Err(DecodeError::Invalid("a number"))
     }
 
-    pub(super) fn bytes(&mut self) -> Decoded<Bytes> {
+    pub(crate) fn bytes(&mut self) -> Decoded<Bytes> {
         let length = usize::try_from(self.number()?).map_err(|_| DecodeError::Truncated)?;
         let (bytes, rest) = self.0.split_at_checked(length).ok_or(DecodeError::Truncated)?;
         self.0 = rest;
