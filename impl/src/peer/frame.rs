@@ -9,7 +9,7 @@
 //! one bad frame nobody knows where the next begins.
 //!
 //! What concerns one of the node's groups, a message, a call, an answer or a snapshot, begins with the group's number
-//! in two bytes. Then a message's payload is its entries, the message, and the message's length in one byte. The message
+//! in two bytes. Then a message's payload is its entries, the message, and its length in one byte. The message
 //! stands last because only then is known how many entries found room: a batch that is too large for one
 //! frame goes as several, each a message that its leader could have sent (see [`put_message`]).
 
