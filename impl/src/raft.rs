@@ -30,7 +30,6 @@ pub use start::Ground;
 pub use status::{Shared, Status};
 pub use stream::{Applied, ApplyStream, Number, Raft};
 
-use crate::disk::Folder;
 use crate::mailbox::{Mailbox, Refused};
 use crate::peer::{self, Received, Transport};
 use crate::rsm::{Coded, StateMachine};
@@ -311,13 +310,8 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         empty: S,
         callers: K,
     ) -> Result<Self, Error> {
-        let wal = folder.join("wal");
-        let disk = Folder::new(&wal).map_err(|error| Error::Folder {
-            path: wal.display().to_string(),
-            error: error.into(),
-        })?;
-        let ground = Ground { rules: (Paper, Decided), disk, network: network.into() };
-        Self::start_on(ground, folder, identity, options, empty, callers)
+        let hosted = Host::open(folder, identity, options.snapshot_bytes)?;
+        start::alone(hosted, (Paper, Decided), network.into(), options, empty, callers)
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a server comes up: what its disk has is read, and its threads are started.
 
 use super::core::{Core, State};
-use super::disk::{Posts, SnapshotThread};
+use super::disk::{LogThread, Posts, SnapshotThread};
 use super::files::Files;
 use super::host::{Host, Seated};
 use super::record::{self, Up};
@@ -73,13 +73,32 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         D: Disk<File: Send, Lock: Send> + Send + 'static,
     {
         let Ground { rules, disk, network } = ground;
-        let (host, log) = Host::open_on(disk, folder, identity, options.snapshot_bytes)?;
-        let mut server = start(&host, GroupId(0), rules, network, options, empty, callers)?;
-        // The log's thread ends with the server's core, which has the last handle.
-        drop(host);
-        server.threads.push(spawn("disk", || log.run())?);
-        Ok(server)
+        let hosted = Host::open_on(disk, folder, identity, options.snapshot_bytes)?;
+        alone(hosted, rules, network, options, empty, callers)
     }
+}
+
+/// Starts the only server of a node, which runs the log's thread too.
+pub(super) fn alone<S, K, R, W, D>(
+    (host, log): (Host, LogThread<D>),
+    rules: (R, W),
+    network: Network,
+    options: Options,
+    empty: S,
+    callers: K,
+) -> Result<Server<S, K>, Error>
+where
+    S: StateMachine,
+    K: Callers<S>,
+    R: raft::Rules,
+    W: machine::Rules,
+    D: Disk<File: Send, Lock: Send> + Send + 'static,
+{
+    let mut server = start(&host, GroupId(0), rules, network, options, empty, callers)?;
+    // The log's thread ends with the server's core, which has the last handle.
+    drop(host);
+    server.threads.push(spawn("disk", || log.run())?);
+    Ok(server)
 }
 
 impl Host {
@@ -241,7 +260,7 @@ fn clock<S: StateMachine, K: Callers<S>>(
     TimerThread::spawn(now, fire).map_err(|error| Error::Thread(error.into()))
 }
 
-/// Ends the threads that work for a core: that of the log ends with the last seat.
+/// Ends the threads that work for a core: that of the log ends with the last handle of its host, which a seat is.
 struct Closer<S> {
     jobs: Mailbox<Job<S>>,
     _seat: Seated,
