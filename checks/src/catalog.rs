@@ -10,6 +10,7 @@ use model::probes::Probe;
 use model::runs::{DEEP, Run, STANDARD};
 use model::script;
 use model::shardctl::{self, OFFICES, Office};
+use model::shardkv::{self, RELAYS, Relay, Right};
 use model::system::System;
 use protocol::kv::Exact;
 use protocol::raft::Paper;
@@ -79,6 +80,9 @@ pub struct Group;
 
 /// The controller of the sharded store.
 pub struct Ctl;
+
+/// The groups of the sharded store.
+pub struct Shard;
 
 impl Kind for Raft {
     type Right = Cluster<Paper>;
@@ -227,6 +231,43 @@ impl Kind for Ctl {
     }
 }
 
+impl Kind for Shard {
+    type Right = Relay<Right>;
+    type Wrong = Relay<shardkv::Wrong>;
+    type Hunt = shardkv::Hunt;
+
+    const HUNTS: &'static [Self::Hunt] = shardkv::HUNTS;
+
+    fn right(bounds: shardkv::Bounds) -> Self::Right {
+        Relay::new(bounds, Right)
+    }
+
+    fn wrong(hunt: &Self::Hunt, bounds: shardkv::Bounds) -> Self::Wrong {
+        hunt.relay_in(bounds)
+    }
+
+    fn hunted(hunt: &Self::Hunt) -> Self::Wrong {
+        hunt.relay()
+    }
+
+    fn control(hunt: &Self::Hunt) -> Self::Hunt {
+        hunt.control()
+    }
+
+    fn prey(hunt: &Self::Hunt) -> Prey {
+        let shardkv::Hunt { id, rule, property, bug, .. } = *hunt;
+        Prey { id, rule, text: bug.text(), property }
+    }
+
+    fn begin(_: &Self::Hunt, system: &Self::Wrong) -> Result<Begun<Self::Wrong>, String> {
+        Ok((Vec::new(), system.start()))
+    }
+
+    fn missed(_: &Self::Hunt, _: &Self::Wrong) -> bool {
+        false
+    }
+}
+
 /// The mutant of this kind with this id, in capitals or not. The error lists them.
 pub fn mutant<K: Kind>(id: &str) -> Result<&'static K::Hunt, String> {
     K::HUNTS.iter().find(|hunt| K::prey(hunt).id.eq_ignore_ascii_case(id)).ok_or_else(|| {
@@ -247,13 +288,16 @@ pub enum Named {
     Group(&'static group::GroupRun),
     /// Of the controller of the sharded store.
     Ctl(&'static shardctl::OfficeRun),
+    /// Of groups that hand slots over.
+    Shard(&'static shardkv::RelayRun),
 }
 
 /// The standard runs.
 pub fn standard() -> impl Iterator<Item = Named> {
     let raft = STANDARD.iter().map(Named::Raft);
     let stores = SCENES.iter().map(Named::Kv).chain(GROUPS.iter().map(Named::Group));
-    raft.chain(stores).chain(OFFICES.iter().map(Named::Ctl))
+    let sharded = OFFICES.iter().map(Named::Ctl).chain(RELAYS.iter().map(Named::Shard));
+    raft.chain(stores).chain(sharded)
 }
 
 /// The deep runs.
@@ -282,6 +326,7 @@ impl Named {
             Self::Kv(run) => run.name,
             Self::Group(run) => run.name,
             Self::Ctl(run) => run.name,
+            Self::Shard(run) => run.name,
         }
     }
 
@@ -292,6 +337,7 @@ impl Named {
             Self::Kv(run) => run.about,
             Self::Group(run) => run.about,
             Self::Ctl(run) => run.about,
+            Self::Shard(run) => run.about,
         }
     }
 
@@ -307,6 +353,7 @@ impl Named {
             Self::Kv(run) => serde_json::json!(run.bounds),
             Self::Group(run) => serde_json::json!(run.bounds),
             Self::Ctl(run) => serde_json::json!(run.bounds),
+            Self::Shard(run) => serde_json::json!(run.bounds),
         }
     }
 
@@ -317,6 +364,7 @@ impl Named {
             Self::Kv(run) => Shop::<Exact>::bounds_text(&run.bounds),
             Self::Group(run) => group::bounds_text(&run.bounds),
             Self::Ctl(run) => shardctl::bounds_text(&run.bounds),
+            Self::Shard(run) => shardkv::bounds_text(&run.bounds),
         }
     }
 
@@ -327,6 +375,7 @@ impl Named {
             Self::Kv(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
             Self::Group(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
             Self::Ctl(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
+            Self::Shard(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
         }
     }
 }
@@ -342,13 +391,16 @@ pub enum AnyHunt {
     Group(&'static group::Hunt),
     /// Of the controller or its administrators.
     Ctl(&'static shardctl::Hunt),
+    /// Of groups that hand slots over.
+    Shard(&'static shardkv::Hunt),
 }
 
 /// All mutants.
 pub fn hunts() -> impl Iterator<Item = AnyHunt> {
     let raft = TABLE.iter().map(AnyHunt::Raft);
     let stores = HUNTS.iter().map(AnyHunt::Kv).chain(group::HUNTS.iter().map(AnyHunt::Group));
-    raft.chain(stores).chain(shardctl::HUNTS.iter().map(AnyHunt::Ctl))
+    let sharded = shardctl::HUNTS.iter().map(AnyHunt::Ctl);
+    raft.chain(stores).chain(sharded).chain(shardkv::HUNTS.iter().map(AnyHunt::Shard))
 }
 
 /// The mutant with this id. The error lists them all.
@@ -367,6 +419,7 @@ impl AnyHunt {
             Self::Kv(hunt) => Kv::prey(hunt),
             Self::Group(hunt) => Group::prey(hunt),
             Self::Ctl(hunt) => Ctl::prey(hunt),
+            Self::Shard(hunt) => Shard::prey(hunt),
         }
     }
 }

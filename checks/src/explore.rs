@@ -1,6 +1,6 @@
 //! `checks explore`: a run in a browser, in stateright's own Explorer.
 
-use crate::catalog::{self, Ctl, Group, Kind, Kv, Named, Raft, RunOf};
+use crate::catalog::{self, Ctl, Group, Kind, Kv, Named, Raft, RunOf, Shard};
 use crate::engine::INTERRUPTED;
 use crate::settings;
 use stateright::Model;
@@ -21,6 +21,7 @@ pub fn run(
         Named::Kv(run) => explore::<Kv>(run, port, mutant, settings),
         Named::Group(run) => explore::<Group>(run, port, mutant, settings),
         Named::Ctl(run) => explore::<Ctl>(run, port, mutant, settings),
+        Named::Shard(run) => explore::<Shard>(run, port, mutant, settings),
     }
 }
 

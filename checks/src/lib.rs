@@ -15,6 +15,7 @@ pub mod list;
 pub mod machine;
 pub mod mutants;
 pub mod paths;
+pub mod program;
 pub mod report;
 pub mod runner;
 pub mod scripted;

@@ -1,6 +1,6 @@
 //! Hunts the mutants: would we have noticed?
 
-use crate::catalog::{self, AnyHunt, Ctl, Group, Kind, Kv, Raft};
+use crate::catalog::{self, AnyHunt, Ctl, Group, Kind, Kv, Raft, Shard};
 use crate::engine::{self, Cut, INTERRUPTED};
 use crate::paths;
 use crate::report::{columns, grouped};
@@ -84,6 +84,7 @@ pub fn hunt(hunt: AnyHunt, settings: &Settings, show: bool) -> Hunted {
         AnyHunt::Kv(hunt) => search_for::<Kv>(hunt, settings, show, &mut hunted),
         AnyHunt::Group(hunt) => search_for::<Group>(hunt, settings, show, &mut hunted),
         AnyHunt::Ctl(hunt) => search_for::<Ctl>(hunt, settings, show, &mut hunted),
+        AnyHunt::Shard(hunt) => search_for::<Shard>(hunt, settings, show, &mut hunted),
     };
     hunted.error = ended.err();
     hunted.seconds = start.elapsed().as_secs_f64();

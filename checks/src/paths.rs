@@ -7,6 +7,7 @@ use model::group::Group;
 use model::kv::Shop;
 use model::search;
 use model::shardctl::Office;
+use model::shardkv::{Relay, Right};
 use model::system::System;
 use protocol::NodeId;
 use protocol::raft::Paper;
@@ -198,6 +199,7 @@ pub fn replay(file: &Path) -> Result<Replayed, String> {
         <Shop<protocol::kv::Exact> as System>::NAME => replay_of::<catalog::Kv>(file),
         <Group<protocol::rsm::Decided> as System>::NAME => replay_of::<catalog::Group>(file),
         <Office<protocol::shardctl::Exact> as System>::NAME => replay_of::<catalog::Ctl>(file),
+        <Relay<Right> as System>::NAME => replay_of::<catalog::Shard>(file),
         other => Err(no_path(file)(format!("there is no system `{other}`"))),
     }
 }

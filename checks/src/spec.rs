@@ -66,6 +66,7 @@ fn property_id(name: &str) -> String {
         .chain(model::kv::IDS)
         .chain(model::group::IDS)
         .chain(model::shardctl::IDS)
+        .chain(model::shardkv::IDS)
         .find(|(_, property)| *property == name)
         .map_or_else(String::new, |(id, _)| id.into())
 }

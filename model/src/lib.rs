@@ -22,6 +22,7 @@ pub mod runs;
 pub mod script;
 pub mod search;
 pub mod shardctl;
+pub mod shardkv;
 pub mod symmetry;
 pub mod system;
 pub mod telling;

@@ -49,6 +49,7 @@ pub fn run(args: &Args, json: bool, states: Option<usize>) -> Result<ExitCode, S
             }
             Named::Kv(_) => Err(no_threads("kv")),
             Named::Ctl(_) => Err(no_threads("ctl")),
+            Named::Shard(_) => Err(no_threads("shard")),
         };
     }
     match catalog::hunt(&args.path)? {
@@ -56,6 +57,7 @@ pub fn run(args: &Args, json: bool, states: Option<usize>) -> Result<ExitCode, S
         AnyHunt::Group(hunt) => of_mutant::<Group>(hunt, args, json, states),
         AnyHunt::Kv(_) => Err(no_threads("kv")),
         AnyHunt::Ctl(_) => Err(no_threads("ctl")),
+        AnyHunt::Shard(_) => Err(no_threads("shard")),
     }
 }
 

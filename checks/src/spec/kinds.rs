@@ -34,9 +34,6 @@ pub enum Home {
     Log,
     /// What the runtime's threads share; its wrong versions are `impl/tests/loom/bugs.rs`.
     Threads,
-    /// Groups of the sharded store and slots on their way; their wrong versions are those of the random worlds,
-    /// `model/protocol/tests/shardkv/bugs.rs`.
-    Shards,
     /// What a recorded server writes down; the replay's tests lie instead of having wrong versions.
     Trace,
 }
@@ -70,8 +67,8 @@ pub const KINDS: [Kind; 19] = [
     kind("LEASE-", Home::Protocol, RULE),
     kind("RSM-", Home::Protocol, RULE),
     kind("CTL-", Home::Protocol, RULE),
-    kind("SHARD-", Home::Shards, RUNTIME),
-    kind("PARTS-", Home::Shards, RUNTIME),
+    kind("SHARD-", Home::Protocol, RULE),
+    kind("PARTS-", Home::Protocol, RULE),
     kind("PROP-", Home::Protocol, PROPERTY),
     kind("RED-", Home::Protocol, REDUCTION),
     kind("WAL-", Home::Log, RUNTIME),

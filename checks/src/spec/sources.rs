@@ -160,8 +160,6 @@ fn is_in(name: &str, home: Home, column: Column) -> bool {
         (Home::Protocol, Column::Test) => {
             &["model/protocol/tests/", "model/tests/", "checks/tests/"]
         }
-        (Home::Shards, Column::Code) => &["model/protocol/src/"],
-        (Home::Shards, Column::Test) => &["model/protocol/tests/"],
         (Home::Log | Home::Threads | Home::Trace, Column::Code) => &["impl/src/"],
         (Home::Log, Column::Test) => &["impl/tests/wal/"],
         (Home::Threads, Column::Test) => &["impl/tests/loom/"],

@@ -8,23 +8,13 @@ const SPEC: &str = "\
 - **GATE-FILL** — Buffer and mark change together.\n\
 - **WAL-SYNC** — What a sync says counts.\n\
 - **TRACE-LEAVE** — It is written first.\n\
-- **SHARD-SERVE** — Until it is stopped.\n\
 | DEP-SELF | a departure |\n";
 
 /// A checkout in which nothing is missing.
-const WHOLE: [(&str, &str); 13] = [
+const WHOLE: [(&str, &str); 10] = [
     ("model/protocol/src/raft/rules.rs", "/// RAFT-VOTE-1. First come, first served. DEP-SELF.\n"),
     ("model/src/node.rs", "// RAFT-VOTE-1\n"),
     ("model/tests/votes.rs", "// RAFT-VOTE-1\n"),
-    ("model/protocol/src/shardkv/rules.rs", "/// SHARD-SERVE. Until it is stopped.\n"),
-    (
-        "model/protocol/tests/shardkv/bugs.rs",
-        "enum Bug {\n    // SHARD-SERVE: H1. On and on.\n    ServesOn,\n}\n",
-    ),
-    (
-        "model/protocol/tests/shardkv/mutants.rs",
-        "/// SHARD-SERVE.\nfn a() {\n    let hunts = [(ServesOn, 1)];\n}\n",
-    ),
     ("impl/src/gate.rs", "/// GATE-FILL. Together.\nfn fill() {}\n"),
     ("impl/src/trace/record.rs", "// TRACE-LEAVE\n"),
     ("checks/tests/replay/format.rs", "/// TRACE-LEAVE, byte by byte.\n"),
@@ -76,7 +66,6 @@ fn a_whole_checkout_has_no_gap() {
     assert_eq!(gate.test, ["impl/tests/loom/gate.rs"], "the bugs are no tests");
     assert_eq!(gate.mutant, ["FillsLater"]);
     assert_eq!(matrix.lines[2].mutant, ["Swallows"]);
-    assert_eq!(matrix.lines[4].mutant, ["ServesOn"]);
 }
 
 #[test]
@@ -84,10 +73,6 @@ fn whatever_is_missing_is_a_gap() {
     missing("model/protocol/src/raft/rules.rs", "", &[("RAFT-VOTE-1", "code")]);
     missing("model/src/node.rs", "", &[("RAFT-VOTE-1", "model")]);
     missing("model/tests/votes.rs", "", &[("RAFT-VOTE-1", "test")]);
-    missing("model/protocol/src/shardkv/rules.rs", "", &[("SHARD-SERVE", "code")]);
-    missing("model/protocol/tests/shardkv/bugs.rs", "", &[("SHARD-SERVE", "mutant")]);
-    let unused = "/// SHARD-SERVE.\n";
-    missing("model/protocol/tests/shardkv/mutants.rs", unused, &[("SHARD-SERVE", "mutant")]);
     missing("impl/src/gate.rs", "", &[("GATE-FILL", "code")]);
     missing("impl/src/wal/rules.rs", "", &[("WAL-SYNC", "code")]);
     missing("impl/tests/wal/crashes.rs", "", &[("WAL-SYNC", "test")]);

@@ -152,9 +152,10 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
         &self.moves
     }
 
-    /// The last configuration of which nothing is on its way any more, neither to here nor from here.
+    /// The last configuration of which nothing is on its way any more, neither to here nor from here. SHARD-REPORT-1.
     pub fn finished(&self) -> Num {
-        self.moves.values().map(|slot| slot.number - 1).min().unwrap_or(self.number)
+        let oldest = self.moves.values().map(|slot| slot.number).min();
+        self.rules.finished(self.number, oldest)
     }
 
     /// About how many bytes of memory it takes, what is on its way included.
@@ -369,17 +370,17 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
         Step::Done
     }
 
-    /// SHARD-FREEZE-1, SHARD-DELETE-1.
+    /// SHARD-FREEZE-1.
     fn delete(&mut self, slot: SlotId, number: Num) -> Step {
         let past = |present| self.rules.is_stale(number, present);
         if let Some(step) = self.fence(slot, number, past) {
             return step;
         }
         match self.moves.get(&slot).map(Move::way) {
-            Some(Way::Giving) if self.rules.deletes_only_frozen() => Step::NotNext,
-            Some(Way::Giving | Way::Frozen) => {
+            // No leader asks for it before the slot was stopped.
+            Some(Way::Giving) => Step::NotNext,
+            Some(Way::Frozen) => {
                 self.moves.remove(&slot);
-                self.store.remove_slot(slot);
                 Step::Done
             }
             Some(Way::Taking) | None => Step::Over,

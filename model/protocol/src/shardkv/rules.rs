@@ -73,18 +73,13 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         Staged::is_next(staged, part)
     }
 
-    /// SHARD-DELETE-1. Whether the giver deletes a slot only after it was stopped.
-    fn deletes_only_frozen(&self) -> bool {
-        true
-    }
-
-    /// SHARD-DELETE-2. Whether a leader of the giver asks for the Delete only when the taker has said that its Install
+    /// SHARD-DELETE-1. Whether a leader of the giver asks for the Delete only when the taker has said that its Install
     /// is committed; and not as soon as all was sent.
     fn waits_for_finished(&self) -> bool {
         true
     }
 
-    /// SHARD-DELETE-3. Whether what the taker says of a move is said of the present one.
+    /// SHARD-DELETE-2. Whether what the taker says of a move is said of the present one.
     fn is_answer_to(&self, number: Num, present: Num) -> bool {
         number == present
     }
@@ -93,6 +88,17 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
     /// slot no more.
     fn has_installed(&self, number: Num, own: Num, taking: Option<Num>) -> bool {
         number <= own && taking.is_none_or(|taking| taking > number)
+    }
+
+    /// SHARD-REPORT-1. The last configuration of which nothing is on its way any more, by the group's own number and by
+    /// that of the oldest move.
+    fn finished(&self, own: Num, oldest: Option<Num>) -> Num {
+        oldest.map_or(own, |oldest| oldest - 1)
+    }
+
+    /// SHARD-SAVE-1. Whether a slot that is on its way is among the group's bytes.
+    fn is_saved(&self, _: Way) -> bool {
+        true
     }
 
     /// SHARD-RESUME-1. Whether a leader goes on with moves that were begun before it led.

@@ -36,7 +36,7 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
 
     fn units(&self) -> impl Iterator<Item = Unit<'_>> + Send {
         let rules = self.store.rules();
-        let moves = self.moves.iter().flat_map(move |(slot, there)| {
+        let moves = self.saved().flat_map(move |(slot, there)| {
             let copy = match &there.state {
                 State::Giving => None,
                 State::Frozen(copy) => Some((copy, copy.clock())),
@@ -46,6 +46,12 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
             iter::once(Unit::Around(there.front(*slot))).chain(copy)
         });
         iter::once(Unit::Around(self.front())).chain(moves).chain(self.store.units())
+    }
+
+    /// SHARD-SAVE-1.
+    fn saved(&self) -> impl Iterator<Item = (&SlotId, &Move)> + Send {
+        let rules = self.rules;
+        self.moves.iter().filter(move |(_, there)| rules.is_saved(there.way()))
     }
 
     fn front(&self) -> Vec<u8> {
@@ -61,7 +67,7 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
             }
         }
         let mut out = [FORMAT].into();
-        let numbers = [self.gid.0, self.number, self.moves.len() as u64, runs.len() as u64];
+        let numbers = [self.gid.0, self.number, self.saved().count() as u64, runs.len() as u64];
         put_numbers(&mut out, numbers);
         for (first, count, owner) in runs {
             put_numbers(&mut out, [u64::from(first.0), count, owner.0]);

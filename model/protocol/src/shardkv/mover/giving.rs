@@ -248,7 +248,7 @@ impl<R: Rules> Mover<R> {
         self.pump(group, slot, out);
     }
 
-    /// The taker has the slot. SHARD-DELETE-2, SHARD-DELETE-3.
+    /// The taker has the slot. SHARD-DELETE-1, SHARD-DELETE-2.
     pub(super) fn on_finished<K: kv::Rules>(
         &mut self,
         group: &Group<R, K>,

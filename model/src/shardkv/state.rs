@@ -1,0 +1,154 @@
+//! Who takes part: groups with their leaders, and clients.
+
+use super::bounds::LIMITS;
+use super::{Both, Bounds, History};
+use protocol::kv::{Seq, Store};
+use protocol::shardkv::mover::{self, Mover};
+use protocol::shardkv::{Command, Gid, Group};
+use serde::{Deserialize, Serialize};
+use stateright::actor::{Envelope, Id};
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+/// What leaders tell each other.
+pub type Message = mover::Message;
+
+/// What may happen besides a message.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stimulus {
+    /// To a client: it sends a call with this number, a new one or again, to a group, and is answered.
+    Call(Seq, u8),
+    /// To a leader: some time has passed.
+    Tick,
+    /// To a leader: it learns the next configuration.
+    Learn,
+    /// To a group: the first of its leaders' proposals is committed and applied.
+    Commit,
+    /// To a group: the first proposal comes to nothing.
+    Lose,
+    /// To a group: the first proposal is kept, and will come into the log a second time.
+    Keep,
+    /// To a group: what was kept comes into the log, from nobody.
+    Again,
+    /// To a leader that is behind: its replica applies the next entry.
+    Apply,
+    /// To a group: another leader comes.
+    Lead,
+    /// To a group: all its replicas begin anew from their bytes, and another leader comes.
+    Restart,
+}
+
+/// The actors' numbers: clients, groups.
+pub(super) const GROUPS: usize = 2;
+
+/// Who has proposed an entry: the leader by its number, and the proposal by its own. Nobody if the leader is 0.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Origin {
+    /// The leader.
+    pub life: u64,
+    /// The proposal.
+    pub proposal: u64,
+}
+
+impl Origin {
+    /// An entry that no leader waits for.
+    pub const NOBODY: Self = Self { life: 0, proposal: 0 };
+}
+
+/// A group and its leader.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Node<R> {
+    /// All that is committed, applied.
+    pub group: Group<R, R>,
+    /// What the leader's replica has of it, if that is less.
+    pub replica: Option<Group<R, R>>,
+    /// What it has yet to apply.
+    pub unapplied: VecDeque<(Origin, Command)>,
+    /// The leader's part in moves.
+    pub leader: Mover<R>,
+    /// The how manieth leader it is.
+    pub life: u64,
+    /// What was proposed, and is not committed.
+    pub pending: VecDeque<(Origin, Command)>,
+    /// What will come into the log again, at any time.
+    pub kept: Option<Command>,
+}
+
+/// A state of the model.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct State<R> {
+    /// The groups.
+    pub nodes: Vec<Arc<Node<R>>>,
+    /// How many of its calls each client was answered.
+    pub answered: [Seq; 2],
+    /// What is under way.
+    pub mail: BTreeSet<Envelope<Message>>,
+    /// What is true.
+    pub history: Arc<History>,
+}
+
+impl<R: Both> Node<R> {
+    /// A group at the first configuration.
+    pub fn new(rules: R, gid: Gid, bounds: &Bounds) -> Self {
+        let mut group = Group::new(rules, gid, 0, [], Store::new(rules, LIMITS));
+        let configuration = bounds.plan.configuration(1);
+        let stamp = bounds.stamps[gid.0 as usize - 1];
+        group.apply(stamp, &Command::Advance { configuration, called_off: BTreeSet::new() });
+        let leader = Mover::new(rules, bounds.settings(), 1, group.number());
+        let (unapplied, pending) = (VecDeque::new(), VecDeque::new());
+        Self { group, replica: None, unapplied, leader, life: 1, pending, kept: None }
+    }
+
+    /// By what its leader goes.
+    pub fn seen(&self) -> &Group<R, R> {
+        self.replica.as_ref().unwrap_or(&self.group)
+    }
+}
+
+/// The actor that a group is.
+pub(super) fn id_of(gid: Gid) -> Id {
+    Id::from(GROUPS + gid.0 as usize - 1)
+}
+
+impl fmt::Debug for Stimulus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(seq, group) => write!(f, "calls g{} #{seq}", group + 1),
+            Self::Tick => f.write_str("has waited"),
+            Self::Learn => f.write_str("learns the next configuration"),
+            Self::Commit => f.write_str("commits"),
+            Self::Lose => f.write_str("loses a proposal"),
+            Self::Keep => f.write_str("will have an entry twice"),
+            Self::Again => f.write_str("has an entry again"),
+            Self::Apply => f.write_str("applies, in its leader's replica"),
+            Self::Lead => f.write_str("has another leader"),
+            Self::Restart => f.write_str("begins anew from its bytes"),
+        }
+    }
+}
+
+impl<R: Both> fmt::Debug for Node<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { group, replica, unapplied, leader: _, life, pending, kept } = self;
+        write!(f, "{group:?} leader {life}")?;
+        if let Some(replica) = replica {
+            write!(f, " at {replica:?} before {} entries", unapplied.len())?;
+        }
+        if let Some(command) = kept {
+            write!(f, " again, some day: {command:?}")?;
+        }
+        for (Origin { life, .. }, command) in pending {
+            write!(f, " proposed by {life}: {command:?}")?;
+        }
+        Ok(())
+    }
+}
+
+impl<R: Both> fmt::Debug for State<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { nodes, answered, mail, history } = self;
+        write!(f, "{nodes:?} answered {answered:?} {mail:?} {history:?}")
+    }
+}
