@@ -6,7 +6,7 @@ use protocol::kv::{
 };
 use protocol::shardkv::mover::Message;
 use protocol::shardkv::{
-    Answer, Change, Command, Configuration, Gid, Head, Refusal, Step, Whereabouts,
+    Answer, Change, Command, Configuration, GroupId, Head, Refusal, Step, Whereabouts,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -47,8 +47,8 @@ fn head() -> Head {
 fn entries() {
     let once = Some(Once { client: ClientId(9), seq: 1, acknowledged: 0 });
     let call = Call { key: "key".into(), op: Op::Append { value: "v".into() }, once };
-    let change = |from| Change { slot: SLOT, from, to: Gid(3) };
-    let changes = vec![change(None), change(Some(Gid(u64::MAX)))];
+    let change = |from| Change { slot: SLOT, from, to: GroupId(3) };
+    let changes = vec![change(None), change(Some(GroupId(u64::MAX)))];
     for command in [
         Command::Work { work: Work::Command(call), value_bytes: 1 << 20 },
         Command::Work { work: Work::Tick, value_bytes: 0 },
@@ -69,9 +69,9 @@ fn entries() {
 #[test]
 fn answers() {
     for whereabouts in [
-        Whereabouts::With(Gid(1)),
-        Whereabouts::GoingTo(Gid(2)),
-        Whereabouts::ComingFrom(Gid(3)),
+        Whereabouts::With(GroupId(1)),
+        Whereabouts::GoingTo(GroupId(2)),
+        Whereabouts::ComingFrom(GroupId(3)),
         Whereabouts::Nowhere,
     ] {
         goes_and_comes(&Answer::Refused(Refusal { slot: SLOT, number: 8, whereabouts }));

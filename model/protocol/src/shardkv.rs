@@ -43,7 +43,7 @@ mod rules;
 mod snapshot;
 
 pub use contract::{
-    Answer, Change, Command, Configuration, Gid, Head, Num, Query, Refusal, Step, Whereabouts,
+    Answer, Change, Command, Configuration, GroupId, Head, Num, Query, Refusal, Step, Whereabouts,
 };
 pub use rules::{InOrder, Rules};
 pub use snapshot::GroupDecoder;
@@ -71,7 +71,7 @@ pub struct Move {
     /// The configuration that moves it.
     pub number: Num,
     /// The group at the other end.
-    pub other: Gid,
+    pub other: GroupId,
     /// How far it is.
     pub state: State,
 }
@@ -105,10 +105,10 @@ impl Move {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Group<R = InOrder, K = Exact> {
     rules: R,
-    gid: Gid,
+    gid: GroupId,
     number: Num,
     /// By slot, whose it is by the group's configuration.
-    owners: Pages<SlotId, Gid>,
+    owners: Pages<SlotId, GroupId>,
     moves: Pages<SlotId, Move>,
     store: Store<K>,
 }
@@ -117,18 +117,18 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
     /// A group that begins with a configuration in which it has no slot: its number, and whose the slots are.
     pub fn new(
         rules: R,
-        gid: Gid,
+        gid: GroupId,
         number: Num,
-        owners: impl IntoIterator<Item = (SlotId, Gid)>,
+        owners: impl IntoIterator<Item = (SlotId, GroupId)>,
         store: Store<K>,
     ) -> Self {
-        let owners: Pages<SlotId, Gid> = owners.into_iter().collect();
+        let owners: Pages<SlotId, GroupId> = owners.into_iter().collect();
         assert!(owners.values().all(|owner| *owner != gid), "a new group begins without slots");
         Self { rules, gid, number, owners, moves: Pages::new(), store }
     }
 
     /// Which group.
-    pub const fn gid(&self) -> Gid {
+    pub const fn gid(&self) -> GroupId {
         self.gid
     }
 
@@ -143,7 +143,7 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
     }
 
     /// Whose a slot is by the group's configuration.
-    pub fn owner(&self, slot: SlotId) -> Option<Gid> {
+    pub fn owner(&self, slot: SlotId) -> Option<GroupId> {
         self.owners.get(&slot).copied()
     }
 

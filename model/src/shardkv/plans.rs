@@ -3,7 +3,7 @@
 use protocol::kv::{
     Bytes, ClientId, Command, Deadline, Once, Op, Seq, SlotId, StringOp, When, Work,
 };
-use protocol::shardkv::{Change, Configuration, Gid, Num};
+use protocol::shardkv::{Change, Configuration, GroupId, Num};
 use serde::{Deserialize, Serialize};
 
 /// The slots' hash tags.
@@ -67,17 +67,17 @@ impl Plan {
     }
 
     /// Whose a slot is by a configuration; nobody's by number 0.
-    pub fn owner(self, index: usize, number: Num) -> Option<Gid> {
+    pub fn owner(self, index: usize, number: Num) -> Option<GroupId> {
         let moves = self.moves()[..number as usize].iter().rev();
         let mut of_slot = moves.flat_map(|moves| moves.iter()).filter(|(slot, _)| *slot == index);
-        of_slot.next().map(|(_, gid)| Gid(*gid))
+        of_slot.next().map(|(_, gid)| GroupId(*gid))
     }
 
     /// A configuration, from 1 on.
     pub fn configuration(self, number: Num) -> Configuration {
         let change = |&(index, to): &(usize, u64)| {
             let from = self.owner(index, number - 1);
-            Change { slot: slot(index), from, to: Gid(to) }
+            Change { slot: slot(index), from, to: GroupId(to) }
         };
         let changes = self.moves()[number as usize - 1].iter().map(change).collect();
         Configuration { number, changes }

@@ -4,7 +4,7 @@ use super::bounds::LIMITS;
 use super::{Both, Bounds, History};
 use protocol::kv::{Seq, Store};
 use protocol::shardkv::mover::{self, Mover};
-use protocol::shardkv::{Command, Gid, Group};
+use protocol::shardkv::{Command, Group, GroupId};
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Envelope, Id};
 use std::collections::{BTreeSet, VecDeque};
@@ -91,7 +91,7 @@ pub struct State<R> {
 
 impl<R: Both> Node<R> {
     /// A group at the first configuration.
-    pub fn new(rules: R, gid: Gid, bounds: &Bounds) -> Self {
+    pub fn new(rules: R, gid: GroupId, bounds: &Bounds) -> Self {
         let mut group = Group::new(rules, gid, 0, [], Store::new(rules, LIMITS));
         let configuration = bounds.plan.configuration(1);
         let stamp = bounds.stamps[gid.0 as usize - 1];
@@ -108,7 +108,7 @@ impl<R: Both> Node<R> {
 }
 
 /// The actor that a group is.
-pub(super) fn id_of(gid: Gid) -> Id {
+pub(super) fn id_of(gid: GroupId) -> Id {
     Id::from(GROUPS + gid.0 as usize - 1)
 }
 

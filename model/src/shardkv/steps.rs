@@ -7,7 +7,7 @@ use super::state::{GROUPS, Message, Node, Origin, State, Stimulus, id_of};
 use super::{Both, Program, Relay};
 use protocol::kv::{Seq, SlotId};
 use protocol::shardkv::mover::{Effect, Input, Mover};
-use protocol::shardkv::{Answer, Command, Gid, Group, Refusal, Step, Way, Whereabouts};
+use protocol::shardkv::{Answer, Command, Group, GroupId, Refusal, Step, Way, Whereabouts};
 use stateright::actor::Envelope;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ impl<R: Both> Relay<R> {
     /// Where it begins.
     pub(super) fn first(&self) -> State<R> {
         let bounds = &self.bounds;
-        let gids = (1..=bounds.plan.groups() as u64).map(Gid);
+        let gids = (1..=bounds.plan.groups() as u64).map(GroupId);
         let mut first = State {
             nodes: gids.map(|gid| Arc::new(Node::new(self.rules, gid, bounds))).collect(),
             answered: [0; 2],
@@ -92,7 +92,7 @@ impl<R: Both> Relay<R> {
     /// A message arrives.
     pub(super) fn arrive(&self, state: &mut State<R>, envelope: Envelope<Message>, by: Controller) {
         let Envelope { src, dst, msg } = envelope;
-        let from = Gid((usize::from(src) - GROUPS) as u64 + 1);
+        let from = GroupId((usize::from(src) - GROUPS) as u64 + 1);
         let number = usize::from(dst) - GROUPS;
         if state.nodes[number].replica.is_some() {
             self.corners.reach(Corner::LeaderBehind);
@@ -322,7 +322,7 @@ impl<R: Both> Relay<R> {
         if is_giving && first {
             self.corners.reach(Corner::WhileGiving);
         }
-        let began = self.bounds.plan.owner(index, 1) == Some(Gid(at as u64 + 1));
+        let began = self.bounds.plan.owner(index, 1) == Some(GroupId(at as u64 + 1));
         if !first && !began {
             self.corners.reach(Corner::RepeatElsewhere);
         }

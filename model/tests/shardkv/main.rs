@@ -2,6 +2,7 @@
 
 mod bytes;
 mod clients;
+mod controlled;
 mod model;
 mod random;
 mod seen;

@@ -7,19 +7,19 @@ use protocol::kv::{
 };
 use protocol::shardkv::mover::{Effect, Input, Message, Mover, Settings};
 use protocol::shardkv::{
-    Answer, Change, Command, Configuration, Gid, Group, Head, InOrder, Num, Query, Refusal, Rules,
-    Step, Way, Whereabouts,
+    Answer, Change, Command, Configuration, Group, GroupId, Head, InOrder, Num, Query, Refusal,
+    Rules, Step, Way, Whereabouts,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
-pub const ONE: Gid = Gid(1);
-pub const TWO: Gid = Gid(2);
+pub const ONE: GroupId = GroupId(1);
+pub const TWO: GroupId = GroupId(2);
 
-pub fn group<R: Rules>(rules: R, gid: Gid) -> Group<R> {
+pub fn group<R: Rules>(rules: R, gid: GroupId) -> Group<R> {
     Group::new(rules, gid, 0, [], Store::new(Exact, LIMITS))
 }
 
-fn change(index: usize, from: Option<Gid>, to: Gid) -> Change {
+fn change(index: usize, from: Option<GroupId>, to: GroupId) -> Change {
     Change { slot: slot(index), from, to }
 }
 
@@ -161,7 +161,7 @@ fn a_configuration_waits_for_its_own_slots_and_for_no_others() {
     advance(&mut one, 2, vec![change(0, Some(ONE), TWO)]);
     assert_eq!(advance(&mut one, 2, vec![]), step(Step::Over));
     assert_eq!(advance(&mut one, 4, vec![]), step(Step::Early));
-    assert_eq!(advance(&mut one, 3, vec![change(0, Some(TWO), Gid(3))]), step(Step::NotNext));
+    assert_eq!(advance(&mut one, 3, vec![change(0, Some(TWO), GroupId(3))]), step(Step::NotNext));
     assert_eq!(advance(&mut one, 3, vec![change(1, Some(ONE), TWO)]), step(Step::Done));
     assert_eq!((one.number(), one.finished(), one.moves().len()), (3, 1, 2));
 }
@@ -178,8 +178,8 @@ fn slots_that_nobody_changes_cost_nothing() {
     assert_eq!((one.finished(), one.memory_bytes()), (49, before.memory_bytes()));
     assert!(one.store() == before.store());
     // A slot of other groups is known, and no move.
-    assert_eq!(advance(&mut one, 50, vec![change(2, Some(TWO), Gid(3))]), step(Step::Done));
-    assert_eq!(one.apply(1, &append("{c}1", 5)), refusal(50, 2, Whereabouts::With(Gid(3))));
+    assert_eq!(advance(&mut one, 50, vec![change(2, Some(TWO), GroupId(3))]), step(Step::Done));
+    assert_eq!(one.apply(1, &append("{c}1", 5)), refusal(50, 2, Whereabouts::With(GroupId(3))));
     assert!(one.moves().is_empty());
 }
 
@@ -205,34 +205,42 @@ pub struct Pair {
     pub proposed: Vec<&'static str>,
 }
 
+const fn name(command: &Command) -> &'static str {
+    match command {
+        Command::Work { .. } => "Work",
+        Command::Advance { .. } => "Advance",
+        Command::Freeze { .. } => "Freeze",
+        Command::Stage { .. } => "Stage",
+        Command::Install { .. } => "Install",
+        Command::Delete { .. } => "Delete",
+    }
+}
+
 impl Pair {
     pub fn new(groups: [Group; 2], settings: Settings) -> Self {
         let mover = || Mover::new(InOrder, settings, 1, 0);
         Self { groups, movers: [mover(), mover()], proposed: vec![] }
     }
 
-    fn input(&mut self, index: usize, input: Input) {
-        let mut effects = Vec::new();
-        self.movers[index].step(&self.groups[index], input, &mut effects);
-        for effect in effects {
-            match effect {
-                Effect::Send { to, message } => {
-                    let from = Gid(index as u64 + 1);
-                    self.input(to.0 as usize - 1, Input::Message { from, message });
+    /// An input, and all that comes of it.
+    pub fn input(&mut self, index: usize, input: Input) {
+        let mut inputs = VecDeque::from([(index, input)]);
+        while let Some((index, input)) = inputs.pop_front() {
+            let mut effects = Vec::new();
+            self.movers[index].step(&self.groups[index], input, &mut effects);
+            for effect in effects {
+                match effect {
+                    Effect::Send { to, message } => {
+                        let from = GroupId(index as u64 + 1);
+                        inputs.push_back((to.0 as usize - 1, Input::Message { from, message }));
+                    }
+                    Effect::Propose { proposal, command } => {
+                        self.proposed.push(name(&command));
+                        let answer = Some(self.groups[index].apply(1, &command));
+                        inputs.push_back((index, Input::Outcome { proposal, answer }));
+                    }
+                    Effect::Query { .. } | Effect::Report { .. } => {}
                 }
-                Effect::Propose { proposal, command } => {
-                    self.proposed.push(match command {
-                        Command::Work { .. } => "Work",
-                        Command::Advance { .. } => "Advance",
-                        Command::Freeze { .. } => "Freeze",
-                        Command::Stage { .. } => "Stage",
-                        Command::Install { .. } => "Install",
-                        Command::Delete { .. } => "Delete",
-                    });
-                    let answer = Some(self.groups[index].apply(1, &command));
-                    self.input(index, Input::Outcome { proposal, answer });
-                }
-                Effect::Query { .. } | Effect::Report { .. } => {}
             }
         }
     }
@@ -275,7 +283,7 @@ fn a_new_leader_asks_first() {
     assert_eq!(out, [ask, Effect::Query { number: 3 }, Effect::Report { number: 1 }]);
     out.clear();
     let finished = Message::Finished { slot, number };
-    for (from, number) in [(Gid(3), 2), (TWO, 1)] {
+    for (from, number) in [(GroupId(3), 2), (TWO, 1)] {
         let message = Message::Finished { slot, number };
         mover.step(&one, Input::Message { from, message }, &mut out);
         assert_eq!(out, [], "of another group, or another move");

@@ -12,7 +12,7 @@ use super::seen::Seen;
 use protocol::kv::{self, Exact, Limits, SlotId, Stamp, Store, Work};
 use protocol::shardkv::mover::{Effect, Input, Message, Mover, Settings};
 use protocol::shardkv::{
-    Answer, Change, Command, Configuration, Gid, Group, Num, Query, Rules, Way,
+    Answer, Change, Command, Configuration, Group, GroupId, Num, Query, Rules, Way,
 };
 
 /// What a world may find.
@@ -58,12 +58,12 @@ pub struct World<R, K> {
     random: Random,
     settings: Settings,
     nodes: Vec<Node<R, K>>,
-    wire: Vec<(Gid, Gid, Message)>,
+    wire: Vec<(GroupId, GroupId, Message)>,
     /// What has arrived, and may come again much later.
-    echoes: Vec<(Gid, Gid, Message)>,
+    echoes: Vec<(GroupId, GroupId, Message)>,
     configurations: Vec<Configuration>,
     published: usize,
-    owners: Vec<Gid>,
+    owners: Vec<GroupId>,
     twins: Vec<Store>,
     clients: Vec<Client>,
     made: u64,
@@ -91,7 +91,7 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
         let slots = 4 + random.index(5);
         let settings = settings(&mut random);
         let node = |number: usize, random: &mut Random| Node {
-            group: Group::new(rules, Gid(number as u64 + 1), 0, [], Store::new(store, LIMITS)),
+            group: Group::new(rules, GroupId(number as u64 + 1), 0, [], Store::new(store, LIMITS)),
             leader: None,
             life: 0,
             pending: Vec::new(),
@@ -121,8 +121,8 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
         world
     }
 
-    fn gid(&mut self) -> Gid {
-        Gid(1 + self.random.index(self.nodes.len()) as u64)
+    fn gid(&mut self) -> GroupId {
+        GroupId(1 + self.random.index(self.nodes.len()) as u64)
     }
 
     /// All the configurations that there will be. The first gives every slot to somebody.
@@ -469,7 +469,7 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
 
     fn check_end(&mut self) -> Result<(), Broken> {
         for (number, owner) in self.owners.iter().enumerate() {
-            let serving: Vec<Gid> =
+            let serving: Vec<GroupId> =
                 self.serving(clients::slot(number)).map(|node| node.group.gid()).collect();
             if serving != [*owner] {
                 return Err(Broken::Homeless);

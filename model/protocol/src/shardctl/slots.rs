@@ -117,10 +117,39 @@ impl Slots {
         owners
     }
 
+    /// The slots that have another owner in the other assignment of as many slots: which, whose it is here, and whose
+    /// there.
+    pub fn changes<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (u16, Option<GroupId>, Option<GroupId>)> + 'a {
+        let mut theirs = other.runs().peekable();
+        let pieces = self.runs().flat_map(move |(range, ours)| {
+            let mut pieces = Vec::new();
+            let mut first = range.first;
+            while let Some(&(there, owner)) = theirs.peek() {
+                let last = there.last.min(range.last);
+                pieces.push((first, last, ours, owner));
+                if there.last > range.last {
+                    break;
+                }
+                theirs.next();
+                if last == range.last {
+                    break;
+                }
+                first = last + 1;
+            }
+            pieces
+        });
+        let differ = pieces.filter(|(_, _, ours, theirs)| ours != theirs);
+        differ.flat_map(|(first, last, ours, theirs)| {
+            (first..=last).map(move |slot| (slot, ours, theirs))
+        })
+    }
+
     /// How many slots have another owner in the other assignment of as many slots.
     pub fn moved(&self, other: &Self) -> usize {
-        let (ours, theirs) = (self.owners(), other.owners());
-        ours.iter().zip(&theirs).filter(|(one, two)| one != two).count()
+        self.changes(other).count()
     }
 }
 

@@ -1,17 +1,10 @@
 //! What a group of the sharded store is told, and what it answers. See [the module above](super).
 
 use crate::kv::{Bytes, Op, Part, Reply, SlotId, Sum, Transaction, Work};
+use crate::shardctl::Config;
+pub use crate::shardctl::{GroupId, Num};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use core::fmt;
-
-/// A group of servers (the labs' gid).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Gid(pub u64);
-
-/// A configuration's number: each is one greater than the last.
-pub type Num = u64;
 
 /// A slot that has another group from a configuration on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -20,9 +13,9 @@ pub struct Change {
     /// The slot.
     pub slot: SlotId,
     /// Whose it was; None if it never had a group, and then it begins empty.
-    pub from: Option<Gid>,
+    pub from: Option<GroupId>,
     /// Whose it is.
-    pub to: Gid,
+    pub to: GroupId,
 }
 
 /// What a configuration changes.
@@ -33,6 +26,19 @@ pub struct Configuration {
     pub number: Num,
     /// The slots that change their group, each once.
     pub changes: Vec<Change>,
+}
+
+impl Configuration {
+    /// What a configuration of the controller changes, by the one in front of it. The work grows with what it changes
+    /// and with the number of runs of slots, not with the slots.
+    pub fn between(before: &Config, after: &Config) -> Self {
+        let changes = before.slots.changes(&after.slots);
+        let change = |(slot, from, to): (u16, _, Option<GroupId>)| {
+            // Who has a slot gives it to somebody (CTL-LAST-1).
+            Some(Change { slot: SlotId(slot), from, to: to? })
+        };
+        Self { number: after.number, changes: changes.filter_map(change).collect() }
+    }
 }
 
 /// An entry of a group's log.
@@ -145,11 +151,11 @@ pub struct Refusal {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Whereabouts {
     /// Another group (MOVED). It may not have come to that configuration yet, or have given the slot away again.
-    With(Gid),
+    With(GroupId),
     /// On its way from here to another group: stopped here, and there soon (ASK).
-    GoingTo(Gid),
+    GoingTo(GroupId),
     /// On its way to here from another group (TRYAGAIN).
-    ComingFrom(Gid),
+    ComingFrom(GroupId),
     /// No group has had it yet (CLUSTERDOWN).
     Nowhere,
 }
@@ -166,10 +172,4 @@ pub enum Step {
     Early,
     /// Nothing was done: something else comes first.
     NotNext,
-}
-
-impl fmt::Debug for Gid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "g{}", self.0)
-    }
 }

@@ -25,7 +25,7 @@ mod giving;
 mod taking;
 
 use super::{
-    Answer, Change, Command, Configuration, Gid, Group, Head, InOrder, Num, Rules, Step, Way,
+    Answer, Change, Command, Configuration, Group, GroupId, Head, InOrder, Num, Rules, Step, Way,
 };
 use crate::kv::{self, Part, SlotId};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -136,7 +136,7 @@ pub enum Input {
     /// Another group's leader says something.
     Message {
         /// The group.
-        from: Gid,
+        from: GroupId,
         /// What it says.
         message: Message,
     },
@@ -162,7 +162,7 @@ pub enum Effect {
     /// Tell another group's leader. It may be lost.
     Send {
         /// The group.
-        to: Gid,
+        to: GroupId,
         /// What it is told.
         message: Message,
     },
@@ -192,8 +192,8 @@ enum Proposal {
     Freeze(SlotId),
     Delete(SlotId),
     /// Of a slot that another group gives.
-    Stage(SlotId, Num, Gid),
-    Install(SlotId, Num, Gid),
+    Stage(SlotId, Num, GroupId),
+    Install(SlotId, Num, GroupId),
 }
 
 /// The leader's part in moves.
@@ -272,7 +272,7 @@ impl<R: Rules> Mover<R> {
     fn on_message<K: kv::Rules>(
         &mut self,
         group: &Group<R, K>,
-        from: Gid,
+        from: GroupId,
         message: Message,
         out: Out<'_>,
     ) {

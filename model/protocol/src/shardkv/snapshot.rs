@@ -7,7 +7,7 @@
 //! They are written and read in pieces, as the store's are. What is written or read at once besides the store's units
 //! is the front with the runs, or what stands in front of a slot on its way.
 
-use super::{Gid, Group, InOrder, Move, Num, Rules, State, Way};
+use super::{Group, GroupId, InOrder, Move, Num, Rules, State, Way};
 use crate::kv::code::{Decoded, Reader, put_number};
 use crate::kv::snapshot::{Unit, pieces, slot_id};
 use crate::kv::{
@@ -55,7 +55,7 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
     }
 
     fn front(&self) -> Vec<u8> {
-        let mut runs: Vec<(SlotId, u64, Gid)> = Vec::new();
+        let mut runs: Vec<(SlotId, u64, GroupId)> = Vec::new();
         for (slot, owner) in &self.owners {
             match runs.last_mut() {
                 Some((first, count, of))
@@ -109,7 +109,7 @@ impl Move {
 struct Front {
     slot: SlotId,
     number: Num,
-    other: Gid,
+    other: GroupId,
     /// The position of what has come; None for a slot that was stopped.
     position: Option<(u64, u64)>,
 }
@@ -137,7 +137,7 @@ pub struct GroupDecoder<R = InOrder, K = Exact> {
 impl<R: Rules, K: kv::Rules> GroupDecoder<R, K> {
     /// Of what it reads, it has nothing yet.
     pub fn new((of_group, rules): (R, K), limits: Limits) -> Self {
-        let group = Group::new(of_group, Gid(0), 0, [], Store::new(rules, limits));
+        let group = Group::new(of_group, GroupId(0), 0, [], Store::new(rules, limits));
         Self { group, rules, limits, moves: 0, next: Next::Front, begun: Vec::new() }
     }
 
@@ -224,10 +224,10 @@ impl<R: Rules, K: kv::Rules> GroupDecoder<R, K> {
         if found != FORMAT {
             return Err(DecodeError::Format { found });
         }
-        let (gid, number, moves) = (Gid(from.number()?), from.number()?, from.number()?);
-        let mut owners: Pages<SlotId, Gid> = Pages::new();
+        let (gid, number, moves) = (GroupId(from.number()?), from.number()?, from.number()?);
+        let mut owners: Pages<SlotId, GroupId> = Pages::new();
         for _ in 0..from.number()? {
-            let (first, count, owner) = (slot_id(from)?, from.number()?, Gid(from.number()?));
+            let (first, count, owner) = (slot_id(from)?, from.number()?, GroupId(from.number()?));
             let end = u64::from(first.0).checked_add(count).filter(|end| *end <= kv::SLOTS.into());
             let in_order = owners.last().is_none_or(|(last, _)| *last < first);
             let Some(end) = end.filter(|_| in_order && count > 0) else {
@@ -243,7 +243,7 @@ impl<R: Rules, K: kv::Rules> GroupDecoder<R, K> {
     }
 
     fn read_move(&mut self, from: &mut Reader<'_>) -> Decoded<()> {
-        let (slot, number, other) = (slot_id(from)?, from.number()?, Gid(from.number()?));
+        let (slot, number, other) = (slot_id(from)?, from.number()?, GroupId(from.number()?));
         let tag = from.byte()?;
         let position = if tag == 2 { Some((from.number()?, from.number()?)) } else { None };
         let in_order = self.group.moves.last().is_none_or(|(last, _)| *last < slot);

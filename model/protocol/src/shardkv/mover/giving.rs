@@ -1,6 +1,6 @@
 //! The giver's side: copies until little is left, then the Freeze, the last difference, and the Delete.
 
-use super::{Effect, Gid, Head, Message, Mover, Num, Out, Proposal, Settings, Way};
+use super::{Effect, GroupId, Head, Message, Mover, Num, Out, Proposal, Settings, Way};
 use crate::kv::{self, Part, Place, SlotCopy, SlotId, Sum};
 use crate::shardkv::{Command, Group, Move, Rules, State};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Sending {
     number: Num,
-    to: Gid,
+    to: GroupId,
     /// None until the taker has said how far it is.
     copies: Option<Copies>,
 }
@@ -45,7 +45,7 @@ struct Copies {
 }
 
 impl Sending {
-    pub(super) const fn new(number: Num, to: Gid) -> Self {
+    pub(super) const fn new(number: Num, to: GroupId) -> Self {
         Self { number, to, copies: None }
     }
 }
@@ -119,7 +119,7 @@ impl<R: Rules> Mover<R> {
 
     /// SHARD-RESUME-1. Begins with slots that are to go, as many as may go at a time, those that were stopped first.
     pub(super) fn start<K: kv::Rules>(&mut self, group: &Group<R, K>, out: Out<'_>) {
-        let mut under_way: BTreeMap<Gid, usize> = BTreeMap::new();
+        let mut under_way: BTreeMap<GroupId, usize> = BTreeMap::new();
         for sending in self.sending.values() {
             *under_way.entry(sending.to).or_default() += 1;
         }
@@ -214,7 +214,7 @@ impl<R: Rules> Mover<R> {
     pub(super) fn on_staged<K: kv::Rules>(
         &mut self,
         group: &Group<R, K>,
-        (slot, number, from): (SlotId, Num, Gid),
+        (slot, number, from): (SlotId, Num, GroupId),
         (stream, next): (u64, u64),
         out: Out<'_>,
     ) {
@@ -252,7 +252,7 @@ impl<R: Rules> Mover<R> {
     pub(super) fn on_finished<K: kv::Rules>(
         &mut self,
         group: &Group<R, K>,
-        (slot, number, from): (SlotId, Num, Gid),
+        (slot, number, from): (SlotId, Num, GroupId),
         out: Out<'_>,
     ) {
         let Some(there) = group.moves().get(&slot) else { return };

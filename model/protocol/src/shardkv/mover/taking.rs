@@ -1,6 +1,6 @@
 //! The taker's side: part upon part, and the Install when all is there.
 
-use super::{Effect, Gid, Head, Message, Mover, Num, Out, Proposal};
+use super::{Effect, GroupId, Head, Message, Mover, Num, Out, Proposal};
 use crate::kv::{self, Part, SlotId, Staged};
 use crate::shardkv::{Command, Group, Move, Rules, State};
 
@@ -58,7 +58,7 @@ impl<R: Rules> Mover<R> {
         &self,
         group: &Group<R, K>,
         (slot, number): (SlotId, Num),
-        to: Gid,
+        to: GroupId,
         out: Out<'_>,
     ) {
         let message = match self.far(group, (slot, number)) {
@@ -93,7 +93,7 @@ impl<R: Rules> Mover<R> {
     pub(super) fn on_part<K: kv::Rules>(
         &mut self,
         group: &Group<R, K>,
-        (slot, number, from): (SlotId, Num, Gid),
+        (slot, number, from): (SlotId, Num, GroupId),
         part: Part,
         out: Out<'_>,
     ) {
@@ -116,7 +116,7 @@ impl<R: Rules> Mover<R> {
     pub(super) fn on_whole<K: kv::Rules>(
         &mut self,
         group: &Group<R, K>,
-        (slot, from): (SlotId, Gid),
+        (slot, from): (SlotId, GroupId),
         head: Head,
         out: Out<'_>,
     ) {
@@ -130,7 +130,7 @@ impl<R: Rules> Mover<R> {
     fn install<K: kv::Rules>(
         &mut self,
         group: &Group<R, K>,
-        (slot, from): (SlotId, Gid),
+        (slot, from): (SlotId, GroupId),
         head: Head,
         out: Out<'_>,
     ) {
@@ -149,7 +149,7 @@ impl<R: Rules> Mover<R> {
     pub(super) fn on_stage_outcome<K: kv::Rules>(
         &mut self,
         group: &Group<R, K>,
-        (slot, number, from): (SlotId, Num, Gid),
+        (slot, number, from): (SlotId, Num, GroupId),
         out: Out<'_>,
     ) {
         let whole = self.staging.get_mut(&slot).and_then(|staging| {
