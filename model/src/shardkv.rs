@@ -31,6 +31,7 @@ mod runs;
 mod settle;
 mod state;
 mod steps;
+mod system;
 mod words;
 
 pub use bounds::{Bounds, bounds_text, validate};

@@ -8,7 +8,6 @@ use crate::node::{Packet, Stimulus};
 use crate::probes::Probe;
 use crate::raft::CONVERGENCE;
 use crate::shardctl::{self, Office, Placed, Program};
-use crate::shardkv::{self, Both, Relay};
 use crate::{diagram, symmetry, telling, transcript};
 use protocol::quorum::NodeSet;
 use protocol::raft;
@@ -411,68 +410,6 @@ impl<R: Placed> System for Office<R> {
             office.bounds.settle_every = 1;
         }
         office
-    }
-
-    fn representative() -> Option<Renaming<Self>> {
-        None
-    }
-
-    fn transcript(&self, path: &[Self::Action]) -> String {
-        telling::transcript(self, path)
-    }
-
-    fn picture(&self, path: &[Self::Action]) -> String {
-        telling::picture(self, path)
-    }
-
-    fn follow(&self, path: &[Self::Action]) -> Result<Self::State, String> {
-        telling::follow(self, path)
-    }
-}
-
-impl<R: Both> System for Relay<R> {
-    type Message = shardkv::Message;
-    type Stimulus = shardkv::Stimulus;
-    type Bounds = shardkv::Bounds;
-    type Corner = shardkv::Corner;
-
-    const NAME: &'static str = "shard";
-
-    fn bounds(&self) -> shardkv::Bounds {
-        self.bounds
-    }
-
-    fn bounds_text(bounds: &shardkv::Bounds) -> String {
-        shardkv::bounds_text(bounds)
-    }
-
-    fn validate(bounds: &shardkv::Bounds) -> Result<(), String> {
-        shardkv::validate(bounds)
-    }
-
-    fn stop(&self) -> &AtomicBool {
-        &self.stop
-    }
-
-    fn reached(&self) -> Vec<shardkv::Corner> {
-        let all = shardkv::Corner::ALL.iter().copied();
-        all.filter(|&corner| self.corners.reached(corner)).collect()
-    }
-
-    fn corner_text(corner: shardkv::Corner) -> &'static str {
-        corner.text()
-    }
-
-    fn converged(&self) -> u64 {
-        self.corners.settled()
-    }
-
-    fn thorough(&self, property: &str) -> Self {
-        let mut relay = self.clone();
-        if property == shardkv::SETTLES {
-            relay.bounds.settle_every = 1;
-        }
-        relay
     }
 
     fn representative() -> Option<Renaming<Self>> {
