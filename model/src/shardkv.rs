@@ -42,7 +42,7 @@ pub use plans::{Do, Plan, Program};
 pub use probes::{Corner, Corners};
 pub use runs::{RELAYS, RelayRun};
 pub use settle::settles;
-pub use state::{Message, Node, Origin, State, Stimulus};
+pub use state::{Letter, Message, Node, Origin, State, Stimulus};
 
 /// A step.
 pub type Action = ActorModelAction<Message, Stimulus, ()>;
@@ -224,8 +224,8 @@ impl<R: Both> Model for Relay<R> {
         if self.stop.load(Ordering::Relaxed) || state.history.violation.is_some() {
             return;
         }
-        for Envelope { src, dst, msg } in &state.mail {
-            let (src, dst, msg) = (*src, *dst, msg.clone());
+        for letter in &state.mail {
+            let Envelope { src, dst, msg } = letter.envelope().clone();
             actions.push(ActorModelAction::Deliver { src, dst, msg });
         }
         self.stimuli(state, |id, stimulus| {
@@ -239,7 +239,7 @@ impl<R: Both> Model for Relay<R> {
             ActorModelAction::Deliver { src, dst, msg } => {
                 let envelope = Envelope { src, dst, msg };
                 if self.bounds.net == Net::Reorder {
-                    next.mail.remove(&envelope);
+                    next.mail.remove(&Letter::new(envelope.clone()));
                 }
                 self.arrive(&mut next, envelope, Controller::Late);
             }
@@ -248,7 +248,8 @@ impl<R: Both> Model for Relay<R> {
             }
             _ => return None,
         }
-        Some(next)
+        next.seal(last);
+        (next != *last).then_some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

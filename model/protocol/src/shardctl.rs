@@ -200,7 +200,7 @@ pub enum Refusal {
     NoSuchGroup(GroupId),
     /// A group needs a node.
     NoAddress(GroupId),
-    /// A node can be in one group, once.
+    /// A group has one server on a node. A node may be in several groups.
     AddressTwice(Bytes),
     /// An address is empty or too long.
     BadAddress(GroupId),

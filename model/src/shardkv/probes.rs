@@ -13,13 +13,13 @@ corners! {
     RefusedTaking "a call was refused because its slot was yet to come",
     RefusedElsewhere "a call was refused because its slot was another group's",
     RepeatElsewhere "a call was answered again by another group than the one that had executed it",
-    Difference "what was written during the copy came behind the Freeze",
+    PartBehindFreeze "a part behind the first came when its slot had been stopped",
     ManyParts "a slot came in several parts",
     Installed "a slot was installed",
     Deleted "what had gone was deleted",
     ArrivedFirst "a slot was served by its taker while another of that configuration was yet to come",
     Overtaken "a configuration was applied while another slot was on its way by an earlier one",
-    BothFrozen "two groups had each stopped a slot for the other",
+    BothFrozen "two groups had each stopped a slot, at the same time",
     Onward "a slot went on to a third group before all of its move was over",
     CalledOff "a giver called a move off",
     GivenUp "a taker gave up a slot that was called off",
@@ -126,7 +126,7 @@ impl Corners {
             self.reach(Corner::ManyParts);
             let giver = state.nodes.iter().find(|node| node.group.gid() == there.other);
             if giver.is_some_and(|giver| way(&giver.group, slot) == Some(Way::Frozen)) {
-                self.reach(Corner::Difference);
+                self.reach(Corner::PartBehindFreeze);
             }
         }
     }

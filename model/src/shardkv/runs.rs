@@ -139,7 +139,7 @@ pub const RELAYS: &[RelayRun] = &[
         name: "shard-parts",
         about: "a slot goes in several parts, and what is written meanwhile behind them",
         bounds: PARTS,
-        reaches: &[Corner::ManyParts, Corner::Difference],
+        reaches: &[Corner::ManyParts, Corner::PartBehindFreeze],
     },
     Run {
         name: "shard-lags",

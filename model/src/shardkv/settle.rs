@@ -9,7 +9,6 @@ use super::plans::slot;
 use super::state::{GROUPS, State, Stimulus};
 use super::steps::Controller;
 use super::{Both, Relay};
-use std::collections::BTreeSet;
 
 /// Within how many rounds all must come to its end.
 pub const ROUNDS: usize = 40;
@@ -22,7 +21,8 @@ pub fn settles<R: Both>(relay: &Relay<R>, state: &State<R>) -> Result<(), String
     if state.mail.is_empty() {
         return Ok(());
     }
-    let without = State { mail: BTreeSet::new(), ..state.clone() };
+    let mut without = state.clone();
+    without.mail.clear();
     runs(&fair, without).map_err(|error| format!("without what is under way: {error}"))
 }
 
@@ -41,8 +41,8 @@ fn runs<R: Both>(fair: &Relay<R>, mut state: State<R>) -> Result<(), String> {
             }
             happens(&mut state, Stimulus::Tick);
         }
-        for envelope in std::mem::take(&mut state.mail) {
-            fair.arrive(&mut state, envelope, by);
+        for letter in std::mem::take(&mut state.mail) {
+            fair.arrive(&mut state, letter.envelope().clone(), by);
         }
         if unsettled(fair, &state).is_none() {
             return Ok(());

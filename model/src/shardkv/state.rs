@@ -2,6 +2,7 @@
 
 use super::bounds::LIMITS;
 use super::{Both, Bounds, History};
+use crate::search::fingerprint;
 use protocol::kv::{Seq, Store};
 use protocol::shardkv::mover::{self, Mover};
 use protocol::shardkv::{Command, Group, GroupId};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use stateright::actor::{Envelope, Id};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// What leaders tell each other.
@@ -76,17 +78,43 @@ pub struct Node<R> {
     pub kept: Option<Command>,
 }
 
+/// A message under way, with its fingerprint.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Letter(Arc<(Envelope<Message>, u64)>);
+
+impl Letter {
+    /// A message on its way.
+    pub fn new(envelope: Envelope<Message>) -> Self {
+        let print = fingerprint(&envelope);
+        Self(Arc::new((envelope, print)))
+    }
+
+    /// From whom it is, to whom, and what it says.
+    pub fn envelope(&self) -> &Envelope<Message> {
+        &self.0.0
+    }
+}
+
+/// The fingerprints of a state's parts. Most steps change one of them, and the others are not computed again.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+struct Prints {
+    nodes: Vec<u64>,
+    mail: u64,
+    history: u64,
+}
+
 /// A state of the model.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct State<R> {
     /// The groups.
     pub nodes: Vec<Arc<Node<R>>>,
     /// How many of its calls each client was answered.
     pub answered: [Seq; 2],
     /// What is under way.
-    pub mail: BTreeSet<Envelope<Message>>,
+    pub mail: BTreeSet<Letter>,
     /// What is true.
     pub history: Arc<History>,
+    prints: Prints,
 }
 
 impl<R: Both> Node<R> {
@@ -104,6 +132,46 @@ impl<R: Both> Node<R> {
     /// By what its leader goes.
     pub fn seen(&self) -> &Group<R, R> {
         self.replica.as_ref().unwrap_or(&self.group)
+    }
+}
+
+impl<R: Both> State<R> {
+    /// With nothing under way.
+    pub fn new(nodes: Vec<Arc<Node<R>>>, history: History) -> Self {
+        let (mail, history) = (BTreeSet::new(), Arc::new(history));
+        let prints = Prints::default();
+        Self { nodes, answered: [0; 2], mail, history, prints }
+    }
+
+    /// Takes the fingerprints of what is another than it was before a step.
+    pub fn seal(&mut self, before: &Self) {
+        let prints = &mut self.prints;
+        prints.nodes.resize(self.nodes.len(), 0);
+        for (number, node) in self.nodes.iter().enumerate() {
+            let old = before.nodes.get(number).filter(|old| Arc::ptr_eq(old, node));
+            prints.nodes[number] = match old.and(before.prints.nodes.get(number)) {
+                Some(print) => *print,
+                None => fingerprint(&**node),
+            };
+        }
+        prints.mail = self.mail.iter().fold(0, |sum, letter| sum.wrapping_add(letter.0.1));
+        if !Arc::ptr_eq(&self.history, &before.history) || before.prints.nodes.is_empty() {
+            prints.history = fingerprint(&*self.history);
+        }
+    }
+}
+
+/// By the fingerprints: states are told apart by theirs anyway.
+impl<R> PartialEq for State<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.answered == other.answered && self.prints == other.prints
+    }
+}
+
+impl<R> Hash for State<R> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.answered.hash(state);
+        self.prints.hash(state);
     }
 }
 
@@ -148,7 +216,8 @@ impl<R: Both> fmt::Debug for Node<R> {
 
 impl<R: Both> fmt::Debug for State<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { nodes, answered, mail, history } = self;
+        let Self { nodes, answered, mail, history, prints: _ } = self;
+        let mail: Vec<_> = mail.iter().map(Letter::envelope).collect();
         write!(f, "{nodes:?} answered {answered:?} {mail:?} {history:?}")
     }
 }

@@ -3,13 +3,12 @@
 use super::history::{History, Violation, keys};
 use super::plans::slot;
 use super::probes::Corner;
-use super::state::{GROUPS, Message, Node, Origin, State, Stimulus, id_of};
+use super::state::{GROUPS, Letter, Message, Node, Origin, State, Stimulus, id_of};
 use super::{Both, Program, Relay};
 use protocol::kv::{Seq, SlotId};
 use protocol::shardkv::mover::{Effect, Input, Mover};
 use protocol::shardkv::{Answer, Command, Group, GroupId, Refusal, Step, Way, Whereabouts};
 use stateright::actor::Envelope;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Whether a leader that asks the controller is answered in the same step.
@@ -26,17 +25,15 @@ impl<R: Both> Relay<R> {
     pub(super) fn first(&self) -> State<R> {
         let bounds = &self.bounds;
         let gids = (1..=bounds.plan.groups() as u64).map(GroupId);
-        let mut first = State {
-            nodes: gids.map(|gid| Arc::new(Node::new(self.rules, gid, bounds))).collect(),
-            answered: [0; 2],
-            mail: BTreeSet::new(),
-            history: Arc::new(History::new(bounds)),
-        };
+        let nodes = gids.map(|gid| Arc::new(Node::new(self.rules, gid, bounds)));
+        let mut first = State::new(nodes.collect(), History::new(bounds));
+        let begun = first.clone();
         if bounds.begun {
             let (index, _) = bounds.programs[0].work(0, 1);
             let owner = bounds.plan.owner(index, 1).expect("every slot has a group");
             self.call(&mut first, 0, 1, owner.0 as usize - 1);
         }
+        first.seal(&begun);
         first
     }
 
@@ -117,7 +114,7 @@ impl<R: Both> Relay<R> {
             match effect {
                 Effect::Send { to, message } => {
                     let (src, dst) = (id_of(gid), id_of(to));
-                    state.mail.insert(Envelope { src, dst, msg: message });
+                    state.mail.insert(Letter::new(Envelope { src, dst, msg: message }));
                 }
                 Effect::Propose { proposal, command } => {
                     pending.push_back((Origin { life: *life, proposal }, command));

@@ -50,6 +50,6 @@ impl<R: Both> Drawn for Relay<R> {
     }
 
     fn under_way(state: &State<R>) -> Vec<Envelope<Message>> {
-        state.mail.iter().cloned().collect()
+        state.mail.iter().map(|letter| letter.envelope().clone()).collect()
     }
 }

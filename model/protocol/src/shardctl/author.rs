@@ -69,7 +69,6 @@ fn join<R: Rules>(
     if let Some(id) = twice(new.iter().map(|(id, _)| *id)) {
         return Err(Refusal::NamedTwice(id));
     }
-    let mut addresses: BTreeSet<_> = groups.values().flatten().cloned().collect();
     for (id, nodes) in new {
         let fits = |node: &Bytes| (1..=limits.address_bytes).contains(&node.as_ref().len());
         if *id == GroupId(0) {
@@ -83,7 +82,8 @@ fn join<R: Rules>(
         } else if !nodes.iter().all(fits) {
             return Err(Refusal::BadAddress(*id));
         }
-        if let Some(node) = nodes.iter().find(|node| !addresses.insert((*node).clone())) {
+        let mut seen = BTreeSet::new();
+        if let Some(node) = nodes.iter().find(|node| !seen.insert(*node)) {
             return Err(Refusal::AddressTwice(node.clone()));
         }
         groups.insert(*id, nodes.clone());

@@ -160,7 +160,7 @@ impl fmt::Display for Refusal {
             Self::NoAddress(id) => write!(f, "group {id} has no nodes: name their addresses"),
             Self::AddressTwice(node) => {
                 let node = node.as_ref().escape_ascii();
-                write!(f, "{node} is named twice or is in another group: a node is in one group")
+                write!(f, "{node} is named twice: a group has one server on a node")
             }
             Self::BadAddress(id) => write!(f, "an address of group {id} is empty or too long"),
             Self::LastGroup => {
