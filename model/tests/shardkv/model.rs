@@ -11,7 +11,7 @@ use model::shardkv::{
 use model::system::System;
 use model::telling::{follow, transcript};
 
-/// The property by which a hunt's mutant dies, and the path to it.
+/// The property by which a hunt's mutant dies.
 fn died_by(hunt: &Hunt) -> Option<&'static str> {
     let relay = hunt.relay();
     match search::shortest(&relay, relay.start(), 300_000, &|| false).outcome {
