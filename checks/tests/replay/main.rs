@@ -2,6 +2,7 @@
 
 mod format;
 mod passed;
+mod recorded;
 mod strange;
 mod whole;
 mod world;

@@ -1,0 +1,5 @@
+//! The labs' scenarios and the simulator. One program: each of several would compile their servers anew.
+
+mod scenarios;
+mod sim;
+mod store;
