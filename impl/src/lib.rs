@@ -6,7 +6,8 @@
 //! [`commands`] the table of its commands; [`glob`] is Redis' rules for patterns. [`session`] is a client's
 //! connection without its socket, and [`view`] what a node knows of itself and tells its clients.
 //!
-//! A node is a server of a replicated service ([`rsm`], [`kv`] is the store), run by [`raft`]; [`peer`] takes it to the
+//! A node is a server of a replicated service ([`rsm`], [`kv`] is the store), run by [`raft`]; [`shardctl`] and
+//! [`shardkv`] are those of the sharded store, which no node has yet; [`peer`] takes it to the
 //! others and [`net`] to its clients. [`config`] and [`folder`] say which node it is. [`client`] is the other end: the
 //! Clerk and the lock, for programs in Rust. [`trace`] writes down what a server's machine was told, for a replay.
 //!
@@ -51,6 +52,10 @@ pub mod resp;
 pub mod rsm;
 #[cfg(not(quorate_loom))]
 pub mod session;
+#[cfg(not(quorate_loom))]
+pub mod shardctl;
+#[cfg(not(quorate_loom))]
+pub mod shardkv;
 pub mod sync;
 pub mod timer;
 #[cfg(not(quorate_loom))]

@@ -5,7 +5,8 @@
 //! so that no heartbeat waits behind one. All of it is blocking sockets and threads: a cluster has few
 //! servers, and each pair has two connections with a reader and a writer at both ends.
 //!
-//! One [`Peers`] serves all groups of a node: each has a [`Room`], and what is said in one is heard in no other.
+//! One [`Peers`] serves all groups of a node: each has a [`Room`], and what is said in one is heard in no other. What
+//! groups tell each other are letters, of the node as a whole.
 //!
 //! What the owner of a room may rely on:
 //!
@@ -51,6 +52,7 @@ pub use transport::Transport;
 use crate::sync::{Mutex, Parker, Unparker};
 use crate::wal::GroupId;
 use error::Trouble;
+use frame::{Kind, Put};
 use hello::Site;
 use link::{Number, Outbox, Sockets};
 use protocol::NodeId;
@@ -172,10 +174,14 @@ struct Shared {
     sockets: Sockets,
     turned: Mutex<Turned>,
     rooms: Mutex<BTreeMap<GroupId, Sink>>,
+    letters: Mutex<Option<Letters>>,
 }
 
 /// Where what comes for a group goes.
 type Sink = Arc<dyn Fn(Received) + Send + Sync>;
+
+/// Where letters go: who sent it, and its bytes. It says whether they mean something.
+type Letters = Arc<dyn Fn(NodeId, &[u8]) -> bool + Send + Sync>;
 
 /// Connections that came and were not let in.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -195,6 +201,12 @@ impl Shared {
     fn tell_all(&self, received: &Received) {
         let sinks: Vec<Sink> = self.rooms.lock().values().cloned().collect();
         sinks.iter().for_each(|sink| sink(received.clone()));
+    }
+
+    /// Whether a letter's bytes mean something, if anybody here reads letters.
+    fn take_letter(&self, from: NodeId, bytes: &[u8]) -> bool {
+        let letters = self.letters.lock().clone();
+        letters.is_none_or(|letters| letters(from, bytes))
     }
 
     fn peer(&self, node: NodeId) -> Option<&Peer> {
@@ -280,6 +292,7 @@ impl Peers {
             sockets: Sockets::new(),
             turned: Mutex::new(Turned::default()),
             rooms: Mutex::new(BTreeMap::new()),
+            letters: Mutex::new(None),
         });
         let idle = Mutex::new(Some(Idle { listener, parkers }));
         Ok(Self { shared, address, idle, threads: Mutex::new(Vec::new()) })
@@ -310,6 +323,26 @@ impl Peers {
             spawn(format!("peer {node} snapshots"), Box::new(run))?;
         }
         Ok(())
+    }
+
+    /// Who reads letters here. It is told who sent one, and its bytes, by several threads at once, and says whether
+    /// they mean something; if not, the connection is ended.
+    pub fn read_letters(&self, reads: impl Fn(NodeId, &[u8]) -> bool + Send + Sync + 'static) {
+        *self.shared.letters.lock() = Some(Arc::new(reads));
+    }
+
+    /// Sends a letter: something that is of no group's log. Like a message it may be lost at any moment.
+    pub fn send_letter(&self, to: NodeId, bytes: &[u8]) {
+        let most = self.shared.limits.max_frame_bytes;
+        let Some(peer) = self.shared.peer(to) else { return };
+        peer.out.push(None, |out, room| {
+            let length = frame::framed_bytes(bytes.len()) as usize;
+            if bytes.len() >= most || out.len() + length > room {
+                return Put::default();
+            }
+            frame::put(Kind::Letter, out, |out| out.extend_from_slice(bytes));
+            Put { frames: 1, whole: true }
+        });
     }
 
     /// Where peers connect to.
@@ -352,7 +385,8 @@ impl Peers {
         }
         let ended = threads.into_iter().map(JoinHandle::join).collect();
         let sinks = std::mem::take(&mut *shared.rooms.lock());
-        drop(sinks);
+        let letters = shared.letters.lock().take();
+        drop((sinks, letters));
         ended
     }
 }

@@ -41,7 +41,7 @@ use protocol::raft::{self, Message, Paper};
 pub use protocol::rsm::Outcome;
 use protocol::rsm::{self as machine, Decided, Rsm};
 use protocol::terms::Terms;
-use protocol::{Index, NodeId, SnapshotId, Write};
+use protocol::{Index, NodeId, SnapshotId, Term, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -73,6 +73,13 @@ pub trait Callers<S: StateMachine>: Send + 'static {
     /// Something was applied in this round.
     fn applied(&mut self, service: &S) {
         let _ = service;
+    }
+
+    /// The round is over: the service with all that is applied, and the term in which this server leads, if it does.
+    /// What is given is asked next, in order.
+    fn attend(&mut self, service: &S, leads: Option<Term>) -> Requests<S, Self::Caller> {
+        let _ = (service, leads);
+        Vec::new()
     }
 
     /// The round is over, and the machine is here. For tests that compare it with a model's.
@@ -266,6 +273,12 @@ impl<S: StateMachine, C: Send + 'static> Handle<S, C> {
             Mail::Requests(mail) => Refused { mail, why: refused.why },
             _ => unreachable!("what was posted comes back"),
         })
+    }
+
+    /// Lets the server come to the end of a round, where its callers attend to what they have.
+    pub fn wake(&self) {
+        // One that has too much to do comes there by itself; one that stops has no more to attend to.
+        let _ = self.0.post(Mail::Requests(Vec::new()));
     }
 }
 

@@ -63,9 +63,9 @@ pub const ONCE: &str = "Executed Once Across Moves";
 ///
 /// PROP-SHARD-KEPT; watches SHARD-DELETE-1, SHARD-DELETE-2, SHARD-FINISHED-1, SHARD-FREEZE-1.
 pub const KEPT: &str = "Nothing Is Lost";
-/// Groups apply configurations by number, each once.
+/// Groups apply configurations by number, each once; one that begins leaves out none that concerns it.
 ///
-/// PROP-SHARD-WALKS; watches SHARD-ADVANCE-1.
+/// PROP-SHARD-WALKS; watches SHARD-ADVANCE-1, SHARD-BEGIN-1.
 pub const WALKS: &str = "One Configuration After The Other";
 /// A slot that is served stays so until it is stopped for its own move.
 ///

@@ -53,10 +53,12 @@ pub(super) enum Kind {
     End = 7,
     /// The receiver has it, durable.
     Taken = 8,
+    /// What groups tell each other.
+    Letter = 9,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Pulse,
         Self::Message,
         Self::Forward,
@@ -65,6 +67,7 @@ impl Kind {
         Self::Chunk,
         Self::End,
         Self::Taken,
+        Self::Letter,
     ];
 
     pub(super) fn from_code(code: u8) -> Option<Self> {

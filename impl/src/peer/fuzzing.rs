@@ -66,7 +66,7 @@ fn said(kind: Kind, payload: &[u8]) -> Result<Said, Malformed> {
             let (group, message, length) = frame::snapshot_of(payload)?;
             Said::Snapshot(group, message, length)
         }
-        Kind::Pulse | Kind::Chunk | Kind::End | Kind::Taken => {
+        Kind::Pulse | Kind::Chunk | Kind::End | Kind::Taken | Kind::Letter => {
             Said::Bytes(kind as u8, payload.to_vec())
         }
     })

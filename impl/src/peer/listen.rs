@@ -155,6 +155,11 @@ fn read(shared: &Shared, peer: &Peer, socket: &Socket<'_>) -> Trouble {
                     return Err(Malformed::Place("for a group that is not here"));
                 }
             }
+            Kind::Letter => {
+                if !shared.take_letter(from, payload) {
+                    return Err(Malformed::Payload("no letter"));
+                }
+            }
             _ => return Err(Malformed::Place("to the side that was dialed")),
         }
         Ok(())

@@ -165,6 +165,11 @@ impl<R: Rules> Raft<R> {
         matches!(self.role, Role::Leader(_))
     }
 
+    /// The term in which the server leads, if it does.
+    pub const fn leads_in(&self) -> Option<Term> {
+        if self.leads() { Some(self.hard.term) } else { None }
+    }
+
     /// The leader of the server's term, if it knows one.
     pub const fn leader(&self) -> Option<NodeId> {
         match self.role {

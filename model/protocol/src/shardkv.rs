@@ -34,8 +34,11 @@
 //! What a group's leader does so that all this happens is in [`mover`]. It has no state that matters: everything that
 //! must not be forgotten is here.
 //!
+//! A group that comes, for the first time or again, does not walk through all that was before: it *begins* with the
+//! configuration in front of the one by which it comes. That is an entry too.
+//!
 //! What the driver promises: the configurations are the same for all groups; a slot that has had a group has one ever
-//! after; and a group begins with the configuration before the first in which it has a slot, or an earlier one.
+//! after; and a group is told to begin with no configuration behind the first in which it has a slot.
 
 mod contract;
 pub mod mover;
@@ -43,13 +46,15 @@ mod rules;
 mod snapshot;
 
 pub use contract::{
-    Answer, Change, Command, Configuration, GroupId, Head, Num, Query, Refusal, Step, Whereabouts,
+    Answer, Beginning, Change, Command, Configuration, GroupId, Head, Next, Num, Query, Refusal,
+    Step, Whereabouts,
 };
 pub use rules::{InOrder, Rules};
 pub use snapshot::GroupDecoder;
 
 use crate::kv::{self, Exact, Pages, Part, SlotCopy, SlotId, Staged, Stamp, Store, Work};
 use crate::rsm::StateMachine;
+use crate::shardctl::SlotRange;
 use alloc::collections::BTreeSet;
 use core::fmt;
 
@@ -194,6 +199,7 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
             Command::Advance { configuration, called_off } => {
                 self.advance(configuration, called_off)
             }
+            Command::Begin(beginning) => self.begin(beginning),
             Command::Freeze { slot, number } => self.freeze(*slot, *number),
             Command::Stage { slot, number, part } => self.stage(*slot, *number, part),
             Command::Install { slot, head } => self.install(*slot, head),
@@ -297,6 +303,26 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
             self.moves.insert(slot, Move { number, other, state });
         }
         step
+    }
+
+    /// SHARD-BEGIN-1. Who has something is not told to begin; it would lose that, so it does not.
+    fn begin(&mut self, beginning: &Beginning) -> Step {
+        let Beginning { number, owners } = beginning;
+        if !self.rules.begins_later(*number, self.number) {
+            return Step::Over;
+        }
+        let gid = self.gid;
+        let is_its_own = |owner: &GroupId| *owner == gid;
+        let has = !self.moves.is_empty() || self.owners.values().any(is_its_own);
+        if has || owners.iter().any(|(_, owner)| is_its_own(owner)) {
+            return Step::NotNext;
+        }
+        self.number = *number;
+        let slots = |&(range, owner): &(SlotRange, GroupId)| {
+            (range.first..=range.last).map(move |slot| (SlotId(slot), owner))
+        };
+        self.owners = owners.iter().flat_map(slots).collect();
+        Step::Done
     }
 
     /// How a step's number stands to that of the slot's move; None if it is of the present one.

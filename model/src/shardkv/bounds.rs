@@ -40,6 +40,8 @@ pub struct Bounds {
     pub slots: usize,
     /// The clock of each group.
     pub stamps: [Stamp; 3],
+    /// Whether what a group needs not walk through is dropped: it is told to begin.
+    pub late: bool,
     /// From every so many states, the fair schedule must bring everything to its end; 0 for none.
     pub settle_every: u64,
 }
@@ -98,6 +100,7 @@ pub fn bounds_text(bounds: &Bounds) -> String {
     add(bounds.parts > 1, format!("parts={}", bounds.parts));
     add(bounds.copies > 0, format!("copies={}", bounds.copies));
     add(bounds.slots > 1, format!("slots={}", bounds.slots));
+    add(bounds.late, "late".into());
     add(bounds.stamps != [0; 3], format!("clocks={:?}", bounds.stamps));
     text
 }

@@ -1,7 +1,8 @@
 //! What could be wrong with groups that hand slots over, and what must notice it.
 
 use super::runs::{
-    AGAIN, BACK, CLOCK, PARTS, RESTART, STALE_GIVER, STALE_TAKER, SWAP, THERE, UNSURE, VERSIONS,
+    AGAIN, BACK, CLOCK, LATE, PARTS, RESTART, STALE_GIVER, STALE_TAKER, SWAP, THERE, UNSURE,
+    VERSIONS,
 };
 use super::{
     Both, Bounds, KEPT, ONCE, ONE, REPLIES, REPORTS, Relay, SAVED, SERVED, SETTLES, WALKS,
@@ -16,6 +17,7 @@ bugs! {
     StopsAtOnce "the giver serves only up to its configuration",
     ReadsAnywhere "reads are not refused",
     AdvancesAgain "a configuration is applied again",
+    BeginsAnyTime "a group begins with an earlier configuration than its own",
     Overtakes "a configuration does not wait for the slots that it changes",
     CallsOffFrozen "a move is called off though its slot was stopped",
     GivesUpUnasked "a taker gives up what was not called off",
@@ -65,6 +67,10 @@ impl shardkv::Rules for Wrong {
     fn is_next(&self, number: Num, own: Num) -> bool {
         InOrder.is_next(number, own)
             || (self.has(Bug::AdvancesAgain) && number > 1 && number == own)
+    }
+
+    fn begins_later(&self, number: Num, own: Num) -> bool {
+        self.has(Bug::BeginsAnyTime) || InOrder.begins_later(number, own)
     }
 
     fn waits_for_slots(&self) -> bool {
@@ -218,4 +224,5 @@ pub const HUNTS: &[Hunt] = &[
     hunt("QH11", "PARTS-1", Bug::FloorStays, VERSIONS, REPLIES),
     hunt("QH12", "PARTS-1", Bug::RecordsStay, THERE, ONCE),
     hunt("QH13", "PARTS-2", Bug::ClockStays, CLOCK, SETTLES),
+    hunt("QH14", "SHARD-BEGIN-1", Bug::BeginsAnyTime, LATE, WALKS),
 ];

@@ -3,7 +3,8 @@
 use protocol::kv::{
     Bytes, ClientId, Command, Deadline, Once, Op, Seq, SlotId, StringOp, When, Work,
 };
-use protocol::shardkv::{Change, Configuration, GroupId, Num};
+use protocol::shardctl::SlotRange;
+use protocol::shardkv::{Beginning, Change, Configuration, GroupId, Num};
 use serde::{Deserialize, Serialize};
 
 /// The slots' hash tags.
@@ -51,6 +52,8 @@ plans! {
     Swap 2 &[&[(0, 1), (1, 2)], &[(0, 2), (1, 1)]], "Two groups give each other a slot.";
     Both 2 &[&[(0, 1), (1, 1)], &[(0, 2), (1, 2)]], "Two slots go to another group.";
     Overtaken 2 &[&[(0, 1), (1, 1)], &[(0, 2)], &[(1, 2)]], "Two slots go, by one configuration each.";
+    Late 2 &[&[(0, 1)], &[], &[(0, 2)]], "A slot goes to a group that comes late.";
+    Return 2 &[&[(0, 1)], &[(0, 2)], &[(0, 1)], &[], &[(0, 2)]], "A slot goes to a group that left, and comes back.";
     Onward 3 &[&[(0, 1)], &[(0, 2)], &[(0, 3)]], "A slot goes on to a third group.";
     Round 3 &[&[(0, 1), (1, 2)], &[(0, 2), (1, 3)]], "Each of two groups gives the next one a slot.";
 }
@@ -71,6 +74,20 @@ impl Plan {
         let moves = self.moves()[..number as usize].iter().rev();
         let mut of_slot = moves.flat_map(|moves| moves.iter()).filter(|(slot, _)| *slot == index);
         of_slot.next().map(|(_, gid)| GroupId(*gid))
+    }
+
+    /// Whether a group has no slot by a configuration.
+    pub fn has_none(self, gid: GroupId, number: Num) -> bool {
+        (0..self.slots()).all(|index| self.owner(index, number) != Some(gid))
+    }
+
+    /// With what a group begins in front of the configuration behind this one.
+    pub fn beginning(self, number: Num) -> Beginning {
+        let owner = |index| {
+            let slot = slot(index).0;
+            Some((SlotRange { first: slot, last: slot }, self.owner(index, number)?))
+        };
+        Beginning { number, owners: (0..self.slots()).filter_map(owner).collect() }
     }
 
     /// A configuration, from 1 on.

@@ -31,6 +31,8 @@ corners! {
     EntryOver "an entry came that was of a move that was over",
     EntryAgain "an entry came again, and had been obeyed",
     Restarted "a group began anew from its bytes",
+    Begun "a group began with a later configuration than the one that follows its own",
+    BegunAgain "a group that had left began again",
     ClockWentOn "a group's clock went on to that of a slot that came",
     VersionsWentOn "a key was made again behind the versions that it had in another group",
 }
@@ -65,6 +67,12 @@ impl Corners {
                     self.reach(Corner::GivenUp);
                 }
                 self.note_advance(state, before, group);
+            }
+            Command::Begin(_) => {
+                self.reach(Corner::Begun);
+                if before.number() > 0 {
+                    self.reach(Corner::BegunAgain);
+                }
             }
             Command::Freeze { .. } => {
                 let frozen = |node: &&Arc<Node<R>>| {

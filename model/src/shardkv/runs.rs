@@ -29,6 +29,7 @@ const fn plain(plan: Plan, programs: [Program; 2]) -> Bounds {
         copies: 0,
         slots: 1,
         stamps: [0; 3],
+        late: false,
         settle_every: 100,
     }
 }
@@ -49,6 +50,16 @@ pub(super) const LAGS: Bounds = Bounds { behind: 2, leaders: TWO, ..plain(There,
 pub(super) const CLOCK: Bounds =
     Bounds { stamps: [20, 5, 0], leaders: TWO, ..plain(There, [Leases, Nothing]) };
 pub(super) const VERSIONS: Bounds = Bounds { leaders: TWO, ..plain(There, [Remakes, Nothing]) };
+pub(super) const LATE: Bounds = Bounds {
+    late: true,
+    losses: 1,
+    repeats: [0, 1, 0],
+    leaders: [1, 2, 1],
+    behind: 1,
+    ..plain(Late, [Once, Nothing])
+};
+pub(super) const RETURN: Bounds =
+    Bounds { late: true, repeats: [0, 1, 0], ..plain(Return, [Once, Nothing]) };
 
 /// All of them.
 pub const RELAYS: &[RelayRun] = &[
@@ -152,6 +163,18 @@ pub const RELAYS: &[RelayRun] = &[
         about: "a group begins anew from its bytes",
         bounds: RESTART,
         reaches: &[Corner::Restarted, Corner::SecondStream],
+    },
+    Run {
+        name: "shard-late",
+        about: "a group comes when there were configurations already, and its leader may be replaced or behind",
+        bounds: LATE,
+        reaches: &[Corner::Begun, Corner::EntryOver, Corner::LeaderBehind, Corner::Installed],
+    },
+    Run {
+        name: "shard-return",
+        about: "a group comes late, leaves and comes back, and an entry of it comes again at any time",
+        bounds: RETURN,
+        reaches: &[Corner::Begun, Corner::BegunAgain, Corner::EntryOver],
     },
     Run {
         name: "shard-clock",

@@ -4,7 +4,7 @@ use super::bounds::LIMITS;
 use super::{Both, Bounds, History};
 use crate::search::fingerprint;
 use protocol::kv::{Seq, Store};
-use protocol::shardkv::mover::{self, Mover};
+use protocol::shardkv::mover::{self, Duty};
 use protocol::shardkv::{Command, Group, GroupId};
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Envelope, Id};
@@ -24,7 +24,7 @@ pub enum Stimulus {
     Call(Seq, u8),
     /// To a leader: some time has passed.
     Tick,
-    /// To a leader: it learns the next configuration.
+    /// To a leader: it learns the next configuration, or with which the group begins.
     Learn,
     /// To a group: the first of its leaders' proposals is committed and applied.
     Commit,
@@ -69,7 +69,7 @@ pub struct Node<R> {
     /// What it has yet to apply.
     pub unapplied: VecDeque<(Origin, Command)>,
     /// The leader's part in moves.
-    pub leader: Mover<R>,
+    pub leader: Duty<R>,
     /// The how manieth leader it is.
     pub life: u64,
     /// What was proposed, and is not committed.
@@ -118,13 +118,16 @@ pub struct State<R> {
 }
 
 impl<R: Both> Node<R> {
-    /// A group at the first configuration.
+    /// A group at the first configuration, or at none if it comes late.
     pub fn new(rules: R, gid: GroupId, bounds: &Bounds) -> Self {
         let mut group = Group::new(rules, gid, 0, [], Store::new(rules, LIMITS));
-        let configuration = bounds.plan.configuration(1);
         let stamp = bounds.stamps[gid.0 as usize - 1];
-        group.apply(stamp, &Command::Advance { configuration, called_off: BTreeSet::new() });
-        let leader = Mover::new(rules, bounds.settings(), 1, group.number());
+        if !bounds.late || !bounds.plan.has_none(gid, 1) {
+            let configuration = bounds.plan.configuration(1);
+            group.apply(stamp, &Command::Advance { configuration, called_off: BTreeSet::new() });
+        }
+        let mut leader = Duty::new(rules, bounds.settings());
+        leader.lead(Some(1), &group);
         let (unapplied, pending) = (VecDeque::new(), VecDeque::new());
         Self { group, replica: None, unapplied, leader, life: 1, pending, kept: None }
     }
@@ -185,7 +188,7 @@ impl fmt::Debug for Stimulus {
         match self {
             Self::Call(seq, group) => write!(f, "calls g{} #{seq}", group + 1),
             Self::Tick => f.write_str("has waited"),
-            Self::Learn => f.write_str("learns the next configuration"),
+            Self::Learn => f.write_str("learns what follows"),
             Self::Commit => f.write_str("commits"),
             Self::Lose => f.write_str("loses a proposal"),
             Self::Keep => f.write_str("will have an entry twice"),

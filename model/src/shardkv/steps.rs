@@ -6,8 +6,10 @@ use super::probes::Corner;
 use super::state::{GROUPS, Letter, Message, Node, Origin, State, Stimulus, id_of};
 use super::{Both, Program, Relay};
 use protocol::kv::{Seq, SlotId};
-use protocol::shardkv::mover::{Effect, Input, Mover};
-use protocol::shardkv::{Answer, Command, Group, GroupId, Refusal, Step, Way, Whereabouts};
+use protocol::shardkv::mover::{Duty, Effect, Input};
+use protocol::shardkv::{
+    Answer, Command, Group, GroupId, Next, Num, Refusal, Step, Way, Whereabouts,
+};
 use stateright::actor::Envelope;
 use std::sync::Arc;
 
@@ -105,10 +107,21 @@ impl<R: Both> Relay<R> {
         input: Input,
         by: Controller,
     ) {
+        self.lead_by(state, number, by, |leader, group, out| leader.step(group, input, out));
+    }
+
+    /// The same, whatever it is told.
+    fn lead_by(
+        &self,
+        state: &mut State<R>,
+        number: usize,
+        by: Controller,
+        told: impl FnOnce(&mut Duty<R>, &Group<R, R>, &mut Vec<Effect>),
+    ) {
         let node = Arc::make_mut(&mut state.nodes[number]);
         let Node { group, replica, leader, life, pending, .. } = node;
         let (gid, mut effects) = (group.gid(), Vec::new());
-        leader.step(replica.as_ref().unwrap_or(group), input, &mut effects);
+        told(leader, replica.as_ref().unwrap_or(group), &mut effects);
         let mut learns = false;
         for effect in effects {
             match effect {
@@ -120,7 +133,7 @@ impl<R: Both> Relay<R> {
                     pending.push_back((Origin { life: *life, proposal }, command));
                 }
                 Effect::Query { number } => {
-                    learns = by == Controller::Answers && number <= self.bounds.plan.last();
+                    learns = by == Controller::Answers && number < self.bounds.plan.last();
                 }
                 Effect::Report { number } => {
                     let on_its_way = group.moves().values().any(|there| there.number <= number);
@@ -136,9 +149,32 @@ impl<R: Both> Relay<R> {
     }
 
     fn learn(&self, state: &mut State<R>, number: usize, by: Controller) {
-        let next = state.nodes[number].seen().number() + 1;
-        let configuration = self.bounds.plan.configuration(next);
-        self.lead_on(state, number, Input::Configuration(configuration), by);
+        let plan = self.bounds.plan;
+        let node = &state.nodes[number];
+        let next = match self.begins_with(node) {
+            Some(number) => Next::Begin(plan.beginning(number)),
+            None => Next::Configuration(plan.configuration(node.seen().number() + 1)),
+        };
+        self.lead_on(state, number, Input::Next(next), by);
+    }
+
+    /// What the controller has noted as finished when the group came, if its leader has not come so far. It may have
+    /// been replaced by one that is behind.
+    fn begins_with(&self, node: &Node<R>) -> Option<Num> {
+        let (plan, gid) = (self.bounds.plan, node.group.gid());
+        let comes = |number: &Num| plan.has_none(gid, *number) && !plan.has_none(gid, *number + 1);
+        let is_noted = |number: &Num| {
+            *number <= node.group.number() || self.has_nothing_until(&node.group, *number)
+        };
+        let later = (node.seen().number() + 1..plan.last()).rev();
+        later.filter(|_| self.bounds.late).filter(comes).find(is_noted)
+    }
+
+    /// Whether a group has nothing, and gets nothing up to a later configuration.
+    fn has_nothing_until(&self, group: &Group<R, R>, number: Num) -> bool {
+        let plan = self.bounds.plan;
+        let mut numbers = group.number()..=number;
+        group.moves().is_empty() && numbers.all(|number| plan.has_none(group.gid(), number))
     }
 
     /// Something happens besides a message.
@@ -197,10 +233,10 @@ impl<R: Both> Relay<R> {
         answer: Option<Answer>,
         by: Controller,
     ) {
-        if origin.life == state.nodes[number].life {
-            let input = Input::Outcome { proposal: origin.proposal, answer };
-            self.lead_on(state, number, input, by);
-        }
+        let Origin { life, proposal } = origin;
+        self.lead_by(state, number, by, |leader, group, out| {
+            leader.tell(group, (life, proposal), answer, out);
+        });
     }
 
     /// A proposal is committed; all replicas but perhaps the leader's apply it at once.
@@ -224,10 +260,16 @@ impl<R: Both> Relay<R> {
         let interrupted = (0..slots)
             .map(slot)
             .any(|id| before.serves(id).is_ok() && node.group.serves(id).is_err() && !ends(id));
-        let skipped = matches!(command, Command::Advance { .. })
-            && answer == Answer::Step(Step::Done)
-            && node.group.number() != before.number() + 1;
-        if skipped {
+        let number_now = node.group.number();
+        let walks = answer != Answer::Step(Step::Done)
+            || match &command {
+                Command::Advance { .. } => number_now == before.number() + 1,
+                Command::Begin(_) => {
+                    number_now > before.number() && self.has_nothing_until(&before, number_now)
+                }
+                _ => number_now == before.number(),
+            };
+        if !walks {
             Arc::make_mut(&mut state.history).violate(Violation::NotTheNext);
         }
         if interrupted {
@@ -265,8 +307,8 @@ impl<R: Both> Relay<R> {
                 Way::Taking => Corner::LeaderWhileTaking,
             });
         }
-        let since = node.seen().number();
-        node.leader = Mover::new(self.rules, self.bounds.settings(), node.life, since);
+        let Node { group, replica, leader, life, .. } = node;
+        leader.lead(Some(*life), replica.as_ref().unwrap_or(group));
     }
 
     /// From the bytes of what is committed and applied. What was proposed may still come.

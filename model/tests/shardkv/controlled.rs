@@ -9,8 +9,10 @@ use protocol::rsm::StateMachine as _;
 use protocol::shardctl::{
     self, Change, Command, Config, Controller, GroupId, Reply, RequestId, SlotRange,
 };
-use protocol::shardkv::mover::{Input, Settings};
-use protocol::shardkv::{self, Configuration, Group, InOrder};
+use protocol::shardkv::mover::{Effect, Input, Mover, Settings};
+use protocol::shardkv::{
+    self, Answer, Beginning, Command as Entry, Configuration, Group, InOrder, Next, Step,
+};
 
 fn change(controller: &mut Controller, seq: u64, change: Change) -> Option<Config> {
     let request = RequestId { client: ClientId(1), seq };
@@ -85,7 +87,7 @@ fn groups_follow_the_controller() {
         let Some(after) = change(&mut controller, seq as u64, wanted) else { continue };
         let configuration = Configuration::between(&before, &after);
         for index in 0..2 {
-            pair.input(index, Input::Configuration(configuration.clone()));
+            pair.input(index, Input::Next(Next::Configuration(configuration.clone())));
         }
         // A few slots go at a time.
         let on_its_way = |pair: &Pair| pair.groups.iter().any(|group| !group.moves().is_empty());
@@ -102,4 +104,59 @@ fn groups_follow_the_controller() {
         before = after;
     }
     assert_eq!(before.number, 4, "nothing was there to be evened out");
+}
+
+/// SHARD-BEGIN-1: who comes when configurations were dropped already begins in front of the one by which it comes.
+#[test]
+fn a_group_that_comes_late_begins_in_front_of_its_configuration() {
+    let limits = shardctl::Limits { kept: 0, ..shardctl::Limits::DEFAULT };
+    let mut controller = Controller::new(shardctl::Exact, limits);
+    let leave = Change::Leave(vec![GroupId(3)]);
+    for (seq, wanted) in [join(1), join(3), leave, join(2)].into_iter().enumerate() {
+        assert!(change(&mut controller, seq as u64, wanted).is_some(), "{seq}");
+        let latest = controller.latest().number;
+        for (group, standing) in controller.standings().clone() {
+            let number = standing.left.unwrap_or(latest);
+            // The one that has just come is nowhere yet.
+            if group != GroupId(2) {
+                controller.apply(&Command::Finished { group, number });
+            }
+        }
+    }
+    assert_eq!(controller.configs()[0].number, 3, "what nobody needs was dropped");
+    let next = |number| Next::of(&controller, GroupId(2), number);
+    let all = SlotRange { first: 0, last: limits.slots - 1 };
+    let beginning = Beginning { number: 3, owners: vec![(all, GroupId(1))] };
+    assert_eq!(next(0), Some(Next::Begin(beginning.clone())));
+    assert_eq!(next(4), None, "there is no more yet");
+    assert_eq!(Next::of(&controller, GroupId(9), 0), None, "nobody knows it");
+
+    let mut group = Group::new(InOrder, GroupId(2), 0, [], Store::new(Exact, LIMITS));
+    let mut mover = Mover::new(InOrder, Settings::DEFAULT, 1, 0);
+    let mut out = Vec::new();
+    let mut told = |group: &Group, next| {
+        out.clear();
+        mover.step(group, Input::Next(next), &mut out);
+        out.clone()
+    };
+    let command = Entry::Begin(beginning.clone());
+    let proposes = |proposal| vec![Effect::Propose { proposal, command: command.clone() }];
+    assert_eq!(told(&group, Next::Begin(beginning.clone())), proposes(1));
+    assert_eq!(told(&group, Next::Begin(beginning.clone())), [], "it is under way");
+    assert_eq!(group.apply(1, &command), Answer::Step(Step::Done));
+    assert_eq!(group.apply(1, &command), Answer::Step(Step::Over));
+    assert_eq!(told(&group, Next::Begin(beginning.clone())), []);
+    assert_eq!((group.number(), group.owner(slot(0))), (3, Some(GroupId(1))));
+    let Some(Next::Configuration(configuration)) = next(3) else { panic!("{controller:?}") };
+    assert_eq!(configuration.changes.len(), usize::from(limits.slots) / 2);
+    let called_off = Default::default();
+    assert_eq!(group.may_advance(&configuration, &called_off), Step::Done);
+    group.apply(1, &Entry::Advance { configuration, called_off });
+
+    // Who has something, or would have, does not begin: that would be lost.
+    let later = Entry::Begin(Beginning { number: 9, ..beginning });
+    assert_eq!(group.apply(1, &later), Answer::Step(Step::NotNext));
+    let mut other = Group::new(InOrder, GroupId(1), 0, [], Store::new(Exact, LIMITS));
+    assert_eq!(other.apply(1, &later), Answer::Step(Step::NotNext));
+    assert_eq!((group.number(), other.number()), (4, 0));
 }

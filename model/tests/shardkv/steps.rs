@@ -7,8 +7,8 @@ use protocol::kv::{
 };
 use protocol::shardkv::mover::{Effect, Input, Message, Mover, Settings};
 use protocol::shardkv::{
-    Answer, Change, Command, Configuration, Group, GroupId, Head, InOrder, Num, Query, Refusal,
-    Rules, Step, Way, Whereabouts,
+    Answer, Change, Command, Configuration, Group, GroupId, Head, InOrder, Next, Num, Query,
+    Refusal, Rules, Step, Way, Whereabouts,
 };
 use std::collections::{BTreeSet, VecDeque};
 
@@ -209,6 +209,7 @@ const fn name(command: &Command) -> &'static str {
     match command {
         Command::Work { .. } => "Work",
         Command::Advance { .. } => "Advance",
+        Command::Begin(_) => "Begin",
         Command::Freeze { .. } => "Freeze",
         Command::Stage { .. } => "Stage",
         Command::Install { .. } => "Install",
@@ -280,7 +281,7 @@ fn a_new_leader_asks_first() {
     let (slot, number, mut out) = (slot(0), 2, Vec::new());
     mover.step(&one, Input::Tick, &mut out);
     let ask = Effect::Send { to: TWO, message: Message::Ask { slot, number } };
-    assert_eq!(out, [ask, Effect::Query { number: 3 }, Effect::Report { number: 1 }]);
+    assert_eq!(out, [ask, Effect::Query { number: 2 }, Effect::Report { number: 1 }]);
     out.clear();
     let finished = Message::Finished { slot, number };
     for (from, number) in [(GroupId(3), 2), (TWO, 1)] {
@@ -310,7 +311,7 @@ fn a_later_configuration_cancels_a_move() {
     let back = Configuration { number: 3, changes: vec![change(0, Some(TWO), ONE)] };
     let one = |pair: &mut Pair, configuration: &Configuration| {
         let mut out = Vec::new();
-        let input = Input::Configuration(configuration.clone());
+        let input = Input::Next(Next::Configuration(configuration.clone()));
         pair.movers[0].step(&pair.groups[0], input, &mut out);
         let [Effect::Propose { command, .. }] = &out[..] else { panic!("{out:?}") };
         let (answer, command) = (pair.groups[0].apply(1, command), command.clone());
@@ -325,9 +326,9 @@ fn a_later_configuration_cancels_a_move() {
     assert!(pair.groups[0].moves().is_empty() && pair.groups[0].serves(slot(0)).is_ok());
     assert_eq!(pair.groups[0].apply(1, &append("{a}1", 2)), appended("v", 2));
 
-    pair.input(1, Input::Configuration(there));
+    pair.input(1, Input::Next(Next::Configuration(there)));
     assert!(pair.groups[1].serves(slot(0)).is_err());
-    pair.input(1, Input::Configuration(back));
+    pair.input(1, Input::Next(Next::Configuration(back)));
     assert_eq!(pair.groups[1].number(), 2, "nobody has said yet that the slot will not come");
     pair.tick();
     pair.tick();

@@ -12,7 +12,7 @@ use super::seen::Seen;
 use protocol::kv::{self, Exact, Limits, SlotId, Stamp, Store, Work};
 use protocol::shardkv::mover::{Effect, Input, Message, Mover, Settings};
 use protocol::shardkv::{
-    Answer, Change, Command, Configuration, Group, GroupId, Num, Query, Rules, Way,
+    Answer, Change, Command, Configuration, Group, GroupId, Next, Num, Query, Rules, Way,
 };
 
 /// What a world may find.
@@ -307,11 +307,11 @@ impl<R: Rules, K: kv::Rules> World<R, K> {
                     self.nodes[index].pending.push((From::Mover { life, proposal }, command));
                 }
                 Effect::Query { number } => {
-                    let known = self.configurations[..self.published].get(number as usize - 1);
+                    let known = self.configurations[..self.published].get(number as usize);
                     if let Some(known) = known.cloned()
                         && !(self.faults && self.random.percent(30))
                     {
-                        self.input(index, Input::Configuration(known))?;
+                        self.input(index, Input::Next(Next::Configuration(known)))?;
                     }
                 }
                 Effect::Report { number } => {

@@ -4,7 +4,8 @@
 use super::{
     Core, LONGEST_TICK_MS, Origin, Outcome, SWEEP, SWEEP_EVERY, Slot, State, Status, TICK, What,
 };
-use crate::raft::{Callers, Job, Request};
+use crate::mailbox::Refused;
+use crate::raft::{Callers, Job, Mail, Request};
 use crate::rsm::{Coded, StateMachine};
 use protocol::rsm::{self as machine, Input, Ticket};
 use protocol::{Index, raft};
@@ -31,8 +32,25 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
             self.callers.applied(&self.rsm.service().service);
         }
         self.callers.seen(&self.rsm);
+        self.attend();
         self.callers.flush();
         self.publish();
+    }
+
+    /// Lets the callers ask by themselves. They are asked in the next round, which comes at once.
+    fn attend(&mut self) {
+        let leads = self.rsm.replica().raft().leads_in();
+        let asks = self.callers.attend(&self.rsm.service().service, leads);
+        if asks.is_empty() {
+            return;
+        }
+        if let Err(Refused { mail: Mail::Requests(asks), .. }) =
+            self.mail.post(Mail::Requests(asks))
+        {
+            for Request { caller, .. } in asks {
+                self.callers.tell(caller, Outcome::Busy);
+            }
+        }
     }
 
     /// The commands that have come together, as far as there is room for them.

@@ -1,7 +1,7 @@
 //! What a group of the sharded store is told, and what it answers. See [the module above](super).
 
 use crate::kv::{Bytes, Op, Part, Reply, SlotId, Sum, Transaction, Work};
-use crate::shardctl::Config;
+use crate::shardctl::{self, Config, Controller, SlotRange};
 pub use crate::shardctl::{GroupId, Num};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -41,6 +41,46 @@ impl Configuration {
     }
 }
 
+/// What a controller says to a group that asks for the configuration behind its own.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Next {
+    /// This is it.
+    Configuration(Configuration),
+    /// The group has nothing to do before the one behind this: it comes, for the first time or again.
+    Begin(Beginning),
+}
+
+/// With what a group begins that has no slots: a configuration by which it has none either.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Beginning {
+    /// The configuration's number.
+    pub number: Num,
+    /// Whose the slots are.
+    pub owners: Vec<(SlotRange, GroupId)>,
+}
+
+impl Next {
+    /// What there is for a group whose configuration has this number. A replica of the controller that is behind says
+    /// nothing wrong: it says less.
+    pub fn of<R: shardctl::Rules>(
+        controller: &Controller<R>,
+        group: GroupId,
+        number: Num,
+    ) -> Option<Self> {
+        let standing = controller.standings().get(&group)?;
+        if number < standing.finished {
+            let config = controller.config(standing.finished)?;
+            let runs = config.slots.runs();
+            let owners = runs.filter_map(|(range, owner)| Some((range, owner?))).collect();
+            return Some(Self::Begin(Beginning { number: config.number, owners }));
+        }
+        let (before, after) = (controller.config(number)?, controller.config(number + 1)?);
+        Some(Self::Configuration(Configuration::between(before, after)))
+    }
+}
+
 /// An entry of a group's log.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -59,6 +99,8 @@ pub enum Command {
         /// Slots that it takes back before they have come, and of which the giver has said that they never will.
         called_off: BTreeSet<SlotId>,
     },
+    /// A group that has nothing goes to a later configuration at once.
+    Begin(Beginning),
     /// The giver serves a slot no more.
     Freeze {
         /// The slot.

@@ -17,15 +17,20 @@
 //! what is of another move is dropped. A copy that was not finished when the leader changed begins anew, in a greater
 //! stream.
 //!
-//! What the driver promises: `stream` is greater than that of every mover of this group before (the leader's term is);
+//! What the driver promises, of which [`Duty`] keeps the first: `stream` is greater than that of every mover of this
+//! group before (the leader's term is);
 //! the group that a step is given is that of this replica, with all that it has applied; every proposal has one
 //! outcome, and if it was executed the group has it; a message bears the group that sent it.
 
+mod duty;
 mod giving;
 mod taking;
 
+pub use duty::Duty;
+
 use super::{
-    Answer, Change, Command, Configuration, Group, GroupId, Head, InOrder, Num, Rules, Step, Way,
+    Answer, Beginning, Change, Command, Configuration, Group, GroupId, Head, InOrder, Next, Num,
+    Rules, Step, Way,
 };
 use crate::kv::{self, Part, SlotId};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -147,8 +152,8 @@ pub enum Input {
         /// What the group answered; None if it was not executed, or nobody knows.
         answer: Option<Answer>,
     },
-    /// The controller has told a configuration.
-    Configuration(Configuration),
+    /// The controller has told what follows.
+    Next(Next),
     /// The controller knows that this group has finished a configuration.
     Reported {
         /// Its number.
@@ -173,9 +178,9 @@ pub enum Effect {
         /// The entry's command.
         command: Command,
     },
-    /// Ask the controller for a configuration. It may be lost.
+    /// Ask the controller what follows the group's configuration. It may be lost.
     Query {
-        /// Its number.
+        /// The number of the group's configuration.
         number: Num,
     },
     /// Tell the controller that nothing of a configuration is on its way any more. It may be lost.
@@ -189,6 +194,7 @@ pub enum Effect {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Proposal {
     Advance,
+    Begin,
     Freeze(SlotId),
     Delete(SlotId),
     /// Of a slot that another group gives.
@@ -244,12 +250,13 @@ impl<R: Rules> Mover<R> {
             Input::Tick => self.on_tick(group, out),
             Input::Message { from, message } => self.on_message(group, from, message, out),
             Input::Outcome { proposal, answer } => self.on_outcome(group, proposal, answer, out),
-            Input::Configuration(configuration) => {
+            Input::Next(Next::Configuration(configuration)) => {
                 if configuration.number == group.number() + 1 {
                     self.next = Some(configuration);
                     self.advance(group, out);
                 }
             }
+            Input::Next(Next::Begin(beginning)) => self.begin(group, beginning, out),
             Input::Reported { number } => self.reported = self.reported.max(number),
         }
     }
@@ -261,7 +268,7 @@ impl<R: Rules> Mover<R> {
         self.advance(group, out);
         self.ask_givers(group, out);
         if self.next.is_none() {
-            out.push(Effect::Query { number: group.number() + 1 });
+            out.push(Effect::Query { number: group.number() });
         }
         let finished = group.finished();
         if finished > self.reported {
@@ -329,12 +336,12 @@ impl<R: Rules> Mover<R> {
                 self.start(group, out);
                 self.advance(group, out);
             }
-            Proposal::Advance => {
+            Proposal::Begin | Proposal::Advance => {
                 self.forget(group);
                 self.start(group, out);
                 self.advance(group, out);
                 if self.next.is_none() {
-                    out.push(Effect::Query { number: group.number() + 1 });
+                    out.push(Effect::Query { number: group.number() });
                 }
             }
         }
@@ -353,6 +360,13 @@ impl<R: Rules> Mover<R> {
         if !under_way && group.may_advance(next, &called_off) == Step::Done {
             let command = Command::Advance { configuration: next.clone(), called_off };
             self.propose(Proposal::Advance, command, out);
+        }
+    }
+
+    /// Proposes what the controller says that the group begins with.
+    fn begin<K: kv::Rules>(&mut self, group: &Group<R, K>, beginning: Beginning, out: Out<'_>) {
+        if self.rules.begins_later(beginning.number, group.number()) {
+            self.propose_once(Proposal::Begin, Command::Begin(beginning), out);
         }
     }
 

@@ -29,6 +29,11 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         true
     }
 
+    /// SHARD-BEGIN-1. Whether a configuration with which a group may begin is a later one than its own.
+    fn begins_later(&self, number: Num, own: Num) -> bool {
+        number > own
+    }
+
     /// SHARD-CANCEL-1. Whether a giver calls a move off when the slot's next configuration leaves it with the giver.
     fn calls_off(&self, way: Way) -> bool {
         way == Way::Giving

@@ -1,0 +1,83 @@
+//! A group of the sharded store as a replicated service, and what its leader does so that slots move.
+//!
+//! Nothing is decided here. Entries are applied and queries answered by [`protocol::shardkv::Group`], moves are driven
+//! by [`protocol::shardkv::mover`]: the functions that the models check.
+//!
+//! What groups tell each other are [`Letter`]s. A [`Carrier`] takes them from here, and a [`Door`] puts them in at
+//! each server of a group: who leads it reads them, and the others drop them. A letter may be lost, late, or come
+//! twice.
+
+mod carrier;
+mod mover;
+mod post;
+
+pub use carrier::{Carrier, Letter, To};
+pub use mover::{Asker, Door, Mover};
+pub use post::{Inlet, Post};
+
+use crate::rsm::{Gauges, StateMachine};
+use protocol::kv::{Exact, Limits, PIECE_BYTES, Stamp, Store, Work};
+use protocol::shardkv::{Answer, Command, Group, GroupDecoder, GroupId, InOrder, Query};
+use std::error::Error;
+use std::io::{self, Read, Write};
+
+/// They decide replies: every replica has the same, whatever its settings.
+const LIMITS: Limits = Limits { value_bytes: crate::kv::MAX_VALUE_BYTES, ..Limits::DEFAULT };
+
+/// A replicated group of the sharded store.
+#[derive(Clone, Debug)]
+pub struct Shardkv(pub Group);
+
+impl Shardkv {
+    /// A group that was told nothing yet.
+    pub fn new(gid: GroupId) -> Self {
+        Self(Group::new(InOrder, gid, 0, [], Store::new(Exact, LIMITS)))
+    }
+}
+
+impl StateMachine for Shardkv {
+    type Command = Command;
+    type Query = Query;
+    type Reply = Answer;
+
+    fn apply(&mut self, time: Stamp, command: Command) -> Answer {
+        self.0.apply(time, &command)
+    }
+
+    fn read(&self, query: &Query) -> Answer {
+        self.0.read(query)
+    }
+
+    fn snapshot(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.0.pieces(PIECE_BYTES).try_for_each(|piece| out.write_all(&piece))
+    }
+
+    fn restore(bytes: &mut dyn Read) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let mut decoder = GroupDecoder::new((InOrder, Exact), LIMITS);
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            match bytes.read(&mut piece)? {
+                0 => return Ok(Self(decoder.finish()?)),
+                count => decoder.push(&piece[..count])?,
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Stamp> {
+        self.0.store().nearest_deadline()
+    }
+
+    fn tick(&self) -> Option<Command> {
+        Some(Command::Work { work: Work::Tick, value_bytes: 0 })
+    }
+
+    /// Of the keys that are served: what is on its way is not in it.
+    fn print(&self) -> u64 {
+        self.0.store().print()
+    }
+
+    fn gauges(&self) -> Gauges {
+        let keys = self.0.store().len() as u64;
+        Gauges { keys, bytes: self.0.memory_bytes() as u64 }
+    }
+}
