@@ -42,6 +42,7 @@ fn view() -> View {
         clock: NOW_MS,
         version: "0.1.0".into(),
         loading: false,
+        shards: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a person types.
 
+mod admin;
 mod bench;
 #[cfg(unix)]
 mod lock;
@@ -28,6 +29,7 @@ enum Command {
     #[cfg(unix)]
     Lock(lock::Arguments),
     Bench(bench::Arguments),
+    Admin(admin::Arguments),
 }
 
 /// Carries it out. What goes wrong is said on stderr.
@@ -39,6 +41,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         #[cfg(unix)]
         Command::Lock(arguments) => return lock::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
+        Command::Admin(arguments) => admin::run(arguments),
     };
     match result {
         Ok(code) => code,

@@ -6,6 +6,7 @@
 //!   lives, or
 //!   without.
 //! - [`status`] asks all nodes of a cluster how they are.
+//! - [`admin`] asks the controller of a sharded cluster.
 //!
 //! When a call is sent again, to whom, and what its answer means is decided by the machines `protocol::kv::clerk`,
 //! `protocol::kv::lock` and `protocol::kv::lease`. What is here carries out their effects: sockets, timers, and the
@@ -14,6 +15,7 @@
 //! Everything blocks, and each call has an end: see [`Options::patience`].
 
 mod address;
+pub mod admin;
 mod clerk;
 mod connection;
 mod error;

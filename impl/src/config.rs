@@ -3,10 +3,15 @@
 //! Everything has a default that suits one node on one machine. What does not fit together is refused before any port
 //! is opened or any file is made, and the message says what to write instead.
 
+mod sharded;
+
+pub use sharded::{Sharded, ShardedError, group_flag, log_of};
+
 use crate::raft::Options;
 use protocol::NodeId;
 use protocol::quorum::{MAX_NODES, NodeSet};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,6 +30,11 @@ pub struct Settings {
     /// All nodes of the cluster by the address at which clients reach them, the same list in the same order for every
     /// node. Empty: this node alone.
     pub nodes: Vec<String>,
+    /// The nodes of the controller of a sharded cluster, the same for every node. Empty: there is one group, and it has
+    /// all slots.
+    pub controller: Vec<String>,
+    /// The nodes of groups, by the groups' ids: those that this node is in, or all.
+    pub groups: BTreeMap<String, Vec<String>>,
     /// The cluster's name, the same for every node.
     pub cluster: Option<String>,
     /// How far behind the port of a node its other ports are.
@@ -111,6 +121,8 @@ pub struct Config {
     pub nodes: Vec<Address>,
     /// Which.
     pub me: NodeId,
+    /// Where the controller and the groups of a sharded cluster are.
+    pub sharded: Option<Sharded>,
     /// What the nodes share.
     pub secret: Option<Vec<u8>>,
     /// What clients must give.
@@ -170,6 +182,9 @@ pub enum Error {
         "{0} is used twice. Give each node an address of its own, and ports such that no two are the same"
     )]
     Twice(String),
+    /// What was said of groups.
+    #[error(transparent)]
+    Sharded(#[from] ShardedError),
     /// A number is out of its range.
     #[error("{what} is {value}; it must be {range}")]
     Range {
@@ -251,6 +266,8 @@ impl Settings {
             dir: self.dir.or(other.dir),
             listen: self.listen.or(other.listen),
             nodes: if self.nodes.is_empty() { other.nodes } else { self.nodes },
+            controller: if self.controller.is_empty() { other.controller } else { self.controller },
+            groups: if self.groups.is_empty() { other.groups } else { self.groups },
             cluster: self.cluster.or(other.cluster),
             ports,
             secret_file: self.secret_file.or(other.secret_file),
@@ -319,6 +336,7 @@ impl Settings {
     /// The first thing that does not fit.
     pub fn check(self) -> Result<Config, Error> {
         let (nodes, me) = self.addresses()?;
+        let sharded = self.sharded(&nodes, me)?;
         let mut raft = Options::new(me, NodeSet::first(nodes.len()));
         let heartbeat = within("heartbeat-ms", self.heartbeat_ms.unwrap_or(50), 1, 60_000)?;
         let least = self.election_min_ms.unwrap_or(250);
@@ -353,6 +371,7 @@ impl Settings {
             password: secret_of(&self.password_file, "password", 1)?,
             nodes,
             me,
+            sharded,
             raft,
             max_value_bytes,
             max_clients,

@@ -6,8 +6,11 @@
 use crate::config::Config;
 use crate::disk::{Disk, DiskFile, Folder};
 use crate::wal::Identity;
+use protocol::NodeId;
+use protocol::quorum::NodeSet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +26,12 @@ struct File {
     cluster: String,
     node: u8,
     nodes: Vec<String>,
+    /// The controller's nodes, in a sharded cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    controller: Vec<String>,
+    /// The nodes of each group that was begun here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    groups: BTreeMap<String, Vec<String>>,
     /// Whether a log was begun in it.
     #[serde(default)]
     begun: bool,
@@ -71,6 +80,34 @@ pub enum Error {
         an emptied folder under the old id would break promises that this node has made to others", .0.display()
     )]
     Lost(PathBuf),
+    /// It is of another controller, or of none.
+    #[error(
+        "{}: the folder is of a cluster with {begun} as its controller, and this one has {said}. \
+        Name the same with --controller, or choose another folder with --dir", path.display()
+    )]
+    Controller {
+        /// The folder.
+        path: PathBuf,
+        /// The controller's nodes of the folder.
+        begun: String,
+        /// Those that were said now.
+        said: String,
+    },
+    /// A group has other nodes.
+    #[error(
+        "{}: group {group} was begun on {begun}, and is said to be on {said}. A group keeps its nodes: name them as \
+        they were, or make a new group and let this one leave", path.display()
+    )]
+    Group {
+        /// The folder.
+        path: PathBuf,
+        /// The group's id.
+        group: String,
+        /// Its nodes.
+        begun: String,
+        /// Those that were said now.
+        said: String,
+    },
     /// It is another node's.
     #[error(
         "{}: the folder belongs to node {node} of the cluster of {nodes}, and this is node {me} of that of {mine}. \
@@ -100,7 +137,12 @@ fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
 fn cluster(config: &Config, nodes: &[String]) -> u128 {
     let mut hash = Sha256::new();
     hash.update(config.cluster.as_bytes());
-    if nodes.len() == 1 {
+    let controller = controller(config);
+    if !controller.is_empty() {
+        // Nodes may be added to a sharded cluster; its controller stays where it is.
+        hash.update(b"\0controller");
+        controller.iter().for_each(|node| hash.update(format!("\0{node}")));
+    } else if nodes.len() == 1 {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let random = std::hash::RandomState::new();
         let random = std::hash::BuildHasher::hash_one(&random, std::process::id());
@@ -111,6 +153,24 @@ fn cluster(config: &Config, nodes: &[String]) -> u128 {
     }
     let bytes: [u8; 32] = hash.finalize().into();
     u128::from_be_bytes(bytes[..16].try_into().expect("sixteen of them"))
+}
+
+fn addresses(config: &Config, nodes: NodeSet) -> Vec<String> {
+    let address = |node: NodeId| &config.nodes[usize::from(node.0)];
+    nodes.iter().map(address).map(|node| node.with(node.plain)).collect()
+}
+
+/// The controller's nodes; none if the cluster is not sharded.
+fn controller(config: &Config) -> Vec<String> {
+    let nodes = config.sharded.as_ref().map(|sharded| addresses(config, sharded.controllers));
+    nodes.unwrap_or_default()
+}
+
+/// The nodes of each group that this node is in.
+fn groups(config: &Config) -> BTreeMap<String, Vec<String>> {
+    let groups = config.sharded.iter().flat_map(|sharded| &sharded.groups);
+    let here = groups.filter(|(_, nodes)| nodes.contains(config.me));
+    here.map(|(group, nodes)| (group.to_string(), addresses(config, *nodes))).collect()
 }
 
 /// Takes the node's folder: makes it if it is new, and says whose it is.
@@ -133,6 +193,8 @@ pub fn take(config: &Config) -> Result<(Identity, std::fs::File), Error> {
                 cluster: number,
                 node: config.me.0,
                 nodes: nodes.clone(),
+                controller: controller(config),
+                groups: groups(config),
                 begun: false,
             };
             write(&folder, &file)?;
@@ -143,9 +205,21 @@ pub fn take(config: &Config) -> Result<(Identity, std::fs::File), Error> {
     let damaged = |why: &str| Error::Damaged { path: path.clone(), why: why.into() };
     let number = u128::from_str_radix(&file.cluster, 16)
         .map_err(|_| damaged("the cluster's number is no hexadecimal number"))?;
+    let begun = file.begun;
     // One node alone may change its address; its log goes with its folder.
-    let alone = file.nodes.len() == 1 && nodes.len() == 1;
-    if !alone && (file.node != config.me.0 || file.nodes != nodes) {
+    let alone = config.sharded.is_none() && file.nodes.len() == 1 && nodes.len() == 1;
+    let same = match config.sharded {
+        Some(_) => nodes.starts_with(&file.nodes),
+        None => file.nodes == nodes,
+    };
+    if file.controller != controller(config) {
+        return Err(Error::Controller {
+            path: dir.clone(),
+            begun: named(&file.controller),
+            said: named(&controller(config)),
+        });
+    }
+    if !alone && (file.node != config.me.0 || !same) {
         return Err(Error::Foreign {
             path: dir.clone(),
             node: file.node,
@@ -157,12 +231,48 @@ pub fn take(config: &Config) -> Result<(Identity, std::fs::File), Error> {
     if !alone && number != cluster(config, &nodes) {
         return Err(damaged("it is of a cluster with another name; give the same --cluster"));
     }
+    if config.sharded.is_some() {
+        grow(&folder, dir, file, nodes, groups(config))?;
+    }
     let log = dir.join("wal");
     let has_log = || std::fs::read_dir(&log).is_ok_and(|files| files.flatten().any(is_segment));
-    if file.begun && !has_log() {
+    if begun && !has_log() {
         return Err(Error::Lost(log));
     }
     Ok((Identity { cluster: number, node: config.me.0.into() }, lock))
+}
+
+fn named(nodes: &[String]) -> String {
+    if nodes.is_empty() { "no nodes".into() } else { nodes.join(", ") }
+}
+
+/// Notes nodes that were added to a sharded cluster, and groups that are new here.
+fn grow(
+    folder: &Folder,
+    dir: &Path,
+    file: File,
+    nodes: Vec<String>,
+    groups: BTreeMap<String, Vec<String>>,
+) -> Result<(), Error> {
+    let mut all = file.groups.clone();
+    for (group, nodes) in groups {
+        match all.get(&group) {
+            Some(begun) if *begun != nodes => {
+                return Err(Error::Group {
+                    path: dir.to_owned(),
+                    group,
+                    begun: named(begun),
+                    said: named(&nodes),
+                });
+            }
+            Some(_) => {}
+            None => drop(all.insert(group, nodes)),
+        }
+    }
+    if file.nodes == nodes && file.groups == all {
+        return Ok(());
+    }
+    write(folder, &File { nodes, groups: all, ..file })
 }
 
 fn is_segment(file: std::fs::DirEntry) -> bool {

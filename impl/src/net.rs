@@ -4,27 +4,25 @@
 //! the core has told, and writes. So the costs of waking and locking are shared by all clients that were busy at once.
 //! A session that wants no more is not read, and its client's own buffers fill: nothing here grows without a bound.
 
+mod asking;
 mod callers;
 mod connection;
+mod router;
 mod view;
 mod waits;
 
 pub use callers::{Caller, NetCallers};
-pub use view::Views;
+pub use router::{ControllerHandle, GroupHandle, Router};
+pub use view::{Source, Views};
 
-use crate::kv::{Admitted, Kv};
-use crate::mailbox::{Mailbox, Refusal};
-use crate::raft::{Handle, Outcome, Request, What};
-use crate::rsm::encode;
-use crate::session::{
-    Access, Answer, Asked, Call, NodeCall, Outcome as Told, Password, Port, Query, Session,
-    SessionLimits,
-};
+use crate::kv::Kv;
+use crate::mailbox::Mailbox;
+use crate::raft::{Handle, Request};
+use crate::session::{Access, Asked, Password, Port, Query, Session, SessionLimits};
 use callers::NetMail;
 use connection::Connection;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
-use protocol::kv::{Op, Reply};
 use slab::Slab;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -32,7 +30,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use waits::{Wait, Waits};
+use waits::Waits;
 
 const WAKER: Token = Token(0);
 const PLAIN: Token = Token(1);
@@ -52,6 +50,14 @@ pub struct Options {
     pub limits: SessionLimits,
     /// What clients must give first.
     pub password: Option<Password>,
+}
+
+/// By whom the clients are served.
+pub enum Core {
+    /// The server of the one group, which has all slots.
+    One(Handle<Kv, Caller>),
+    /// The servers of a sharded cluster's groups.
+    Sharded(Router),
 }
 
 /// The thread that serves the clients.
@@ -127,12 +133,7 @@ impl Doors {
     ///
     /// # Errors
     /// If there is no thread to be had.
-    pub fn serve(
-        self,
-        core: Handle<Kv, Caller>,
-        views: Views,
-        options: Options,
-    ) -> io::Result<Net> {
+    pub fn serve(self, core: Core, views: Views, options: Options) -> io::Result<Net> {
         let mail = self.mail.clone();
         let server = Loop {
             doors: self,
@@ -170,7 +171,7 @@ impl Net {
 
 struct Loop {
     doors: Doors,
-    core: Handle<Kv, Caller>,
+    core: Core,
     views: Views,
     options: Options,
     connections: Slab<Connection>,
@@ -197,7 +198,7 @@ impl Loop {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
-            self.views.refresh(self.connections.len());
+            self.refresh();
             self.accept_starved();
             for event in &events {
                 match event.token() {
@@ -225,6 +226,7 @@ impl Loop {
                 }
             }
             self.end_waits();
+            self.ask_again();
             self.serve_dirty();
             self.post();
         }
@@ -236,7 +238,11 @@ impl Loop {
             return Some(Duration::ZERO);
         }
         let now = self.views.up_ms();
-        let next = self.doors.waits.next();
+        let again = match &self.core {
+            Core::One(_) => None,
+            Core::Sharded(router) => router.next_ms(),
+        };
+        let next = self.doors.waits.next().into_iter().chain(again).min();
         let next = next.map(|at| Duration::from_millis(at.saturating_sub(now)));
         let starved = (!self.starved.is_empty()).then_some(STARVED);
         next.into_iter().chain(starved).min()
@@ -323,133 +329,6 @@ impl Loop {
         self.doors.waits.forget(connection.session.id());
         // The socket is closed here; that it was never registered is nothing that could be helped.
         let _ = self.doors.poll.registry().deregister(&mut connection.socket);
-    }
-
-    /// Turns a session's calls into requests.
-    fn ask(&mut self, token: usize) {
-        let mut calls = std::mem::take(&mut self.calls);
-        let value_bytes = self.options.limits.request.bulk_bytes();
-        let value_bytes = u32::try_from(value_bytes).unwrap_or(u32::MAX);
-        for Asked { place, call } in calls.drain(..) {
-            let Some(connection) = self.connections.get(token) else { continue };
-            let caller = Caller { token, id: connection.session.id(), place };
-            let forwards = connection.port == Port::Plain;
-            match call {
-                Call::Write(work) => match encode(&Admitted { work, value_bytes }) {
-                    Ok(command) => {
-                        let what = What::Command(command);
-                        self.requests.push(Request { caller, what, forwards });
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "a command that can't be written down");
-                        self.answer(caller, Told::Busy);
-                    }
-                },
-                Call::Read(query) => self.read(caller, query),
-                Call::Wait { key, version, timeout_ms } => {
-                    let until =
-                        (timeout_ms > 0).then(|| self.views.up_ms().saturating_add(timeout_ms));
-                    let wait = Wait { caller, key, version, until };
-                    self.ask_for(&wait);
-                    self.doors.waits.add(wait);
-                }
-                Call::Node(call) => self.node_call(caller, &call),
-            }
-        }
-        self.calls = calls;
-    }
-
-    fn read(&mut self, caller: Caller, query: Query) {
-        self.requests.push(Request { caller, what: What::Query(query), forwards: false });
-    }
-
-    fn ask_for(&mut self, wait: &Wait) {
-        self.read(wait.caller, Query::Op { key: wait.key.clone(), op: Op::Get });
-    }
-
-    fn node_call(&mut self, caller: Caller, call: &NodeCall) {
-        let now = self.views.now_ms();
-        let answer = match call {
-            NodeCall::ListClients(filter) => {
-                let sessions = self.connections.iter().map(|(_, connection)| &connection.session);
-                let listed = sessions.filter(|session| filter.admits(session, now));
-                Answer::Text(listed.map(|session| session.describe(now) + "\n").collect())
-            }
-            NodeCall::KillClients(filter) => {
-                let mut count = 0;
-                for (token, connection) in &mut self.connections {
-                    if filter.admits(&connection.session, now) {
-                        count += 1;
-                        connection.session.end();
-                        self.dirty.push(token);
-                    }
-                }
-                Answer::Reply(Reply::Int(count))
-            }
-            NodeCall::ResetCounters => {
-                self.views.counters = crate::view::Counters::default();
-                Answer::Reply(Reply::Ok)
-            }
-        };
-        self.answer(caller, Told::Done(answer));
-    }
-
-    /// What the core says of a request.
-    fn told(&mut self, caller: Caller, outcome: Outcome<Answer>) {
-        let outcome = match outcome {
-            Outcome::Done(answer) => {
-                // Who waits for a version waits on if this is not it.
-                if !self.doors.waits.ends(caller, &answer) {
-                    return;
-                }
-                Told::Done(answer)
-            }
-            Outcome::NotExecuted { leader: Some(leader) } => Told::Moved { leader },
-            Outcome::NotExecuted { leader: None } => Told::NoLeader,
-            Outcome::Busy => Told::Busy,
-            Outcome::Unknown => Told::Unknown,
-        };
-        self.doors.waits.forget_call(caller);
-        self.answer(caller, outcome);
-    }
-
-    fn answer(&mut self, caller: Caller, outcome: Told) {
-        let Caller { token, id, place } = caller;
-        let Some(connection) = self.connections.get_mut(token) else { return };
-        if connection.session.id() != id {
-            return;
-        }
-        self.views.counters.commands += 1;
-        let view = self.views.current();
-        let mut calls = Vec::new();
-        connection.session.answer(place, outcome, &view, self.views.now_ms(), &mut calls);
-        self.dirty.push(token);
-        if !calls.is_empty() {
-            self.calls.append(&mut calls);
-            self.ask(token);
-        }
-    }
-
-    fn end_waits(&mut self) {
-        for caller in self.doors.waits.over(self.views.up_ms()) {
-            self.answer(caller, Told::Done(Answer::TimedOut));
-        }
-    }
-
-    fn post(&mut self) {
-        if self.requests.is_empty() {
-            return;
-        }
-        let requests = std::mem::take(&mut self.requests);
-        if let Err(refused) = self.core.post(requests) {
-            let outcome = match refused.why {
-                Refusal::Full => Told::Busy,
-                Refusal::Closed => Told::NoLeader,
-            };
-            for Request { caller, .. } in refused.mail {
-                self.answer(caller, outcome.clone());
-            }
-        }
     }
 
     /// Sends what is answered, as far as the sockets take it.

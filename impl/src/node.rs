@@ -1,16 +1,19 @@
-//! A node: its folder, its ports, and the server of the store that runs between them.
+//! A node: its folder, its ports, and the servers that run between them.
+
+mod servers;
 
 use crate::admin::Admin;
 use crate::config::{Address, Config};
 use crate::descriptors;
 use crate::folder;
 use crate::kv::Kv;
-use crate::net::{Doors, Net, NetCallers, Views};
+use crate::net::{Doors, Net, Views};
 use crate::peer::{self, Secret};
 use crate::raft::{self, Server};
 use crate::resp;
 use crate::session::{Password, SessionLimits};
 use protocol::NodeId;
+use servers::{Hosted, Servers};
 use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -71,7 +74,7 @@ const FRAME_BYTES: usize = 128 << 20;
 
 /// A running node.
 pub struct Node {
-    server: Server<Kv, NetCallers>,
+    servers: Servers,
     net: Net,
     admin: Admin,
     addresses: Ports,
@@ -112,15 +115,22 @@ impl Node {
         )?;
         let (plain, cluster) = doors.addresses().map_err(|error| Error::Clients(error.into()))?;
         let network = Self::network(config, identity.cluster, own)?;
-        let callers = doors.callers();
-        let options = config.raft.clone();
-        let server = Server::start(&config.dir, identity, options, network, Kv::new(), callers)?;
+        let servers = match &config.sharded {
+            Some(sharded) => {
+                Servers::Sharded(Hosted::start(config, sharded, identity, network, &doors)?)
+            }
+            None => {
+                let (options, callers) = (config.raft.clone(), doors.callers());
+                let (dir, kv) = (&config.dir, Kv::new());
+                Servers::One(Server::start(dir, identity, options, network, kv, callers)?)
+            }
+        };
         folder::begin(config)?;
         // Ports that the system chose are known only now.
         let mut nodes = config.nodes.clone();
         let announced = &mut nodes[usize::from(config.me.0)];
         (announced.plain, announced.cluster) = (plain.port(), cluster.port());
-        let views = Views::new(server.shared(), &config.cluster, &nodes, config.me, max_clients);
+        let views = Views::new(servers.source(), &config.cluster, &nodes, config.me, max_clients);
         let limits = SessionLimits {
             request: resp::Limits::DEFAULT.with_bulk_bytes(config.max_value_bytes),
             ..SessionLimits::default()
@@ -131,13 +141,13 @@ impl Node {
             password: config.password.as_deref().map(Password::new),
         };
         let net = doors
-            .serve(server.handle(), views, options)
+            .serve(servers.core(config.raft.deadline), views, options)
             .map_err(|error| Error::Clients(error.into()))?;
         let address = resolve(own, own.admin)?;
-        let admin = Admin::start(address, server.shared())
+        let admin = Admin::start(address, servers.shared())
             .map_err(|error| Error::Listen { address: address.to_string(), error: error.into() })?;
         let addresses = Ports { plain, cluster, admin: admin.address() };
-        Ok(Self { server, net, admin, addresses, _lock: lock })
+        Ok(Self { servers, net, admin, addresses, _lock: lock })
     }
 
     fn network(
@@ -177,14 +187,15 @@ impl Node {
         self.addresses
     }
 
-    /// What its server shows of itself.
+    /// What its server shows of itself; of several one.
     pub fn shared(&self) -> Arc<raft::Shared> {
-        self.server.shared()
+        self.servers.shared()
     }
 
     /// How it is told to stop, from another thread.
     pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
-        self.server.stopper()
+        let all = self.servers.stoppers();
+        move || all.iter().for_each(|stop| stop())
     }
 
     /// Waits until it has stopped, by itself or because it was told to.
@@ -192,7 +203,7 @@ impl Node {
     /// # Errors
     /// Why, if nobody told it to.
     pub fn wait(self) -> Result<(), Error> {
-        let ended = self.server.wait();
+        let ended = self.servers.wait();
         drop(self.admin);
         self.net.stop();
         let net = self.net.wait().map_err(|error| Error::Clients(error.into()));

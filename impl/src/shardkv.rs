@@ -16,8 +16,9 @@ pub use mover::{Asker, Door, Mover};
 pub use post::{Inlet, Post};
 
 use crate::rsm::{Gauges, StateMachine};
+use crate::session::{Answer, Query};
 use protocol::kv::{Exact, Limits, PIECE_BYTES, Stamp, Store, Work};
-use protocol::shardkv::{Answer, Command, Group, GroupDecoder, GroupId, InOrder, Query};
+use protocol::shardkv::{self as machine, Command, Group, GroupDecoder, GroupId, InOrder};
 use std::error::Error;
 use std::io::{self, Read, Write};
 
@@ -35,17 +36,36 @@ impl Shardkv {
     }
 }
 
+/// # Panics
+/// If a query may write: a session asks such a one as a write.
+fn answer(answer: machine::Answer) -> Answer {
+    match answer {
+        machine::Answer::Reply(reply) => Answer::Reply(reply),
+        machine::Answer::Seen(seen) => Answer::Seen(seen),
+        machine::Answer::Refused(refusal) => Answer::Refused(refusal),
+        machine::Answer::Step(step) => Answer::Step(step),
+        machine::Answer::Writes => panic!("a query only reads: what may write is asked as a write"),
+    }
+}
+
 impl StateMachine for Shardkv {
     type Command = Command;
     type Query = Query;
     type Reply = Answer;
 
     fn apply(&mut self, time: Stamp, command: Command) -> Answer {
-        self.0.apply(time, &command)
+        answer(self.0.apply(time, &command))
     }
 
+    /// A question that is about no slot is answered by all keys that are served here.
     fn read(&self, query: &Query) -> Answer {
-        self.0.read(query)
+        let query = match query {
+            Query::Op { key, op } => machine::Query::Op { key: key.clone(), op: op.clone() },
+            Query::Transaction(transaction) => machine::Query::Transaction(transaction.clone()),
+            Query::Seen { keys } => machine::Query::Seen { keys: keys.clone() },
+            other => return other.answer(self.0.store()),
+        };
+        answer(self.0.read(&query))
     }
 
     fn snapshot(&self, out: &mut dyn Write) -> io::Result<()> {

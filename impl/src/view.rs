@@ -4,7 +4,11 @@
 //! runtime fills a new one from time to time and whenever the leader changes; an old view never makes an answer
 //! wrong but only a redirection too many, for who leads is decided where the command is proposed.
 
-use protocol::kv::Stamp;
+mod shards;
+
+pub use shards::{Shard, Shards};
+
+use protocol::kv::{SlotId, Stamp};
 use protocol::{Index, NodeId, Term};
 
 /// A node of the group, as it is announced to clients.
@@ -22,6 +26,18 @@ pub struct Node {
     pub cluster_port: u16,
     /// Whether it was heard of lately; a node is always connected to itself.
     pub connected: bool,
+}
+
+impl Node {
+    /// Where it answers for every key, as one writes it.
+    pub fn plain_address(&self) -> String {
+        let Self { host, plain_port, .. } = self;
+        if host.contains(':') {
+            format!("[{host}]:{plain_port}")
+        } else {
+            format!("{host}:{plain_port}")
+        }
+    }
 }
 
 /// What a node is in its term.
@@ -112,6 +128,8 @@ pub struct View {
     pub version: String,
     /// Whether it still reads its log, and can't answer for keys.
     pub loading: bool,
+    /// The groups of a sharded cluster. None: there is one group, and it has all slots.
+    pub shards: Option<Shards>,
 }
 
 impl View {
@@ -135,6 +153,16 @@ impl View {
     pub fn master(&self) -> Option<&Node> {
         let leader = self.leader.and_then(|leader| self.node(leader));
         leader.or_else(|| self.own())
+    }
+
+    /// The node that takes a command on keys of a slot, if it is another than this one. `cluster` says whether the
+    /// client looks for the leader, `any` whether a server that does not lead will do.
+    pub fn elsewhere(&self, slot: u16, cluster: bool, any: bool) -> Option<NodeId> {
+        if let Some(shards) = &self.shards {
+            return shards.elsewhere(self.me, SlotId(slot), cluster, any);
+        }
+        let here = !cluster || self.leads() || any;
+        self.leader.filter(|leader| !here && *leader != self.me)
     }
 
     /// The others.

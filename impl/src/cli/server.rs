@@ -1,7 +1,7 @@
 //! `quorate server`: one node, until it is told to stop.
 
 use super::Failed;
-use quorate::config::{Config, Settings};
+use quorate::config::{Config, Settings, group_flag};
 use quorate::node::{Node, Ports};
 use quorate::sync::{AtomicBool, Ordering};
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ Three nodes here:  for p in 7400 7401 7402; do
                      quorate server --dir d-$p --listen 127.0.0.1:$p \\
                        --nodes 127.0.0.1:7400,127.0.0.1:7401,127.0.0.1:7402 &
                    done
+Sharded:           the same with --controller and, once for each group that the node is in, --group
 
 A node listens on four ports: the one named for any client, 1000 above it for cluster clients,
 2000 above it for the other nodes, 3000 above it for those who watch over it.")]
@@ -33,6 +34,12 @@ pub struct Arguments {
     /// All nodes of the cluster, this one included: the same list on each
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     nodes: Vec<String>,
+    /// The nodes of the controller, which says whose the slots are: makes it a sharded cluster, whose nodes have groups
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    controller: Vec<String>,
+    /// A group of a sharded cluster and its nodes; once for each that this node is in
+    #[arg(long, value_name = "ID=HOST:PORT,…", value_parser = group_flag)]
+    group: Vec<(String, Vec<String>)>,
     /// The cluster's name, the same on each node [default: quorate]
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
@@ -76,6 +83,8 @@ impl Arguments {
             dir: self.dir,
             listen: self.listen,
             nodes: self.nodes,
+            controller: self.controller,
+            groups: self.group.into_iter().collect(),
             cluster: self.cluster,
             ports: Default::default(),
             secret_file: self.secret_file,

@@ -190,5 +190,6 @@ table! {
     KvPut "kv.put" -4 [WRITE DENYOOM FAST] (1, 1, 1) [STRING] NONE;
     KvSet "kv.set" -3 [WRITE DENYOOM FAST] (1, 1, 1) [STRING] NONE;
     KvAppend "kv.append" -3 [WRITE DENYOOM FAST] (1, 1, 1) [STRING] NONE;
+    Controller "quorate.controller" 2 [ADMIN NOSCRIPT] (0, 0, 0) [] NONE;
     KvWait "kv.wait" 4 [READONLY NOSCRIPT BLOCKING] (1, 1, 1) [STRING] NONE;
 }

@@ -4,7 +4,12 @@ use super::waits::{Wait, Waits};
 use crate::kv::Kv;
 use crate::mailbox::Mailbox;
 use crate::raft::{Callers, Outcome};
+use crate::rsm::encode;
 use crate::session::Answer;
+use crate::shardctl::Shardctl;
+use crate::shardkv::Shardkv;
+use protocol::kv::{Bytes, Version};
+use protocol::shardctl::Reply;
 
 /// A call of a client's: which connection, its session's number, and the place in the session.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -36,6 +41,20 @@ impl NetCallers {
     pub(super) const fn new(mail: Mailbox<NetMail>, waits: Waits) -> Self {
         Self { mail, told: Vec::new(), waits }
     }
+
+    fn wake(&self, version: impl Fn(&Bytes) -> Version) {
+        for wait in self.waits.woken(version) {
+            // The clients' thread is gone: nobody waits.
+            let _ = self.mail.post_always(NetMail::Woken(wait));
+        }
+    }
+
+    fn send(&mut self) {
+        if !self.told.is_empty() {
+            let told = std::mem::take(&mut self.told);
+            let _ = self.mail.post_always(NetMail::Told(told));
+        }
+    }
 }
 
 impl Callers<Kv> for NetCallers {
@@ -46,17 +65,51 @@ impl Callers<Kv> for NetCallers {
     }
 
     fn applied(&mut self, service: &Kv) {
-        let version = |key: &_| service.0.get(key).map_or(0, |(_, version)| version);
-        for wait in self.waits.woken(version) {
-            // The clients' thread is gone: nobody waits.
-            let _ = self.mail.post_always(NetMail::Woken(wait));
-        }
+        self.wake(|key| service.0.get(key).map_or(0, |(_, version)| version));
     }
 
     fn flush(&mut self) {
-        if !self.told.is_empty() {
-            let told = std::mem::take(&mut self.told);
-            let _ = self.mail.post_always(NetMail::Told(told));
-        }
+        self.send();
+    }
+}
+
+impl Callers<Shardctl> for NetCallers {
+    type Caller = Caller;
+
+    fn tell(&mut self, caller: Caller, outcome: Outcome<Reply>) {
+        let outcome = match outcome {
+            Outcome::Done(reply) => {
+                Outcome::Done(Answer::Control(encode(&reply).expect("a reply is plain data")))
+            }
+            Outcome::NotExecuted { leader } => Outcome::NotExecuted { leader },
+            Outcome::Busy => Outcome::Busy,
+            Outcome::Unknown => Outcome::Unknown,
+        };
+        self.told.push((caller, outcome));
+    }
+
+    fn flush(&mut self) {
+        self.send();
+    }
+}
+
+impl Callers<Shardkv> for NetCallers {
+    type Caller = Caller;
+
+    fn tell(&mut self, caller: Caller, outcome: Outcome<Answer>) {
+        self.told.push((caller, outcome));
+    }
+
+    /// A key that the group does not serve is another's, which wakes those who wait for it.
+    fn applied(&mut self, service: &Shardkv) {
+        let group = &service.0;
+        self.wake(|key| match group.serves(key.slot()) {
+            Ok(()) => group.store().get(key).map_or(0, |(_, version)| version),
+            Err(_) => 0,
+        });
+    }
+
+    fn flush(&mut self) {
+        self.send();
     }
 }

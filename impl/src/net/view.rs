@@ -2,20 +2,41 @@
 
 use crate::config::Address;
 use crate::raft::{Shared, Status};
-use crate::view::{Counters, Node, Role, View};
+use crate::shardkv::Post;
+use crate::view::{Counters, Node, Role, Shard, Shards, View};
 use protocol::NodeId;
+use protocol::kv::SlotId;
 use protocol::raft::RoleName;
+use protocol::shardctl::Num;
+use protocol::shardkv::GroupId;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A view is made anew when the leader has changed, and else when it is older than this.
 const FRESH: Duration = Duration::from_millis(100);
 
+/// Where views come from.
+pub enum Source {
+    /// The server of the one group.
+    One(Arc<Shared>),
+    /// The servers of a sharded cluster's groups here, and what the node knows of the others.
+    Sharded {
+        /// The groups' servers.
+        groups: BTreeMap<GroupId, Arc<Shared>>,
+        /// The node's post.
+        post: Arc<Post>,
+    },
+}
+
+/// What many servers show is looked at no more often than this.
+const LOOKED: Duration = Duration::from_millis(1);
+
 /// Makes views.
-#[derive(Debug)]
 pub struct Views {
-    shared: Arc<Shared>,
+    source: Source,
+    looked: Instant,
     current: Arc<View>,
     made: Instant,
     started: Instant,
@@ -46,7 +67,7 @@ fn resident() -> u64 {
 impl Views {
     /// Views of a node of a cluster with this name.
     pub fn new(
-        shared: Arc<Shared>,
+        source: Source,
         cluster: &str,
         nodes: &[Address],
         me: NodeId,
@@ -82,9 +103,11 @@ impl Views {
             clock: 0,
             version: env!("CARGO_PKG_VERSION").into(),
             loading: false,
+            shards: matches!(source, Source::Sharded { .. }).then(Shards::unknown),
         };
         let mut views = Self {
-            shared,
+            source,
+            looked: now,
             current: Arc::new(view),
             made: now,
             started: now,
@@ -92,8 +115,8 @@ impl Views {
             commands_then: 0,
             counters: Counters::default(),
         };
-        let status = views.shared.get();
-        views.make(&status, 0);
+        let (status, shards) = views.look(BTreeMap::new());
+        views.make(&status, shards, 0);
         views
     }
 
@@ -112,19 +135,69 @@ impl Views {
         Arc::clone(&self.current)
     }
 
-    /// At the beginning of a round.
-    pub fn refresh(&mut self, clients: usize) {
+    /// The number of the configuration in the present view; 0 without one.
+    pub fn configuration(&self) -> Num {
+        self.current.shards.as_ref().map_or(0, |shards| shards.config.number)
+    }
+
+    /// At the beginning of a round. `found` are the slots of which the node knows better than the configuration.
+    pub fn refresh(&mut self, clients: usize, found: BTreeMap<SlotId, GroupId>) {
         self.now_ms = wall_ms();
-        let status = self.shared.get();
+        if matches!(self.source, Source::Sharded { .. }) && self.looked.elapsed() < LOOKED {
+            return;
+        }
+        let (status, shards) = self.look(found);
         let same = status.term == self.current.term
             && status.leader == self.current.leader
-            && role(status.role) == self.current.role;
+            && role(status.role) == self.current.role
+            && shards == self.current.shards;
         if !same || self.made.elapsed() >= FRESH {
-            self.make(&status, clients);
+            self.make(&status, shards, clients);
         }
     }
 
-    fn make(&mut self, status: &Status, clients: usize) {
+    /// What the servers show now. Of several it is that of the first, with the keys of all; it leads if any does.
+    fn look(&mut self, found: BTreeMap<SlotId, GroupId>) -> (Status, Option<Shards>) {
+        self.looked = Instant::now();
+        let (groups, post) = match &self.source {
+            Source::One(shared) => return (shared.get(), None),
+            Source::Sharded { groups, post } => (groups, post),
+        };
+        let statuses = groups.iter().map(|(group, shared)| (*group, shared.get()));
+        let statuses: BTreeMap<GroupId, Status> = statuses.collect();
+        let config = post.latest().unwrap_or_else(|| Shards::unknown().config);
+        let all = config.groups.keys().chain(groups.keys());
+        let shard = |group: &GroupId| {
+            let status = statuses.get(group);
+            let nodes = config.groups.get(group);
+            let shard = Shard {
+                nodes: nodes
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|it| post.number_of(it.as_ref()))
+                    .collect(),
+                leader: status.map_or_else(|| post.leader(*group), |status| status.leader),
+                term: status.map_or(0, |status| status.term),
+                here: status.is_some(),
+            };
+            (*group, shard)
+        };
+        let shards = Shards {
+            groups: all.map(shard).collect(),
+            config: Arc::clone(&config),
+            controllers: post.controllers(),
+            found,
+        };
+        let lead = statuses.values().find(|status| status.role == RoleName::Leader);
+        let first = lead.or_else(|| statuses.values().next());
+        let mut status = first.copied().unwrap_or_else(|| Shared::new(self.current.me).get());
+        status.up = statuses.values().fold(0, |up, status| up | status.up);
+        status.gauges.keys = statuses.values().map(|status| status.gauges.keys).sum();
+        status.gauges.bytes = statuses.values().map(|status| status.gauges.bytes).sum();
+        (status, Some(shards))
+    }
+
+    fn make(&mut self, status: &Status, shards: Option<Shards>, clients: usize) {
         let passed = self.made.elapsed().as_millis().max(1) as u64;
         let commands = self.counters.commands.saturating_sub(self.commands_then);
         if passed >= FRESH.as_millis() as u64 {
@@ -150,6 +223,7 @@ impl Views {
         view.clients = clients as u64;
         view.counters = self.counters;
         view.clock = status.clock;
+        view.shards = shards;
     }
 }
 

@@ -6,6 +6,8 @@ use protocol::NodeId;
 use protocol::kv::{
     Bytes, Op, Reply, Rules, Seen, SlotId, Store, StringOp, Transaction, Version, Work,
 };
+use protocol::shardctl;
+use protocol::shardkv::{Refusal, Step};
 
 /// A call, and where in the session its answer belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub enum Call {
     },
     /// To be answered by whoever owns the connections; it concerns this node alone.
     Node(NodeCall),
+    /// For the controller of a sharded cluster. The answer is [`Answer::Control`].
+    Control(shardctl::Asked),
 }
 
 /// What concerns the node and its connections, and no key.
@@ -125,6 +129,12 @@ pub enum Answer {
     Text(String),
     /// The time to wait is over.
     TimedOut,
+    /// A group of the sharded store does not serve the slot: not executed. No session is told so.
+    Refused(Refusal),
+    /// What became of a step of a move. No session asks for one.
+    Step(Step),
+    /// What the controller has said, as [`crate::rsm::encode`] writes it.
+    Control(Vec<u8>),
 }
 
 /// How a call ended.
@@ -141,6 +151,12 @@ pub enum Outcome {
     NoLeader,
     /// It was not and never will be: this node has too much to do.
     Busy,
+    /// It was not and never will be: the controller is not here.
+    NoController,
+    /// It was not and never will be: no group has the slot.
+    Nowhere,
+    /// It was not and never will be: the slot has been on its way from group to group for longer than a client waits.
+    OnItsWay,
     /// Nobody knows whether it was or will be.
     Unknown,
 }
@@ -161,7 +177,7 @@ impl Call {
         match self {
             Self::Write(_) => Kind::Write,
             Self::Read(_) | Self::Wait { .. } => Kind::Read,
-            Self::Node(_) => Kind::Other,
+            Self::Node(_) | Self::Control(_) => Kind::Other,
         }
     }
 
@@ -170,7 +186,18 @@ impl Call {
         match self {
             Self::Write(_) | Self::Wait { .. } => true,
             Self::Read(query) => matches!(query, Query::Op { .. } | Query::Transaction(_)),
-            Self::Node(_) => false,
+            Self::Node(_) | Self::Control(_) => false,
+        }
+    }
+
+    /// The slot of its keys, if it is about keys.
+    pub fn slot(&self) -> Option<SlotId> {
+        match self {
+            Self::Write(Work::Command(command)) => Some(command.key.slot()),
+            Self::Write(Work::Transaction(transaction)) => transaction.slot().ok().flatten(),
+            Self::Read(query) => query.slot(),
+            Self::Wait { key, .. } => Some(key.slot()),
+            Self::Write(Work::Tick | Work::Flush) | Self::Node(_) | Self::Control(_) => None,
         }
     }
 
@@ -221,6 +248,17 @@ pub(super) fn size(key: &Bytes, op: &Op) -> usize {
 }
 
 impl Query {
+    /// The slot that it is about, if it is about one.
+    pub fn slot(&self) -> Option<SlotId> {
+        match self {
+            Self::Op { key, .. } => Some(key.slot()),
+            Self::Transaction(transaction) => transaction.slot().ok().flatten(),
+            Self::Seen { keys } => keys.first().map(Bytes::slot),
+            Self::SlotKeys { slot, .. } | Self::SlotCount { slot } => Some(*slot),
+            Self::Scan { .. } | Self::Keys { .. } | Self::RandomKey { .. } | Self::Len => None,
+        }
+    }
+
     /// The answer from a store. A pure function: who asks it knows that the store is new enough.
     ///
     /// # Panics
@@ -272,7 +310,8 @@ impl Answer {
             Self::Scan { keys, .. } | Self::Keys(keys) => all(keys),
             Self::Seen(seen) => FIXED * seen.len(),
             Self::Text(text) => text.len(),
-            Self::TimedOut => FIXED,
+            Self::Control(bytes) => FIXED + bytes.len(),
+            Self::TimedOut | Self::Refused(_) | Self::Step(_) => FIXED,
         }
     }
 }

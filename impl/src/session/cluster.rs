@@ -3,6 +3,8 @@
 //! There is one shard, and it owns all slots. The leader is its master, the others are its replicas; a term is an
 //! epoch. Told are the ports for cluster clients.
 
+mod sharded;
+
 use super::plan::{Args, quoted};
 use super::text::Text;
 use crate::commands::{self, Id};
@@ -25,6 +27,24 @@ pub(super) fn answer(
     view: &View,
     writer: &mut Writer<'_>,
 ) -> Result<(), Text> {
+    if let Some(shards) = &view.shards {
+        match id {
+            Id::ClusterSlots => sharded::slots(view, shards, writer),
+            Id::ClusterShards => sharded::shards(view, shards, writer),
+            Id::ClusterNodes => {
+                let line = |node| sharded::line(view, shards, node) + "\n";
+                writer.verbatim(*b"txt", view.nodes.iter().map(line).collect::<String>());
+            }
+            Id::ClusterInfo => writer.verbatim(*b"txt", sharded::info(view, shards)),
+            _ => return of_one(id, args, view, writer),
+        }
+        return Ok(());
+    }
+    of_one(id, args, view, writer)
+}
+
+/// The same where there is one group, and of what is the same with several.
+fn of_one(id: Id, args: Args<'_>, view: &View, writer: &mut Writer<'_>) -> Result<(), Text> {
     match id {
         Id::ClusterSlots => slots(view, writer),
         Id::ClusterShards => shards(view, writer),
@@ -67,12 +87,17 @@ fn slots(view: &View, writer: &mut Writer<'_>) {
     writer.integer(0);
     writer.integer(i64::from(SLOTS - 1));
     for node in std::iter::once(master).chain(replicas()) {
-        writer.array(4);
-        writer.bulk(&node.host);
-        writer.integer(i64::from(node.cluster_port));
-        writer.bulk(&node.name);
-        writer.array(0);
+        put_node(node, writer);
     }
+}
+
+/// A node as CLUSTER SLOTS has it.
+fn put_node(node: &Node, writer: &mut Writer<'_>) {
+    writer.array(4);
+    writer.bulk(&node.host);
+    writer.integer(i64::from(node.cluster_port));
+    writer.bulk(&node.name);
+    writer.array(0);
 }
 
 fn shards(view: &View, writer: &mut Writer<'_>) {
@@ -86,21 +111,26 @@ fn shards(view: &View, writer: &mut Writer<'_>) {
     writer.bulk("nodes");
     writer.array(view.nodes.len());
     for node in &view.nodes {
-        writer.map(7);
-        let texts = [("id", &node.name), ("ip", &node.host), ("endpoint", &node.host)];
-        for (name, value) in texts {
-            writer.bulk(name);
-            writer.bulk(value);
-        }
-        writer.bulk("port");
-        writer.integer(i64::from(node.cluster_port));
-        writer.bulk("role");
-        writer.bulk(if Some(node.id) == master { "master" } else { "replica" });
-        writer.bulk("replication-offset");
-        writer.integer(i64::try_from(view.commit).unwrap_or(i64::MAX));
-        writer.bulk("health");
-        writer.bulk(if node.connected { "online" } else { "fail" });
+        put_shard_node(view, node, Some(node.id) == master, writer);
     }
+}
+
+/// A node as CLUSTER SHARDS has it.
+fn put_shard_node(view: &View, node: &Node, is_master: bool, writer: &mut Writer<'_>) {
+    writer.map(7);
+    let texts = [("id", &node.name), ("ip", &node.host), ("endpoint", &node.host)];
+    for (name, value) in texts {
+        writer.bulk(name);
+        writer.bulk(value);
+    }
+    writer.bulk("port");
+    writer.integer(i64::from(node.cluster_port));
+    writer.bulk("role");
+    writer.bulk(if is_master { "master" } else { "replica" });
+    writer.bulk("replication-offset");
+    writer.integer(i64::try_from(view.commit).unwrap_or(i64::MAX));
+    writer.bulk("health");
+    writer.bulk(if node.connected { "online" } else { "fail" });
 }
 
 /// A node's line of CLUSTER NODES, without its end. The port of a cluster bus is 0: there is none.

@@ -78,12 +78,15 @@ impl State {
     /// What a client is told of a call that was not carried out, or perhaps was.
     fn not_done(&self, expected: &Expected, outcome: &Outcome, now: Now<'_>) -> Text {
         match outcome {
-            Outcome::Moved { leader } if self.client.is_cluster() => {
+            Outcome::Moved { leader } if self.client.is_cluster() || now.view.shards.is_some() => {
                 text::moved(now.view, *leader, expected.slot)
             }
             Outcome::Moved { .. } => text::LEADER_LOST.into(),
             Outcome::NoLeader => text::NO_LEADER.into(),
             Outcome::Busy => text::BUSY.into(),
+            Outcome::NoController => text::no_controller(now.view),
+            Outcome::Nowhere => text::NOWHERE.into(),
+            Outcome::OnItsWay => text::ON_ITS_WAY.into(),
             Outcome::Unknown if expected.kind != Kind::Write => text::READ_UNKNOWN.into(),
             Outcome::Unknown if expected.once => text::ONCE_UNKNOWN.into(),
             Outcome::Unknown | Outcome::Done(_) => text::UNCERTAIN.into(),

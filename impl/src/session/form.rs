@@ -82,6 +82,8 @@ impl Form {
             (_, Answer::Keys(keys)) => write_keys(keys, writer),
             (_, Answer::Text(text)) => writer.verbatim(*b"txt", text),
             (_, Answer::TimedOut) => writer.null_array(),
+            (_, Answer::Control(bytes)) => writer.bulk(bytes),
+            (_, Answer::Refused(_) | Answer::Step(_)) => writer.error(text::ON_ITS_WAY.as_bytes()),
         }
     }
 

@@ -13,6 +13,7 @@ use super::replies::{Expected, Replies};
 use super::text::{self, Text};
 use crate::commands::{Command, Flags, Id, TABLE, is_http, resolve};
 use crate::resp::Writer;
+use crate::rsm::decode;
 use protocol::kv::Reply;
 
 /// What a session has under way.
@@ -217,6 +218,10 @@ impl State {
                 clients::kill(id, args).map(|(call, form)| Some((Call::Node(call), form)))
             }
             Id::ConfigResetstat => Ok(Some((Call::Node(NodeCall::ResetCounters), Form::Plain))),
+            Id::Controller => match decode(args.argument(1)) {
+                Ok(asked) => Ok(Some((Call::Control(asked), Form::Plain))),
+                Err(_) => Err(text::NO_QUESTION.into()),
+            },
             Id::Watch => self.watch(place, args, now).map(Some),
             Id::Once => {
                 let random = self.next_random();
@@ -345,11 +350,10 @@ impl State {
 
     /// What a cluster client is told of a command on keys that another node takes.
     fn redirect(&self, now: Now<'_>, writes: bool, slot: u16) -> Result<(), Text> {
-        let view = now.view;
-        let here = !self.client.is_cluster() || view.leads() || (!writes && self.client.readonly);
-        match view.leader {
-            Some(leader) if !here && leader != view.me => Err(text::moved(now.view, leader, slot)),
-            _ => Ok(()),
+        let any = !writes && self.client.readonly;
+        match now.view.elsewhere(slot, self.client.is_cluster(), any) {
+            Some(node) => Err(text::moved(now.view, node, slot)),
+            None => Ok(()),
         }
     }
 
@@ -357,9 +361,9 @@ impl State {
     fn ask(&mut self, place: Place, call: Call, form: Form, now: Now<'_>, calls: &mut Vec<Asked>) {
         let Place { row, silent, once, slot } = place;
         let (protocol, kind, bytes) = (self.client.protocol, call.kind(), call.bytes());
-        if call.is_routed()
-            && let Err(text) = self.redirect(now, kind == Kind::Write, slot)
-        {
+        // A question about all keys is for the node that is asked, unless one group has them all.
+        let is_routed = call.is_routed() && (now.view.shards.is_none() || call.slot().is_some());
+        if is_routed && let Err(text) = self.redirect(now, kind == Kind::Write, slot) {
             return self.error(silent, &text);
         }
         let expected = Expected { row, form, protocol, silent, once, slot, kind, bytes };
@@ -388,6 +392,7 @@ const fn is_for_transactions(id: Id) -> bool {
             | Id::ClientList
             | Id::ClientKill
             | Id::ConfigResetstat
+            | Id::Controller
             | Id::Once
     )
 }

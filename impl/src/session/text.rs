@@ -32,6 +32,12 @@ pub(super) const NO_LEADER: &str =
     "CLUSTERDOWN no leader is known: the command was not executed; try again soon";
 pub(super) const LEADER_LOST: &str =
     "TRYAGAIN another node leads now: the command was not executed";
+pub(super) const NO_QUESTION: &str = "ERR these bytes ask the controller nothing: they are of another release, or \
+    typed by hand. Ask it with quorate admin";
+pub(super) const NOWHERE: &str = "CLUSTERDOWN Hash slot not served: no group has it yet, and the \
+    command was not executed. Let a group join";
+pub(super) const ON_ITS_WAY: &str =
+    "TRYAGAIN the slot is on its way to another group: the command was not executed";
 pub(super) const READ_UNKNOWN: &str = "TRYAGAIN the read was not answered in time";
 pub(super) const ONCE_UNKNOWN: &str = "TRYAGAIN nobody knows whether the command was executed: send \
     it again with the same client and number, and it is executed once";
@@ -104,6 +110,18 @@ pub(super) fn long_reply(bytes: usize, limit: usize) -> Text {
         "ERR the command was executed, but its reply of about {bytes} bytes is not sent: this \
          server sends at most {limit}. Ask for fewer keys at once"
     ))
+}
+
+/// Where the controller is.
+pub(super) fn no_controller(view: &View) -> Text {
+    let Some(shards) = &view.shards else {
+        return "ERR this cluster is not sharded: there is one group, and it has all slots. Start its nodes with \
+            --controller and --group to have several"
+            .into();
+    };
+    let nodes = shards.controllers.iter().filter_map(|id| view.node(*id));
+    let nodes = nodes.map(|node| format!(" {}", node.plain_address()));
+    format!("{}{}", crate::client::admin::ELSEWHERE, nodes.collect::<String>()).into()
 }
 
 /// Who takes the command.

@@ -4,8 +4,9 @@ use super::{Carrier, Letter, Shardkv};
 use crate::mailbox::Mailbox;
 use crate::raft::{Callers, Handle, Outcome, Request, Requests, What};
 use crate::rsm::encode;
+use crate::session::{Answer, Query};
 use protocol::shardkv::mover::{Duty, Effect, Input, Settings};
-use protocol::shardkv::{Answer, Command, GroupId, InOrder, Query};
+use protocol::shardkv::{self as machine, Command, GroupId, InOrder, Step};
 use protocol::terms::Terms;
 use protocol::{Index, NodeId, Term};
 use std::sync::Arc;
@@ -66,7 +67,7 @@ pub struct Mover<K> {
     inputs: Mailbox<Input>,
     taken: Vec<Input>,
     /// What became of proposals, by their movers' terms and their numbers.
-    told: Vec<((Term, u64), Option<Answer>)>,
+    told: Vec<((Term, u64), Option<Step>)>,
     effects: Vec<Effect>,
 }
 
@@ -124,8 +125,11 @@ impl<K: Callers<Shardkv>> Callers<Shardkv> for Mover<K> {
         match caller {
             Asker::Client(caller) => self.clients.tell(caller, outcome),
             Asker::Mover { term, proposal } => {
-                let answer = if let Outcome::Done(answer) = outcome { Some(answer) } else { None };
-                self.told.push(((term, proposal), answer));
+                let step = match outcome {
+                    Outcome::Done(Answer::Step(step)) => Some(step),
+                    _ => None,
+                };
+                self.told.push(((term, proposal), step));
             }
         }
     }
@@ -157,7 +161,8 @@ impl<K: Callers<Shardkv>> Callers<Shardkv> for Mover<K> {
             self.clients.attend(service, leads).into_iter().map(of_client).collect();
         let group = &service.0;
         self.duty.lead(leads, group);
-        for (which, answer) in self.told.drain(..) {
+        for (which, step) in self.told.drain(..) {
+            let answer = step.map(machine::Answer::Step);
             self.duty.tell(group, which, answer, &mut self.effects);
         }
         self.inputs.try_take(&mut self.taken);

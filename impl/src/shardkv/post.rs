@@ -87,6 +87,11 @@ impl Post {
         self.state.lock().latest.clone()
     }
 
+    /// The nodes of the controller.
+    pub fn controllers(&self) -> Vec<NodeId> {
+        self.state.lock().controllers.clone()
+    }
+
     /// Asks the controller whether there is a later configuration. It is answered some time, or never.
     pub fn look(&self) {
         let number = self.state.lock().latest.as_ref().map_or(0, |latest| latest.number);
@@ -134,7 +139,8 @@ impl Post {
         }
     }
 
-    fn number_of(&self, address: &[u8]) -> Option<NodeId> {
+    /// The number of the node at an address, as the configuration has it.
+    pub fn number_of(&self, address: &[u8]) -> Option<NodeId> {
         let position = self.nodes.iter().position(|node| node.as_bytes() == address)?;
         u8::try_from(position).ok().map(NodeId)
     }

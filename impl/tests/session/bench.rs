@@ -52,6 +52,7 @@ pub fn view() -> View {
         clock: START_MS,
         version: "0.1.0".into(),
         loading: false,
+        shards: None,
     }
 }
 

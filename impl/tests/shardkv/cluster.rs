@@ -6,12 +6,13 @@ use protocol::kv::{Bytes, ClientId, Command as Call, Once, Op, Reply, Work};
 use protocol::quorum::NodeSet;
 use protocol::shardctl::{self, Change, RequestId};
 use protocol::shardkv::mover::Settings;
-use protocol::shardkv::{self, Answer, GroupId, Refusal, Whereabouts};
+use protocol::shardkv::{self, GroupId, Refusal, Whereabouts};
 use quorate::peer::{self, Peers};
 use quorate::raft::{
     Callers, Error, Handle, Host, Options, Outcome, Request, Server, Status, What,
 };
 use quorate::rsm::{StateMachine, encode};
+use quorate::session::{Answer, Query};
 use quorate::shardctl::{Asker as CtlAsker, Door as CtlDoor, Shardctl, Teller};
 use quorate::shardkv::{Asker, Carrier, Door, Letter, Mover, Post, Shardkv, To};
 use quorate::wal::{self, Identity};
@@ -345,7 +346,7 @@ impl Handles {
     }
 
     /// Asks a group by one of its servers; none if there is no answer, and then it may have been executed.
-    pub fn ask(&self, at: usize, gid: GroupId, what: What<shardkv::Query>) -> Option<Answer> {
+    pub fn ask(&self, at: usize, gid: GroupId, what: What<Query>) -> Option<Answer> {
         let (caller, answer) = channel();
         let caller = Asker::Client(caller);
         let handle = self.groups[at].get(&gid)?;
@@ -390,11 +391,11 @@ impl Client {
 
     /// Reads a key.
     pub fn get(&mut self, key: &str) -> Reply {
-        let query = || shardkv::Query::Op { key: Bytes::from(key), op: Op::Get };
+        let query = || Query::Op { key: Bytes::from(key), op: Op::Get };
         self.until_answered(|| What::Query(query()))
     }
 
-    fn until_answered(&mut self, what: impl Fn() -> What<shardkv::Query>) -> Reply {
+    fn until_answered(&mut self, what: impl Fn() -> What<Query>) -> Reply {
         let begun = Instant::now();
         loop {
             assert!(begun.elapsed() < PATIENCE, "nobody answers client {}", self.id);

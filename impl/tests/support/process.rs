@@ -204,13 +204,31 @@ impl Cluster {
 
     /// The same with more arguments for each of them.
     pub fn start_with(nodes: usize, more: &[&str]) -> Self {
+        Self::start_by(nodes, |_, _| more.iter().map(ToString::to_string).collect())
+    }
+
+    /// Nodes of a sharded cluster: the controller is on all of them, and so is each of so many groups.
+    pub fn sharded(nodes: usize, groups: u16, more: &[&str]) -> Self {
+        Self::start_by(nodes, |_, list| {
+            let mut all = vec!["--controller".to_owned(), list.to_owned()];
+            for group in 1..=groups {
+                all.extend(["--group".to_owned(), format!("{group}={list}")]);
+            }
+            all.extend(more.iter().map(ToString::to_string));
+            all
+        })
+    }
+
+    /// The same with more arguments by a node's number and all nodes' addresses.
+    pub fn start_by(nodes: usize, more: impl Fn(usize, &str) -> Vec<String>) -> Self {
         for _ in 0..20 {
             let ports = (0..nodes).map(|_| (Ipv4Addr::LOCALHOST, free_port()).into());
             let addresses: Vec<SocketAddr> = ports.collect();
             let list = addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",");
-            let arguments = addresses.iter().map(|address| {
+            let arguments = addresses.iter().enumerate().map(|(number, address)| {
                 let words = ["--listen", &address.to_string(), "--nodes", &list];
-                words.iter().chain(more).map(ToString::to_string).collect()
+                let words = words.iter().map(ToString::to_string);
+                words.chain(more(number, &list)).collect()
             });
             let arguments = arguments.collect();
             let folder = Folder::new();

@@ -57,7 +57,7 @@ pub use slot::SLOTS;
 pub use snapshot::{Decoder, PIECE_BYTES};
 pub use totals::{CLIENT_BYTES, DEADLINE_BYTES, KEY_BYTES, REPLY_BYTES};
 pub use transaction::{Seen, Transaction, Work};
-pub use whole::{TICK_CLIENTS, TICK_KEYS, TICK_SLOTS};
+pub use whole::{TICK_CLIENTS, TICK_KEYS, TICK_SLOTS, scan_slot};
 
 pub use crate::clock::Stamp;
 

@@ -52,7 +52,7 @@ pub use contract::{
 pub use rules::{InOrder, Rules};
 pub use snapshot::GroupDecoder;
 
-use crate::kv::{self, Exact, Pages, Part, SlotCopy, SlotId, Staged, Stamp, Store, Work};
+use crate::kv::{self, Bytes, Exact, Pages, Part, SlotCopy, SlotId, Staged, Stamp, Store, Work};
 use crate::rsm::StateMachine;
 use crate::shardctl::SlotRange;
 use alloc::collections::BTreeSet;
@@ -228,6 +228,7 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
         let slot = match query {
             Query::Op { key, .. } => Ok(Some(key.slot())),
             Query::Transaction(transaction) => transaction.slot(),
+            Query::Seen { keys } => Ok(keys.first().map(Bytes::slot)),
         };
         if let Ok(Some(slot)) = slot
             && self.rules.refuses_reads()
@@ -238,6 +239,9 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
         let reply = match query {
             Query::Op { key, op } => self.store.read(key, op),
             Query::Transaction(transaction) => self.store.read_all(transaction),
+            Query::Seen { keys } => {
+                return Answer::Seen(keys.iter().map(|key| self.store.seen(key)).collect());
+            }
         };
         reply.map_or(Answer::Writes, Answer::Reply)
     }

@@ -346,7 +346,9 @@ impl<R: Both> Relay<R> {
         let reply = match answer {
             Answer::Reply(reply) => reply,
             Answer::Refused(refusal) => return self.note_refusal(node, &refusal),
-            Answer::Step(_) | Answer::Writes => unreachable!("a client's work is answered"),
+            Answer::Step(_) | Answer::Seen(_) | Answer::Writes => {
+                unreachable!("a client's work is answered")
+            }
         };
         let has_changed = keys(&node.group.store().copy_slot(id)) != before;
         let clock = node.group.store().clock();

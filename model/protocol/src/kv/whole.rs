@@ -13,6 +13,11 @@ pub const TICK_SLOTS: usize = 64;
 /// The most idle clients that are dropped from a slot at once.
 pub const TICK_CLIENTS: usize = 16;
 
+/// The slot at which a SCAN goes on from a cursor.
+pub fn scan_slot(cursor: u64) -> SlotId {
+    SlotId(u16::try_from(cursor >> PLACE_BITS).unwrap_or(SLOTS))
+}
+
 impl<R: Rules> Store<R> {
     /// How many keys are there (DBSIZE). That is known, not counted.
     pub fn len(&self) -> usize {
@@ -67,8 +72,7 @@ impl<R: Rules> Store<R> {
     /// slot with many keys is looked through in every step; a hash tag that holds millions makes SCAN slow.
     pub fn scan(&self, cursor: u64, count: usize) -> (u64, Vec<Bytes>) {
         let mut found = Vec::new();
-        let first = u16::try_from(cursor >> PLACE_BITS).unwrap_or(SLOTS);
-        for (&slot, _) in self.slots.range_from(&SlotId(first)) {
+        for (&slot, _) in self.slots.range_from(&scan_slot(cursor)) {
             if found.len() >= count.max(1) {
                 // A slot without a key that is there would be a step for nothing.
                 if self.keys_of(slot).next().is_some() {

@@ -1,6 +1,6 @@
 //! What a group of the sharded store is told, and what it answers. See [the module above](super).
 
-use crate::kv::{Bytes, Op, Part, Reply, SlotId, Sum, Transaction, Work};
+use crate::kv::{Bytes, Op, Part, Reply, Seen, SlotId, Sum, Transaction, Work};
 use crate::shardctl::{self, Config, Controller, SlotRange};
 pub use crate::shardctl::{GroupId, Num};
 use alloc::collections::BTreeSet;
@@ -160,6 +160,11 @@ pub enum Query {
     },
     /// Several.
     Transaction(Transaction),
+    /// How keys are that a client watches.
+    Seen {
+        /// Which. They lie in one slot.
+        keys: Vec<Bytes>,
+    },
 }
 
 /// What either is answered with.
@@ -168,6 +173,8 @@ pub enum Query {
 pub enum Answer {
     /// The store's reply.
     Reply(Reply),
+    /// How watched keys are.
+    Seen(Vec<Seen>),
     /// Not executed, and not recorded: the group does not serve the slot.
     Refused(Refusal),
     /// What became of a step of a move.

@@ -1,0 +1,239 @@
+//! The servers of a node: that of the one group, or those of a sharded cluster's controller and groups.
+
+use super::Error;
+use crate::config::{Config, Sharded, log_of};
+use crate::kv::Kv;
+use crate::net::{ControllerHandle, Core, Doors, GroupHandle, NetCallers, Router, Source};
+use crate::peer::{self, Peers};
+use crate::raft::{self, Host, Network, Options, Server, Shared};
+use crate::shardctl::{Shardctl, Teller};
+use crate::shardkv::{Carrier, Mover, Post, Shardkv};
+use crate::sync::{AtomicBool, Ordering, Parker, Unparker};
+use crate::wal::{GroupId as LogId, Identity};
+use protocol::quorum::NodeSet;
+use protocol::shardkv::GroupId;
+use protocol::shardkv::mover::Settings;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How often the leaders of groups send again what was not answered, and the node looks for a later configuration.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The servers of a node.
+pub enum Servers {
+    /// That of the one group.
+    One(Server<Kv, NetCallers>),
+    /// Those of a sharded cluster.
+    Sharded(Hosted),
+}
+
+/// The servers of a node in a sharded cluster.
+pub struct Hosted {
+    controller: Option<Server<Shardctl, Teller<NetCallers>>>,
+    groups: BTreeMap<GroupId, Server<Shardkv, Mover<NetCallers>>>,
+    post: Arc<Post>,
+    log: JoinHandle<Result<(), raft::Error>>,
+    ticker: Ticker,
+}
+
+/// The thread that says that time passes.
+struct Ticker {
+    stops: Arc<AtomicBool>,
+    waker: Unparker,
+    thread: JoinHandle<()>,
+}
+
+impl Hosted {
+    /// Starts the servers that the settings name for this node.
+    pub(super) fn start(
+        config: &Config,
+        sharded: &Sharded,
+        identity: Identity,
+        network: Option<peer::Options>,
+        doors: &Doors,
+    ) -> Result<Self, Error> {
+        let peers = match network {
+            Some(options) => {
+                let peers = Peers::open(options).map_err(|error| Error::Peer(error.into()))?;
+                Some(Arc::new(peers))
+            }
+            None => None,
+        };
+        let nodes = config.nodes.iter().map(|node| node.with(node.plain)).collect();
+        let controllers = sharded.controllers.iter().collect();
+        let post = Post::open(config.me, nodes, controllers, peers.clone());
+        let carrier = || Arc::clone(&post) as Arc<dyn Carrier>;
+        let (host, log) = Host::open(&config.dir, identity, config.raft.snapshot_bytes)?;
+        let log = thread::Builder::new().name("disk".into()).spawn(|| log.run());
+        let log = log.map_err(|error| raft::Error::Thread(error.into()))?;
+        let options = |voters: NodeSet, name: &str| Options {
+            voters,
+            // Each server has a trace of its own.
+            record: config.raft.record.as_ref().map(|folder| folder.join(name)),
+            ..config.raft.clone()
+        };
+        let network = || peers.clone().map_or(Network::Alone, Network::Shared);
+        let mut controller = None;
+        if sharded.controllers.contains(config.me) {
+            let callers = Teller::new(doors.callers(), carrier());
+            let door = callers.door();
+            let options = options(sharded.controllers, "controller");
+            let server = host.start(LogId(0), options, network(), Shardctl::new(), callers)?;
+            let door = door(server.handle());
+            post.put_controller(Arc::new(move |letter| door.put(&letter)));
+            controller = Some(server);
+        }
+        let mut groups = BTreeMap::new();
+        let mut ticked = Vec::new();
+        for (group, voters) in sharded.groups.iter().filter(|(_, on)| on.contains(config.me)) {
+            let callers = Mover::new(*group, Settings::DEFAULT, doors.callers(), carrier());
+            let door = callers.door();
+            let options = options(*voters, &format!("group-{group}"));
+            let service = Shardkv::new(*group);
+            let server = host.start(log_of(*group), options, network(), service, callers)?;
+            let door = door(server.handle());
+            ticked.push(door.clone());
+            post.put_group(*group, Arc::new(move |letter| door.put(letter)));
+            groups.insert(*group, server);
+        }
+        let looks = Arc::clone(&post);
+        let tick = move || {
+            ticked.iter().for_each(|door| door.tick());
+            looks.look();
+        };
+        let ticker = Ticker::start(tick)?;
+        if let Some(peers) = &peers {
+            peers.go().map_err(|error| Error::Peer(error.into()))?;
+        }
+        Ok(Self { controller, groups, post, log, ticker })
+    }
+
+    fn core(&self, patience: Duration) -> Core {
+        let handle = |(group, server): (&GroupId, &Server<Shardkv, Mover<NetCallers>>)| {
+            let handle: GroupHandle = server.handle();
+            (*group, handle)
+        };
+        let patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        let controller: Option<ControllerHandle> = self.controller.as_ref().map(Server::handle);
+        let groups = self.groups.iter().map(handle).collect();
+        Core::Sharded(Router::new(controller, groups, patience_ms))
+    }
+
+    fn source(&self) -> Source {
+        let groups = self.groups.iter().map(|(group, server)| (*group, server.shared()));
+        Source::Sharded { groups: groups.collect(), post: Arc::clone(&self.post) }
+    }
+
+    /// Any of the servers, for figures of the node.
+    fn first(&self) -> Option<Arc<Shared>> {
+        let group = self.groups.values().next().map(Server::shared);
+        group.or_else(|| self.controller.as_ref().map(Server::shared))
+    }
+
+    fn stoppers(&self) -> Vec<Box<dyn Fn() + Send + Sync>> {
+        let mut all: Vec<Box<dyn Fn() + Send + Sync>> = Vec::new();
+        for server in self.groups.values() {
+            all.push(Box::new(server.stopper()));
+        }
+        if let Some(server) = &self.controller {
+            all.push(Box::new(server.stopper()));
+        }
+        all
+    }
+
+    /// Waits until all have stopped: when one does, the others are told to.
+    fn wait(self) -> Result<(), raft::Error> {
+        let stop_all = self.stoppers();
+        let stop_all = || stop_all.iter().for_each(|stop| stop());
+        let Self { controller, groups, post: _, log, ticker } = self;
+        let mut waits: Vec<Box<dyn FnOnce() -> Result<(), raft::Error> + Send>> = Vec::new();
+        for server in groups.into_values() {
+            waits.push(Box::new(|| server.wait()));
+        }
+        if let Some(server) = controller {
+            waits.push(Box::new(|| server.wait()));
+        }
+        let ended = thread::scope(|scope| {
+            let wait = |wait: Box<dyn FnOnce() -> Result<(), raft::Error> + Send>| {
+                let stop_all = &stop_all;
+                scope.spawn(move || {
+                    let ended = wait();
+                    stop_all();
+                    ended
+                })
+            };
+            let threads: Vec<_> = waits.into_iter().map(wait).collect();
+            let joined =
+                threads.into_iter().map(|it| it.join().unwrap_or(Err(raft::Error::Panicked)));
+            joined.fold(Ok(()), |first: Result<(), raft::Error>, ended| first.and(ended))
+        });
+        ticker.stop();
+        ended.and(log.join().unwrap_or(Err(raft::Error::Panicked)))
+    }
+}
+
+impl Ticker {
+    fn start(tick: impl Fn() + Send + 'static) -> Result<Self, Error> {
+        let parker = Parker::new();
+        let (stops, waker) = (Arc::new(AtomicBool::new(false)), parker.unparker().clone());
+        let stopped = Arc::clone(&stops);
+        let run = move || {
+            while !stopped.load(Ordering::Acquire) {
+                tick();
+                parker.park_timeout(TICK);
+            }
+        };
+        let thread = thread::Builder::new().name("ticks".into()).spawn(run);
+        let thread = thread.map_err(|error| raft::Error::Thread(error.into()))?;
+        Ok(Self { stops, waker, thread })
+    }
+
+    fn stop(self) {
+        self.stops.store(true, Ordering::Release);
+        self.waker.unpark();
+        // It has nothing to panic at but a door, which has not.
+        let _ = self.thread.join();
+    }
+}
+
+impl Servers {
+    /// By whom clients are served; `patience` is for how long a call is taken from group to group.
+    pub(super) fn core(&self, patience: Duration) -> Core {
+        match self {
+            Self::One(server) => Core::One(server.handle()),
+            Self::Sharded(hosted) => hosted.core(patience),
+        }
+    }
+
+    /// Where views come from.
+    pub(super) fn source(&self) -> Source {
+        match self {
+            Self::One(server) => Source::One(server.shared()),
+            Self::Sharded(hosted) => hosted.source(),
+        }
+    }
+
+    /// What a server shows of itself; of several one.
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        match self {
+            Self::One(server) => server.shared(),
+            Self::Sharded(hosted) => hosted.first().expect("settings name something for this node"),
+        }
+    }
+
+    pub(super) fn stoppers(&self) -> Vec<Box<dyn Fn() + Send + Sync>> {
+        match self {
+            Self::One(server) => vec![Box::new(server.stopper())],
+            Self::Sharded(hosted) => hosted.stoppers(),
+        }
+    }
+
+    pub(super) fn wait(self) -> Result<(), raft::Error> {
+        match self {
+            Self::One(server) => server.wait(),
+            Self::Sharded(hosted) => hosted.wait(),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What a node of a sharded cluster knows of the groups.
+
+use protocol::kv::SlotId;
+use protocol::shardctl::Config;
+use protocol::shardkv::GroupId;
+use protocol::{NodeId, Term};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A group, as clients are told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Shard {
+    /// Its nodes, as far as this one knows them by number.
+    pub nodes: Vec<NodeId>,
+    /// Who leads it, if that is known.
+    pub leader: Option<NodeId>,
+    /// The term of its server here; 0 if there is none.
+    pub term: Term,
+    /// Whether it has a server here.
+    pub here: bool,
+}
+
+/// The groups, and whose the slots are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shards {
+    /// The latest configuration that this node knows.
+    pub config: Arc<Config>,
+    /// The groups of it, and those that have a server here.
+    pub groups: BTreeMap<GroupId, Shard>,
+    /// The controller's nodes.
+    pub controllers: Vec<NodeId>,
+    /// Slots that groups were found to have which the configuration does not say.
+    pub found: BTreeMap<SlotId, GroupId>,
+}
+
+impl Shards {
+    /// Nothing is known.
+    pub fn unknown() -> Self {
+        let config = Arc::new(Config::empty(protocol::kv::slot::SLOTS));
+        let controllers = Vec::new();
+        Self { config, groups: BTreeMap::new(), controllers, found: BTreeMap::new() }
+    }
+
+    /// The group that serves a slot, as far as this node knows.
+    pub fn of(&self, slot: SlotId) -> Option<GroupId> {
+        self.found.get(&slot).copied().or_else(|| self.config.slots.owner(slot.0))
+    }
+
+    /// The node that takes a command on keys of a slot, if it is surely another than this one. `cluster` says whether
+    /// the client looks for the leader, `any` whether a server that does not lead will do.
+    pub fn elsewhere(&self, me: NodeId, slot: SlotId, cluster: bool, any: bool) -> Option<NodeId> {
+        let shard = self.groups.get(&self.of(slot)?)?;
+        if shard.here && (any || !cluster) {
+            return None;
+        }
+        let somebody = if shard.here { None } else { shard.nodes.first().copied() };
+        shard.leader.or(somebody).filter(|node| *node != me)
+    }
+}

@@ -1,0 +1,213 @@
+//! Nodes of a sharded cluster, as processes: `quorate admin` moves slots while clients write on all nodes.
+
+mod support;
+
+use quorate::resp::reply::write_command;
+use quorate::resp::{Decoder, Frame};
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Output;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use support::process::{Cluster, PATIENCE, ask, quorate, wait_for};
+
+fn admin(cluster: &Cluster, words: &[&str]) -> Output {
+    let address = cluster.plain()[0].to_string();
+    quorate().args(["admin", "--addr", &address]).args(words).output().expect("it starts")
+}
+
+#[track_caller]
+fn done(output: &Output) -> String {
+    let (out, err) = (&output.stdout, &output.stderr);
+    let text = String::from_utf8_lossy(out).into_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(err));
+    text
+}
+
+fn all(cluster: &Cluster) -> String {
+    cluster.plain().iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn join(cluster: &Cluster, group: u16) -> Output {
+    admin(cluster, &["join", &format!("{group}={}", all(cluster))])
+}
+
+/// A connection that sends and reads by itself.
+struct Client {
+    socket: TcpStream,
+    decoder: Decoder,
+}
+
+impl Client {
+    fn open(address: SocketAddr) -> Self {
+        let socket = TcpStream::connect(address).expect("the node takes clients");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time to wait");
+        Self { socket, decoder: Decoder::default() }
+    }
+
+    fn send(&mut self, commands: &[Vec<String>]) {
+        let mut bytes = Vec::new();
+        commands.iter().for_each(|words| write_command(&mut bytes, words));
+        self.socket.write_all(&bytes).expect("it is sent");
+    }
+
+    fn receive(&mut self) -> Frame {
+        let mut buffer = [0; 4096];
+        loop {
+            if let Some(frame) = self.decoder.next_frame().expect("the node speaks the protocol") {
+                return frame;
+            }
+            let length = self.socket.read(&mut buffer).expect("an answer in time");
+            assert!(length > 0, "the node has closed the connection");
+            self.decoder.feed(&buffer[..length]);
+        }
+    }
+}
+
+/// Appends numbers to keys by one node's plain port until it is told to stop, each behind the answer to the one before.
+/// What was refused for now is asked again: it was not executed. How many each key has.
+fn write(address: SocketAddr, who: usize, stops: &AtomicBool) -> BTreeMap<String, u64> {
+    let mut client = Client::open(address);
+    let mut counts = BTreeMap::new();
+    while !stops.load(Ordering::Relaxed) {
+        for number in 0..30 {
+            let key = format!("w{who}-{number}");
+            let count = counts.entry(key.clone()).or_insert(0);
+            *count += 1;
+            loop {
+                client.send(&[vec!["APPEND".into(), key.clone(), format!("{count} ")]]);
+                match client.receive() {
+                    Frame::Integer(_) => break,
+                    Frame::Error(text) if text.starts_with(b"TRYAGAIN") => {}
+                    other => panic!("{key} {count}: {other:?}"),
+                }
+            }
+        }
+    }
+    counts
+}
+
+fn expected(count: u64) -> Vec<u8> {
+    (1..=count).map(|number| format!("{number} ")).collect::<String>().into_bytes()
+}
+
+/// Groups join and leave while a client writes on each node: nothing is lost, twice, or out of order, and nobody has
+/// noticed more than that it was to try again.
+#[test]
+fn slots_move_while_clients_write_on_all_nodes() {
+    let steady = ["--election-min-ms", "3000", "--election-max-ms", "5000"];
+    let cluster = Cluster::sharded(3, 3, &steady);
+    let nowhere = ask(cluster.plain()[0], &["SET", "k", "v"]).expect("an answer");
+    assert!(matches!(&nowhere, Frame::Error(text) if text.starts_with(b"CLUSTERDOWN Hash slot")));
+    assert!(done(&admin(&cluster, &["status"])).contains("no group has joined"));
+    done(&join(&cluster, 1));
+    for at in cluster.plain() {
+        wait_for("the first SET on each node", || {
+            let frame = ask(*at, &["SET", "k", "v"]).ok()?;
+            (frame == Frame::Simple(b"OK".to_vec())).then_some(())
+        });
+    }
+    let stops = AtomicBool::new(false);
+    let counts: Vec<BTreeMap<String, u64>> = thread::scope(|scope| {
+        let writes = |(who, at): (usize, &SocketAddr)| {
+            let (at, stops) = (*at, &stops);
+            scope.spawn(move || write(at, who, stops))
+        };
+        let writers: Vec<_> = cluster.plain().iter().enumerate().map(writes).collect();
+        done(&join(&cluster, 2));
+        done(&admin(&cluster, &["move", "0-8191", "--to", "2"]));
+        done(&join(&cluster, 3));
+        done(&admin(&cluster, &["leave", "1"]));
+        done(&admin(&cluster, &["rebalance"]));
+        stops.store(true, Ordering::Relaxed);
+        writers.into_iter().map(|writer| writer.join().expect("it does not panic")).collect()
+    });
+    assert!(counts.iter().all(|counts| counts.len() == 30), "everybody has written");
+    for (key, count) in counts.iter().flatten() {
+        for at in cluster.plain() {
+            let found = ask(*at, &["GET", key]).expect("an answer");
+            assert_eq!(found, Frame::Bulk(expected(*count)), "{key} on {at}");
+        }
+    }
+    let status = done(&admin(&cluster, &["status", "--json"]));
+    let status: serde_json::Value = serde_json::from_str(&status).expect("it is JSON");
+    let groups = status["groups"].as_array().expect("groups");
+    let counts: Vec<_> =
+        groups.iter().map(|it| (it["group"].as_u64(), it["slots"].as_u64())).collect();
+    assert_eq!(counts, [(Some(2), Some(8192)), (Some(3), Some(8192))]);
+}
+
+/// What a client sends on one connection without waiting is done in that order, or it is told that some was not.
+#[test]
+fn what_is_sent_at_once_keeps_its_order() {
+    const COUNT: u64 = 2_000;
+    let steady = ["--election-min-ms", "3000", "--election-max-ms", "5000"];
+    let cluster = Cluster::sharded(3, 2, &steady);
+    done(&join(&cluster, 1));
+    done(&join(&cluster, 2));
+    let slot = ask(cluster.plain()[0], &["CLUSTER", "KEYSLOT", "k"]).expect("an answer");
+    let Frame::Integer(slot) = slot else { panic!("{slot:?}") };
+    let slot = slot.to_string();
+    let text = thread::scope(|scope| {
+        let at = cluster.plain()[1];
+        let writer = scope.spawn(move || {
+            let mut client = Client::open(at);
+            let mut done = Vec::new();
+            for chunk in 0..COUNT / 50 {
+                let numbers: Vec<u64> = (1..=50).map(|number| chunk * 50 + number).collect();
+                let command =
+                    |number: &u64| vec!["APPEND".into(), "k".into(), format!("{number} ")];
+                client.send(&numbers.iter().map(command).collect::<Vec<_>>());
+                for number in numbers {
+                    match client.receive() {
+                        Frame::Integer(_) => done.push(number),
+                        Frame::Error(text) if text.starts_with(b"TRYAGAIN") => {}
+                        other => panic!("{number}: {other:?}"),
+                    }
+                }
+            }
+            done.iter().map(|number| format!("{number} ")).collect::<String>()
+        });
+        for to in ["1", "2", "1", "2"] {
+            // The one that has it already says so.
+            let output = admin(&cluster, &["move", &slot, "--to", to]);
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success() || text.contains("so already"), "{text}");
+        }
+        writer.join().expect("it does not panic")
+    });
+    let found = ask(cluster.plain()[2], &["GET", "k"]).expect("an answer");
+    assert_eq!(found, Frame::Bulk(text.into_bytes()));
+}
+
+/// A node's cluster port sends clients to the leader of the slot's group.
+#[test]
+fn cluster_clients_are_sent_to_the_leader() {
+    let steady = ["--election-min-ms", "3000", "--election-max-ms", "5000"];
+    let cluster = Cluster::sharded(3, 2, &steady);
+    done(&join(&cluster, 1));
+    done(&join(&cluster, 2));
+    for key in ["a", "b", "c", "d"] {
+        let answers: Vec<Frame> = wait_for("one node that takes it", || {
+            let answers = cluster.cluster().into_iter().map(|at| ask(at, &["SET", key, "v"]));
+            let answers: Vec<Frame> = answers.collect::<Result<_, _>>().ok()?;
+            let takes = answers.iter().filter(|it| **it == Frame::Simple(b"OK".to_vec()));
+            (takes.count() == 1).then_some(answers)
+        });
+        let at = answers.iter().position(|it| *it == Frame::Simple(b"OK".to_vec()));
+        let at = cluster.cluster()[at.expect("one takes it")];
+        for answer in answers.iter().filter(|it| **it != Frame::Simple(b"OK".to_vec())) {
+            let Frame::Error(text) = answer else { panic!("{answer:?}") };
+            let text = String::from_utf8_lossy(text);
+            assert!(text.starts_with("MOVED ") && text.ends_with(&at.to_string()), "{text}");
+        }
+    }
+    let slots = ask(cluster.cluster()[0], &["CLUSTER", "SLOTS"]).expect("an answer");
+    let Frame::Array(runs) = slots else { panic!("{slots:?}") };
+    assert_eq!(runs.len(), 2, "two groups with one run each");
+    for what in ["NODES", "SHARDS", "INFO"] {
+        let answer = ask(cluster.cluster()[0], &["CLUSTER", what]).expect("an answer");
+        assert!(!matches!(answer, Frame::Error(_)), "{what}: {answer:?}");
+    }
+}
