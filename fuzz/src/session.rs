@@ -94,6 +94,7 @@ impl Bench {
                 Answer::Reply(Reply::Int(i64::from(admits)))
             }
             Call::Node(NodeCall::ResetCounters) => Answer::Reply(Reply::Ok),
+            Call::Control(_) => return Outcome::NoController,
         })
     }
 

@@ -136,7 +136,7 @@ fn options(me: u8) -> Options {
 }
 
 /// Parts so small that slots go in several.
-const SETTINGS: Settings = Settings { part_bytes: 64, ..Settings::DEFAULT };
+const SETTINGS: Settings = Settings { part_bytes: 64, slots: 64, ..Settings::DEFAULT };
 
 impl Cluster {
     /// Starts three nodes in folders of their own, with groups 1, 2, … each.

@@ -1,6 +1,6 @@
 //! A replica's part in moves: it has a mover for as long as it leads.
 
-use super::{Answer, Effect, Group, InOrder, Input, Mover, Out, Rules, Settings};
+use super::{Answer, Group, InOrder, Input, Mover, Out, Rules, Settings};
 use crate::kv;
 
 /// What a replica does so that slots move: nothing, unless it leads.
