@@ -96,8 +96,9 @@ impl StateMachine for Shardkv {
         self.0.store().print()
     }
 
+    /// Of the keys that are served: they are asked for in every round, and much may be on its way.
     fn gauges(&self) -> Gauges {
-        let keys = self.0.store().len() as u64;
-        Gauges { keys, bytes: self.0.memory_bytes() as u64 }
+        let store = self.0.store();
+        Gauges { keys: store.len() as u64, bytes: store.memory_bytes() as u64 }
     }
 }

@@ -59,6 +59,8 @@ struct UnderWay {
     forwards: bool,
     until_ms: u64,
     step: Step,
+    /// The group that was named by who has refused it last.
+    named: Option<GroupId>,
 }
 
 /// How far a call is.
@@ -147,7 +149,7 @@ impl Router {
         let until_ms = now_ms + self.patience_ms;
         let waits = self.of_session(caller).any(|(_, other)| other.waits_before(slot));
         let step = if waits { Step::Waits } else { Step::Asked };
-        self.calls.insert(caller, UnderWay { slot, what, forwards, until_ms, step });
+        self.calls.insert(caller, UnderWay { slot, what, forwards, until_ms, step, named: None });
         if !waits {
             self.send(caller, shards);
         }
@@ -183,10 +185,10 @@ impl Router {
     }
 
     fn send(&mut self, caller: Caller, shards: &Shards) {
-        let Some(UnderWay { slot, what, forwards, .. }) = self.calls.get(&caller).cloned() else {
-            return;
-        };
-        let group = self.of(slot, shards).filter(|group| self.groups.contains_key(group));
+        let Some(call) = self.calls.get(&caller).cloned() else { return };
+        let UnderWay { slot, what, forwards, named, .. } = call;
+        let group =
+            named.or_else(|| self.of(slot, shards)).filter(|group| self.groups.contains_key(group));
         // Whoever is here says more: its group may have come farther than this node knows.
         let group = group.or_else(|| self.groups.keys().next().copied());
         if let Some(group) = group {
@@ -259,7 +261,9 @@ impl Router {
             return Heard::Told(told_of(outcome));
         }
         let heard = match outcome {
-            Outcome::Done(Answer::Refused(refusal)) => self.refused(caller, &refusal, now_ms),
+            Outcome::Done(Answer::Refused(refusal)) => {
+                self.refused(caller, &refusal, now_ms, shards)
+            }
             outcome if self.calls.contains_key(&caller) => Heard::Told(told_of(outcome)),
             // The rest of what was gathered, or an answer to one who has been told.
             _ => Heard::Nothing,
@@ -272,7 +276,13 @@ impl Router {
         heard
     }
 
-    fn refused(&mut self, caller: Caller, refusal: &Refusal, now_ms: u64) -> Heard {
+    fn refused(
+        &mut self,
+        caller: Caller,
+        refusal: &Refusal,
+        now_ms: u64,
+        shards: &Shards,
+    ) -> Heard {
         let Some(under_way) = self.calls.get(&caller) else { return Heard::Nothing };
         let slot = under_way.slot;
         let is_behind = |(other, call): (&Caller, &UnderWay)| {
@@ -283,22 +293,23 @@ impl Router {
             Whereabouts::With(group)
             | Whereabouts::GoingTo(group)
             | Whereabouts::ComingFrom(group) => Some(group),
-            Whereabouts::Nowhere => None,
+            // A group that is new knows less than the node.
+            Whereabouts::Nowhere => shards.of(slot),
         };
-        if let Some(group) = next {
-            if self.found.len() >= MAX_FOUND {
-                self.found.clear();
-            }
-            self.found.insert(refusal.slot, (refusal.number, group));
-            if !self.groups.contains_key(&group) {
-                return Heard::GoTo(group);
-            }
+        let Some(group) = next else { return Heard::Told(Told::Nowhere) };
+        if self.found.len() >= MAX_FOUND {
+            self.found.clear();
+        }
+        self.found.insert(slot, (refusal.number, group));
+        if !self.groups.contains_key(&group) {
+            return Heard::GoTo(group);
         }
         if is_over {
-            return Heard::Told(next.map_or(Told::Nowhere, |_| Told::OnItsWay));
+            return Heard::Told(Told::OnItsWay);
         }
         if let Some(under_way) = self.calls.get_mut(&caller) {
             under_way.step = Step::Turned;
+            under_way.named = Some(group);
         }
         self.later.insert((now_ms + AGAIN_MS, caller));
         Heard::Nothing

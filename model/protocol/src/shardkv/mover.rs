@@ -56,7 +56,7 @@ pub struct Settings {
 impl Settings {
     /// Those of a server that was told nothing else.
     pub const DEFAULT: Self =
-        Self { slots: 4, parts: 4, part_bytes: 64 << 10, little_bytes: 16 << 10, copies: 8 };
+        Self { slots: 64, parts: 2, part_bytes: 32 << 10, little_bytes: 16 << 10, copies: 8 };
 }
 
 impl Default for Settings {
@@ -196,7 +196,8 @@ enum Proposal {
     Advance,
     Begin,
     Freeze(SlotId),
-    Delete(SlotId),
+    /// Of a slot that goes to this group.
+    Delete(SlotId, GroupId),
     /// Of a slot that another group gives.
     Stage(SlotId, Num, GroupId),
     Install(SlotId, Num, GroupId),
@@ -331,10 +332,10 @@ impl<R: Rules> Mover<R> {
             // What was not done is tried again with the next tick.
             _ if answer != Some(Answer::Step(Step::Done)) => {}
             Proposal::Freeze(slot) => self.pump(group, slot, out),
-            Proposal::Delete(_) => {
+            Proposal::Delete(_, to) => {
                 self.forget(group);
-                self.start(group, out);
-                self.advance(group, out);
+                self.refill(group, to, out);
+                self.advance_if_free(group, out);
             }
             Proposal::Begin | Proposal::Advance => {
                 self.forget(group);
@@ -347,6 +348,14 @@ impl<R: Rules> Mover<R> {
         }
         // A slot that has come may be what the next configuration waits for.
         if matches!(proposal, Proposal::Install(..)) {
+            self.advance_if_free(group, out);
+        }
+    }
+
+    /// The same if nothing is on its way; else it is looked at with the next tick. To look at it takes as long as it is
+    /// large, and there may be as many slots on their way.
+    fn advance_if_free<K: kv::Rules>(&mut self, group: &Group<R, K>, out: Out<'_>) {
+        if group.moves().is_empty() {
             self.advance(group, out);
         }
     }

@@ -140,6 +140,15 @@ impl<R: Rules> Mover<R> {
         }
     }
 
+    /// Begins with more slots for a taker that has few of them under way. To look for them takes as long as there are
+    /// slots that are to go, so it is not done for each.
+    pub(super) fn refill<K: kv::Rules>(&mut self, group: &Group<R, K>, to: GroupId, out: Out<'_>) {
+        let under_way = self.sending.values().filter(|sending| sending.to == to).count();
+        if under_way <= self.settings.slots / 2 {
+            self.start(group, out);
+        }
+    }
+
     /// Says again what was not answered.
     pub(super) fn remind<K: kv::Rules>(&mut self, group: &Group<R, K>, out: Out<'_>) {
         for (slot, sending) in &mut self.sending {
@@ -206,7 +215,7 @@ impl<R: Rules> Mover<R> {
             out.push(Effect::Send { to, message: Message::Whole { slot, head } });
         }
         if !self.rules.waits_for_finished() {
-            self.propose_once(Proposal::Delete(slot), Command::Delete { slot, number }, out);
+            self.propose_once(Proposal::Delete(slot, to), Command::Delete { slot, number }, out);
         }
     }
 
@@ -259,7 +268,7 @@ impl<R: Rules> Mover<R> {
         let answers = there.other == from && self.rules.is_answer_to(number, there.number);
         if answers && there.way() == Way::Frozen {
             let command = Command::Delete { slot, number: there.number };
-            self.propose_once(Proposal::Delete(slot), command, out);
+            self.propose_once(Proposal::Delete(slot, from), command, out);
         }
     }
 }
