@@ -21,6 +21,15 @@ fn key(number: usize) -> String {
     format!("key{number}")
 }
 
+/// Lets threads stop when it goes.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Each client appends its own texts to all keys until it is told to stop; what was appended is there once, in order.
 struct Writers {
     clients: Vec<(Client, Vec<u64>)>,
@@ -49,8 +58,10 @@ impl Writers {
                     }
                 });
             }
+            // Also when something is not as it should be: the writers would go on.
+            let stop = Stop(&stops);
             meanwhile();
-            stops.store(true, Ordering::Relaxed);
+            drop(stop);
         });
     }
 
