@@ -142,6 +142,7 @@ impl Doors {
             options,
             connections: Slab::new(),
             next_id: 1,
+            waits_looked_ms: 0,
             starved: Vec::new(),
             starves: false,
             dirty: Vec::new(),
@@ -176,6 +177,8 @@ struct Loop {
     options: Options,
     connections: Slab<Connection>,
     next_id: u64,
+    /// When those who wait for keys were looked at, in milliseconds since the start.
+    waits_looked_ms: u64,
     /// Ports where clients wait that could not be accepted.
     starved: Vec<Port>,
     /// Whether the last one could not.
@@ -240,7 +243,11 @@ impl Loop {
         let now = self.views.up_ms();
         let again = match &self.core {
             Core::One(_) => None,
-            Core::Sharded(router) => router.next_ms(),
+            Core::Sharded(router) => {
+                let waits = !self.doors.waits.nobody();
+                let look = waits.then_some(self.waits_looked_ms + asking::LOOK_MS);
+                router.next_ms().into_iter().chain(look).min()
+            }
         };
         let next = self.doors.waits.next().into_iter().chain(again).min();
         let next = next.map(|at| Duration::from_millis(at.saturating_sub(now)));

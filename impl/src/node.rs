@@ -141,7 +141,7 @@ impl Node {
             password: config.password.as_deref().map(Password::new),
         };
         let net = doors
-            .serve(servers.core(config.raft.park), views, options)
+            .serve(servers.core(config.me, config.raft.park), views, options)
             .map_err(|error| Error::Clients(error.into()))?;
         let address = resolve(own, own.admin)?;
         let admin = Admin::start(address, servers.shared())

@@ -11,6 +11,9 @@ use crate::rsm::encode;
 use crate::session::{Answer, Asked, Call, NodeCall, Outcome as Told, Port, Query};
 use protocol::kv::{Op, Reply, Work};
 
+/// How often the slots of those who wait for a key are looked at, in milliseconds.
+pub(super) const LOOK_MS: u64 = 1000;
+
 impl Loop {
     /// At the beginning of a round: what the node knows.
     pub(super) fn refresh(&mut self) {
@@ -32,7 +35,7 @@ impl Loop {
             let forwards = connection.port == Port::Plain;
             match call {
                 Call::Write(work) => self.write(caller, work, value_bytes, forwards),
-                Call::Read(query) => self.read(caller, query),
+                Call::Read(query) => self.read(caller, query, forwards),
                 Call::Wait { key, version, timeout_ms } => {
                     let until =
                         (timeout_ms > 0).then(|| self.views.up_ms().saturating_add(timeout_ms));
@@ -66,9 +69,9 @@ impl Loop {
         }
     }
 
-    fn read(&mut self, caller: Caller, query: Query) {
+    fn read(&mut self, caller: Caller, query: Query, forwards: bool) {
         if matches!(self.core, Core::Sharded(_)) {
-            return self.route(caller, (Call::Read(query), 0), false);
+            return self.route(caller, (Call::Read(query), 0), forwards);
         }
         self.requests.push(Request { caller, what: What::Query(query), forwards: false });
     }
@@ -94,7 +97,7 @@ impl Loop {
     }
 
     pub(super) fn ask_for(&mut self, wait: &Wait) {
-        self.read(wait.caller, Query::Op { key: wait.key.clone(), op: Op::Get });
+        self.read(wait.caller, Query::Op { key: wait.key.clone(), op: Op::Get }, false);
     }
 
     fn node_call(&mut self, caller: Caller, call: &NodeCall) {
@@ -166,7 +169,16 @@ impl Loop {
         }
     }
 
+    /// Ends the waits whose time is over. In a sharded cluster the others are looked at now and then: their slots may have
+    /// gone to other nodes.
     pub(super) fn end_waits(&mut self) {
+        let now = self.views.up_ms();
+        if matches!(self.core, Core::Sharded(_)) && now >= self.waits_looked_ms + LOOK_MS {
+            self.waits_looked_ms = now;
+            for wait in self.doors.waits.all() {
+                self.ask_for(&wait);
+            }
+        }
         for caller in self.doors.waits.over(self.views.up_ms()) {
             self.answer(caller, Told::Done(Answer::TimedOut));
         }

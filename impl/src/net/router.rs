@@ -35,6 +35,7 @@ pub type ControllerHandle = Handle<Shardctl, shardctl::Asker<Caller>>;
 
 /// Servers of groups, and what clients have asked them.
 pub struct Router {
+    me: NodeId,
     controller: Option<ControllerHandle>,
     /// Who has asked the controller.
     asked: BTreeSet<Caller>,
@@ -97,13 +98,15 @@ pub enum Heard {
 }
 
 impl Router {
-    /// Of these servers. `patience_ms` is for how long a call is taken from group to group.
+    /// Of this node's servers. `patience_ms` is for how long a call is taken from group to group.
     pub const fn new(
+        me: NodeId,
         controller: Option<ControllerHandle>,
         groups: BTreeMap<GroupId, GroupHandle>,
         patience_ms: u64,
     ) -> Self {
         Self {
+            me,
             controller,
             asked: BTreeSet::new(),
             groups,
@@ -117,7 +120,7 @@ impl Router {
     }
 
     /// Takes a call that is no node's. `value_bytes` is the longest value that it may make; `forwards` whether a server
-    /// that does not lead passes it on.
+    /// that does not lead passes it on, as for clients of the plain port.
     ///
     /// # Errors
     /// What its client is told at once.
@@ -142,7 +145,7 @@ impl Router {
             Call::Control(asked) => return self.control(caller, asked),
             Call::Wait { .. } | Call::Node(_) => return Err(Told::Busy),
         };
-        let Some(slot) = slot else { return self.gather(caller, &what) };
+        let Some(slot) = slot else { return self.gather(caller, &what, forwards, shards) };
         if self.groups.is_empty() {
             return Err(Told::Nowhere);
         }
@@ -214,8 +217,14 @@ impl Router {
         }
     }
 
-    /// Asks all servers here.
-    fn gather(&mut self, caller: Caller, what: &What<Query>) -> Result<(), Told> {
+    /// Asks all servers here; for cluster clients, who ask every master, those that lead.
+    fn gather(
+        &mut self,
+        caller: Caller,
+        what: &What<Query>,
+        all: bool,
+        shards: &Shards,
+    ) -> Result<(), Told> {
         let answer = match what {
             What::Command(_) => Answer::Reply(Reply::Ok),
             What::Query(Query::Len) => Answer::Reply(Reply::Int(0)),
@@ -223,14 +232,19 @@ impl Router {
             What::Query(Query::Scan { .. }) => Answer::Scan { cursor: 0, keys: Vec::new() },
             What::Query(_) => Answer::Reply(Reply::Nil),
         };
-        if self.groups.is_empty() {
+        let leads = |group: &GroupId| {
+            shards.groups.get(group).is_some_and(|shard| shard.leader == Some(self.me))
+        };
+        let asked = self.groups.keys().copied().filter(|group| all || leads(group));
+        let asked: Vec<GroupId> = asked.collect();
+        if asked.is_empty() {
             return Err(Told::Done(answer));
         }
-        self.gathered.insert(caller, Gathered { missing: self.groups.len(), answer });
-        for group in self.groups.keys() {
+        self.gathered.insert(caller, Gathered { missing: asked.len(), answer });
+        for group in asked {
             let (caller, what) = (Asker::Client(caller), what.clone());
             let request = Request { caller, what, forwards: true };
-            self.requests.entry(*group).or_default().push(request);
+            self.requests.entry(group).or_default().push(request);
         }
         Ok(())
     }

@@ -48,7 +48,8 @@ impl Waits {
         result
     }
 
-    fn nobody(&self) -> bool {
+    /// Whether nobody waits.
+    pub fn nobody(&self) -> bool {
         self.0.count.load(Ordering::Acquire) == 0
     }
 
@@ -93,6 +94,14 @@ impl Waits {
             all.retain(|_, wait| !over(wait));
             gone
         })
+    }
+
+    /// All.
+    pub fn all(&self) -> Vec<Wait> {
+        if self.nobody() {
+            return Vec::new();
+        }
+        self.change(|all| all.values().cloned().collect())
     }
 
     /// When the next one's time is over.

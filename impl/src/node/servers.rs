@@ -10,6 +10,7 @@ use crate::shardctl::{Shardctl, Teller};
 use crate::shardkv::{Carrier, Mover, Post, Shardkv};
 use crate::sync::{AtomicBool, Ordering, Parker, Unparker};
 use crate::wal::{GroupId as LogId, Identity};
+use protocol::NodeId;
 use protocol::quorum::NodeSet;
 use protocol::shardkv::GroupId;
 use protocol::shardkv::mover::Settings;
@@ -68,18 +69,13 @@ impl Hosted {
         let (host, log) = Host::open(&config.dir, identity, config.raft.snapshot_bytes)?;
         let log = thread::Builder::new().name("disk".into()).spawn(|| log.run());
         let log = log.map_err(|error| raft::Error::Thread(error.into()))?;
-        let options = |voters: NodeSet, name: &str| Options {
-            voters,
-            // Each server has a trace of its own.
-            record: config.raft.record.as_ref().map(|folder| folder.join(name)),
-            ..config.raft.clone()
-        };
+        let options = |voters: NodeSet| Options { voters, ..config.raft.clone() };
         let network = || peers.clone().map_or(Network::Alone, Network::Shared);
         let mut controller = None;
         if sharded.controllers.contains(config.me) {
             let callers = Teller::new(doors.callers(), carrier());
             let door = callers.door();
-            let options = options(sharded.controllers, "controller");
+            let options = options(sharded.controllers);
             let server = host.start(LogId(0), options, network(), Shardctl::new(), callers)?;
             let door = door(server.handle());
             post.put_controller(Arc::new(move |letter| door.put(&letter)));
@@ -90,7 +86,7 @@ impl Hosted {
         for (group, voters) in sharded.groups.iter().filter(|(_, on)| on.contains(config.me)) {
             let callers = Mover::new(*group, Settings::DEFAULT, doors.callers(), carrier());
             let door = callers.door();
-            let options = options(*voters, &format!("group-{group}"));
+            let options = options(*voters);
             let service = Shardkv::new(*group);
             let server = host.start(log_of(*group), options, network(), service, callers)?;
             let door = door(server.handle());
@@ -110,7 +106,7 @@ impl Hosted {
         Ok(Self { controller, groups, post, log, ticker })
     }
 
-    fn core(&self, patience: Duration) -> Core {
+    fn core(&self, me: NodeId, patience: Duration) -> Core {
         let handle = |(group, server): (&GroupId, &Server<Shardkv, Mover<NetCallers>>)| {
             let handle: GroupHandle = server.handle();
             (*group, handle)
@@ -118,7 +114,7 @@ impl Hosted {
         let patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         let controller: Option<ControllerHandle> = self.controller.as_ref().map(Server::handle);
         let groups = self.groups.iter().map(handle).collect();
-        Core::Sharded(Router::new(controller, groups, patience_ms))
+        Core::Sharded(Router::new(me, controller, groups, patience_ms))
     }
 
     fn source(&self) -> Source {
@@ -199,11 +195,11 @@ impl Ticker {
 }
 
 impl Servers {
-    /// By whom clients are served; `patience` is for how long a call is taken from group to group.
-    pub(super) fn core(&self, patience: Duration) -> Core {
+    /// By whom this node's clients are served; `patience` is for how long a call is taken from group to group.
+    pub(super) fn core(&self, me: NodeId, patience: Duration) -> Core {
         match self {
             Self::One(server) => Core::One(server.handle()),
-            Self::Sharded(hosted) => hosted.core(patience),
+            Self::Sharded(hosted) => hosted.core(me, patience),
         }
     }
 
