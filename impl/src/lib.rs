@@ -7,7 +7,7 @@
 //! connection without its socket, and [`view`] what a node knows of itself and tells its clients.
 //!
 //! A node is a server of a replicated service ([`rsm`], [`kv`] is the store), run by [`raft`]; [`shardctl`] and
-//! [`shardkv`] are those of the sharded store, which no node has yet; [`peer`] takes it to the
+//! [`shardkv`] are those of the sharded store; [`peer`] takes it to the
 //! others and [`net`] to its clients. [`config`] and [`folder`] say which node it is. [`client`] is the other end: the
 //! Clerk and the lock, for programs in Rust. [`trace`] writes down what a server's machine was told, for a replay.
 //!

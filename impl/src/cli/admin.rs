@@ -20,8 +20,8 @@ A group whose servers run (quorate server --controller … --group 2=…) gets i
                    quorate admin join 2=127.0.0.1:7400,127.0.0.1:7401,127.0.0.1:7402
 One that is to go gives them away first, and keeps nothing: quorate admin leave 2
 
-Exit codes: 0 if it is done, 1 if not, 2 if nobody knows. Slots are served while they move, but for the short time in
-which the last of one goes over.")]
+Exit codes: 0 if it is done, 1 if not, 2 for wrong arguments, 3 if nobody knows.
+Slots are served while they move, but for the short time in which the last of one goes over.")]
 pub struct Arguments {
     #[command(flatten)]
     target: Target,
@@ -149,7 +149,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
                 "quorate: nobody knows whether it was changed, and it never will be later: look with \
                  `quorate admin status`"
             );
-            Ok(ExitCode::from(2))
+            Ok(ExitCode::from(3))
         }
     }
 }

@@ -161,9 +161,11 @@ impl Hosted {
                 })
             };
             let threads: Vec<_> = waits.into_iter().map(wait).collect();
-            let joined =
-                threads.into_iter().map(|it| it.join().unwrap_or(Err(raft::Error::Panicked)));
-            joined.fold(Ok(()), |first: Result<(), raft::Error>, ended| first.and(ended))
+            let mut all = Ok(());
+            for thread in threads {
+                all = all.and(thread.join().unwrap_or(Err(raft::Error::Panicked)));
+            }
+            all
         });
         ticker.stop();
         ended.and(log.join().unwrap_or(Err(raft::Error::Panicked)))
