@@ -23,7 +23,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Server(server::Arguments),
+    Server(Box<server::Arguments>),
     Status(status::Arguments),
     Cli(prompt::Arguments),
     #[cfg(unix)]
@@ -35,7 +35,7 @@ enum Command {
 /// Carries it out. What goes wrong is said on stderr.
 pub fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.command {
-        Command::Server(arguments) => server::run(arguments),
+        Command::Server(arguments) => server::run(*arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Cli(arguments) => prompt::run(arguments),
         #[cfg(unix)]

@@ -83,7 +83,7 @@ fn paths_are_told() {
     let report = search::shortest(&relay, relay.start(), 300_000, &|| false);
     let Outcome::Violated { path, .. } = report.outcome else { panic!("it dies") };
     let told = transcript(&relay, &path);
-    for part in ["learns the next configuration", "calls g1 #2", "commits", "without moves:"] {
+    for part in ["learns what follows", "calls g1 #2", "commits", "without moves:"] {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert!(follow(&relay, &path).is_ok());
