@@ -17,9 +17,14 @@ pub(super) const LOOK_MS: u64 = 1000;
 impl Loop {
     /// At the beginning of a round: what the node knows.
     pub(super) fn refresh(&mut self) {
+        self.views.note_time();
+        if !self.views.is_due() {
+            return;
+        }
+        let now = self.views.up_ms();
         let found = match &mut self.core {
             Core::One(_) => Default::default(),
-            Core::Sharded(router) => router.found(self.views.configuration()),
+            Core::Sharded(router) => router.found(self.views.configuration(), now),
         };
         self.views.refresh(self.connections.len(), found);
     }
@@ -169,8 +174,8 @@ impl Loop {
         }
     }
 
-    /// Ends the waits whose time is over. In a sharded cluster the others are looked at now and then: their slots may have
-    /// gone to other nodes.
+    /// Ends the waits whose time is over. In a sharded cluster the others are looked at now and then: their slots may
+    /// have gone to other nodes.
     pub(super) fn end_waits(&mut self) {
         let now = self.views.up_ms();
         if matches!(self.core, Core::Sharded(_)) && now >= self.waits_looked_ms + LOOK_MS {

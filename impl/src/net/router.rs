@@ -25,6 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How soon a slot that is between two groups is asked for again, in milliseconds.
 const AGAIN_MS: u64 = 1;
+/// For how long it is remembered, in milliseconds, that another group has a slot than the configuration says.
+const FOUND_MS: u64 = 1000;
 /// The most slots of which it is remembered that another group has them than the configuration says.
 const MAX_FOUND: usize = 1 << 16;
 
@@ -49,8 +51,16 @@ pub struct Router {
     /// Calls that all servers here answer.
     gathered: BTreeMap<Caller, Gathered>,
     /// Slots that groups were found to have, by configurations that may be later than the one that the node knows.
-    found: BTreeMap<SlotId, (Num, GroupId)>,
+    found: BTreeMap<SlotId, Found>,
     requests: BTreeMap<GroupId, Vec<Request<Query, Asker<Caller>>>>,
+}
+
+/// What a refusal has said of a slot. On its way a slot is soon elsewhere.
+#[derive(Clone, Copy)]
+struct Found {
+    number: Num,
+    group: GroupId,
+    at_ms: u64,
 }
 
 #[derive(Clone)]
@@ -183,8 +193,8 @@ impl Router {
 
     /// The group that serves a slot, as far as is known here.
     fn of(&self, slot: SlotId, shards: &Shards) -> Option<GroupId> {
-        let found = self.found.get(&slot).filter(|(number, _)| *number >= shards.config.number);
-        found.map(|(_, group)| *group).or_else(|| shards.of(slot))
+        let found = self.found.get(&slot).filter(|found| found.number >= shards.config.number);
+        found.map(|found| found.group).or_else(|| shards.of(slot))
     }
 
     fn send(&mut self, caller: Caller, shards: &Shards) {
@@ -314,7 +324,8 @@ impl Router {
         if self.found.len() >= MAX_FOUND {
             self.found.clear();
         }
-        self.found.insert(slot, (refusal.number, group));
+        let found = Found { number: refusal.number, group, at_ms: now_ms };
+        self.found.insert(slot, found);
         if !self.groups.contains_key(&group) {
             return Heard::GoTo(group);
         }
@@ -354,10 +365,11 @@ impl Router {
         }
     }
 
-    /// What was found that the configuration does not say, for those who are told whose the slots are.
-    pub fn found(&mut self, number: Num) -> BTreeMap<SlotId, GroupId> {
-        self.found.retain(|_, (of, _)| *of >= number);
-        self.found.iter().map(|(slot, (_, group))| (*slot, *group)).collect()
+    /// What was found lately that the configuration of this number does not say, for those who are told whose the slots
+    /// are.
+    pub fn found(&mut self, number: Num, now_ms: u64) -> BTreeMap<SlotId, GroupId> {
+        self.found.retain(|_, it| it.number >= number && now_ms < it.at_ms + FOUND_MS);
+        self.found.iter().map(|(slot, found)| (*slot, found.group)).collect()
     }
 
     /// Posts what was asked. With whom nobody takes it from, and what they are told.

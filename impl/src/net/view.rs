@@ -140,12 +140,19 @@ impl Views {
         self.current.shards.as_ref().map_or(0, |shards| shards.config.number)
     }
 
-    /// At the beginning of a round. `found` are the slots of which the node knows better than the configuration.
-    pub fn refresh(&mut self, clients: usize, found: BTreeMap<SlotId, GroupId>) {
+    /// Looks at the time of the day.
+    pub fn note_time(&mut self) {
         self.now_ms = wall_ms();
-        if matches!(self.source, Source::Sharded { .. }) && self.looked.elapsed() < LOOKED {
-            return;
-        }
+    }
+
+    /// Whether the servers are looked at now: several are not, again and again.
+    pub fn is_due(&self) -> bool {
+        matches!(self.source, Source::One(_)) || self.looked.elapsed() >= LOOKED
+    }
+
+    /// At the beginning of a round, if it is due. `found` are the slots of which the node knows better than the
+    /// configuration.
+    pub fn refresh(&mut self, clients: usize, found: BTreeMap<SlotId, GroupId>) {
         let (status, shards) = self.look(found);
         let same = status.term == self.current.term
             && status.leader == self.current.leader

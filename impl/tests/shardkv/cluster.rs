@@ -187,17 +187,23 @@ impl Cluster {
         servers.map(|server| server.shared().get()).collect()
     }
 
-    /// Stops the server that leads a group, for good, and says on which node it was; none if nobody leads now.
-    pub fn stop_leader(&mut self, gid: GroupId) -> Option<usize> {
+    /// Stops the server that leads a group, for good, as soon as one does.
+    pub fn stop_leader(&mut self, gid: GroupId) {
         let leads = |node: &Node| {
             let status = node.groups.get(&gid).map(|server| server.shared().get());
             status.is_some_and(|status| status.leader == Some(status.me))
         };
-        let at = self.nodes.iter().position(leads)?;
+        let begun = Instant::now();
+        let at = loop {
+            if let Some(at) = self.nodes.iter().position(leads) {
+                break at;
+            }
+            assert!(begun.elapsed() < PATIENCE, "nobody leads {gid:?}");
+            thread::park_timeout(Duration::from_millis(5));
+        };
         let server = self.nodes[at].groups.remove(&gid).expect("it leads");
         server.stop();
         server.wait().expect("nothing went wrong");
-        Some(at)
     }
 
     /// What clients need.
