@@ -8,7 +8,7 @@ use protocol::NodeId;
 use protocol::shardctl::{Config, Num};
 use protocol::shardkv::GroupId;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// For how long a group's leader is taken to be where it was when it was last heard of.
@@ -58,7 +58,7 @@ impl Post {
         let post = Arc::new(Self { me, nodes, peers, state: Mutex::new(state) });
         if let Some(peers) = &post.peers {
             // Who has the post has the connections, and not the other way round.
-            let weak: Weak<Self> = Arc::downgrade(&post);
+            let weak = Arc::downgrade(&post);
             peers.read_letters(move |from, bytes| match decode(bytes) {
                 Ok(letter) => {
                     if let Some(post) = weak.upgrade() {
