@@ -333,7 +333,11 @@ impl Loop {
 
     fn close(&mut self, token: usize) {
         let mut connection = self.connections.remove(token);
-        self.doors.waits.forget(connection.session.id());
+        let id = connection.session.id();
+        self.doors.waits.forget(id);
+        if let Core::Sharded(router) = &mut self.core {
+            router.forget(token, id);
+        }
         // The socket is closed here; that it was never registered is nothing that could be helped.
         let _ = self.doors.poll.registry().deregister(&mut connection.socket);
     }

@@ -46,6 +46,11 @@ impl Client {
         Self { socket, decoder: Decoder::default() }
     }
 
+    fn call(&mut self, words: &[&str]) -> Frame {
+        self.send(&[words.iter().map(ToString::to_string).collect()]);
+        self.receive()
+    }
+
     fn send(&mut self, commands: &[Vec<String>]) {
         let mut bytes = Vec::new();
         commands.iter().for_each(|words| write_command(&mut bytes, words));
@@ -152,7 +157,6 @@ fn slots_move_while_clients_write_on_all_nodes() {
 /// What a client sends on one connection without waiting is done in that order, or it is told that some was not.
 #[test]
 fn what_is_sent_at_once_keeps_its_order() {
-    const COUNT: u64 = 2_000;
     let steady = ["--election-min-ms", "3000", "--election-max-ms", "5000"];
     let cluster = Cluster::sharded(3, 2, &steady);
     done(&join(&cluster, 1));
@@ -160,12 +164,17 @@ fn what_is_sent_at_once_keeps_its_order() {
     let slot = ask(cluster.plain()[0], &["CLUSTER", "KEYSLOT", "k"]).expect("an answer");
     let Frame::Integer(slot) = slot else { panic!("{slot:?}") };
     let slot = slot.to_string();
+    let stops = AtomicBool::new(false);
     let text = thread::scope(|scope| {
-        let at = cluster.plain()[1];
+        let (at, stops) = (cluster.plain()[1], &stops);
         let writer = scope.spawn(move || {
             let mut client = Client::open(at);
             let mut done = Vec::new();
-            for chunk in 0..COUNT / 50 {
+            // It goes on for as long as the slot moves.
+            for chunk in 0.. {
+                if stops.load(Ordering::Relaxed) {
+                    break;
+                }
                 let numbers: Vec<u64> = (1..=50).map(|number| chunk * 50 + number).collect();
                 let command =
                     |number: &u64| vec!["APPEND".into(), "k".into(), format!("{number} ")];
@@ -180,15 +189,18 @@ fn what_is_sent_at_once_keeps_its_order() {
             }
             done.iter().map(|number| format!("{number} ")).collect::<String>()
         });
+        let stop = Stop(stops);
         for to in ["1", "2", "1", "2"] {
             // The one that has it already says so.
             let output = admin(&cluster, &["move", &slot, "--to", to]);
             let text = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(output.status.success() || text.contains("so already"), "{text}");
         }
+        drop(stop);
         writer.join().expect("it does not panic")
     });
-    let found = ask(cluster.plain()[2], &["GET", "k"]).expect("an answer");
+    assert!(!text.is_empty(), "nothing was written");
+    let found = Client::open(cluster.plain()[2]).call(&["GET", "k"]);
     assert_eq!(found, Frame::Bulk(text.into_bytes()));
 }
 
@@ -221,4 +233,49 @@ fn cluster_clients_are_sent_to_the_leader() {
         let answer = ask(cluster.cluster()[0], &["CLUSTER", what]).expect("an answer");
         assert!(!matches!(answer, Frame::Error(_)), "{what}: {answer:?}");
     }
+}
+
+/// What is asked about all keys is asked of every group that the node has, and said once.
+#[test]
+fn questions_about_all_keys_go_to_all_groups() {
+    const KEYS: usize = 300;
+    let steady = ["--election-min-ms", "3000", "--election-max-ms", "5000"];
+    let cluster = Cluster::sharded(3, 2, &steady);
+    done(&join(&cluster, 1));
+    done(&join(&cluster, 2));
+    let mut client = Client::open(cluster.plain()[0]);
+    let mut names: Vec<String> = (0..KEYS).map(|number| format!("name{number}")).collect();
+    for name in &names {
+        let set = wait_for("a SET", || match client.call(&["SET", name, "v"]) {
+            Frame::Error(text) if text.starts_with(b"TRYAGAIN") => None,
+            other => Some(other),
+        });
+        assert_eq!(set, Frame::Simple(b"OK".to_vec()), "{name}");
+    }
+    assert_eq!(client.call(&["DBSIZE"]), Frame::Integer(KEYS as i64));
+    let (mut cursor, mut found, mut steps) = ("0".to_owned(), Vec::new(), 0);
+    loop {
+        let Frame::Array(parts) = client.call(&["SCAN", &cursor, "COUNT", "7"]) else {
+            panic!("a SCAN has two parts");
+        };
+        let [Frame::Bulk(next), Frame::Array(keys)] = &parts[..] else { panic!("{parts:?}") };
+        cursor = String::from_utf8(next.clone()).expect("a number");
+        let text = |key: &Frame| match key {
+            Frame::Bulk(key) => String::from_utf8(key.clone()).expect("they are words"),
+            other => panic!("{other:?}"),
+        };
+        found.extend(keys.iter().map(text));
+        steps += 1;
+        if cursor == "0" {
+            break;
+        }
+    }
+    assert!(steps > 10, "{steps} steps");
+    found.sort();
+    names.sort();
+    assert_eq!(found, names, "each once");
+    let Frame::Array(keys) = client.call(&["KEYS", "*"]) else { panic!("KEYS are an array") };
+    assert_eq!(keys.len(), KEYS);
+    assert_eq!(client.call(&["FLUSHALL"]), Frame::Simple(b"OK".to_vec()));
+    assert_eq!(client.call(&["DBSIZE"]), Frame::Integer(0));
 }

@@ -94,11 +94,7 @@ impl Loop {
     pub(super) fn ask_again(&mut self) {
         let (view, now) = (self.views.current(), self.views.up_ms());
         let (Core::Sharded(router), Some(shards)) = (&mut self.core, &view.shards) else { return };
-        let connections = &self.connections;
-        router.ask_again(now, shards, |caller| {
-            let connection = connections.get(caller.token);
-            connection.is_some_and(|connection| connection.session.id() == caller.id)
-        });
+        router.ask_again(now, shards);
     }
 
     pub(super) fn ask_for(&mut self, wait: &Wait) {

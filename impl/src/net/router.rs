@@ -93,8 +93,18 @@ impl UnderWay {
 }
 
 struct Gathered {
+    /// How many servers were asked, and how many have not answered.
+    asked: usize,
     missing: usize,
+    writes: bool,
     answer: Answer,
+}
+
+impl Gathered {
+    /// What its client is told if one server fails. What several were to write others may have written.
+    fn failed(&self, told: Told) -> Told {
+        if self.writes && self.asked > 1 { Told::Unknown } else { told }
+    }
 }
 
 /// What became of a call.
@@ -210,20 +220,21 @@ impl Router {
         }
     }
 
+    /// Who has waited for a call that is over.
+    fn waiting_for(&self, caller: Caller, over: &UnderWay) -> Vec<Caller> {
+        let waits = |(_, other): &(&Caller, &UnderWay)| {
+            over.step == Step::Turned && other.slot == over.slot && other.step == Step::Waits
+        };
+        self.of_session(caller).filter(waits).map(|(caller, _)| *caller).collect()
+    }
+
     /// A call is over: those that have waited for it are asked.
     fn release(&mut self, caller: Caller, over: &UnderWay, shards: &Shards) {
-        if over.step != Step::Turned {
-            return;
-        }
-        let waiting = self.of_session(caller).filter(|(_, other)| other.slot == over.slot);
-        let waiting: Vec<Caller> = waiting.map(|(caller, _)| *caller).collect();
-        for caller in waiting {
-            if let Some(call) = self.calls.get_mut(&caller)
-                && call.step == Step::Waits
-            {
+        for caller in self.waiting_for(caller, over) {
+            if let Some(call) = self.calls.get_mut(&caller) {
                 call.step = Step::Asked;
-                self.send(caller, shards);
             }
+            self.send(caller, shards);
         }
     }
 
@@ -250,7 +261,9 @@ impl Router {
         if asked.is_empty() {
             return Err(Told::Done(answer));
         }
-        self.gathered.insert(caller, Gathered { missing: asked.len(), answer });
+        let writes = matches!(what, What::Command(_));
+        let gathered = Gathered { asked: asked.len(), missing: asked.len(), writes, answer };
+        self.gathered.insert(caller, gathered);
         for group in asked {
             let (caller, what) = (Asker::Client(caller), what.clone());
             let request = Request { caller, what, forwards: true };
@@ -269,8 +282,9 @@ impl Router {
     ) -> Heard {
         if let Some(gathered) = self.gathered.get_mut(&caller) {
             let Outcome::Done(answer) = outcome else {
+                let told = gathered.failed(told_of(outcome));
                 self.gathered.remove(&caller);
-                return Heard::Told(told_of(outcome));
+                return Heard::Told(told);
             };
             gathered.answer =
                 merged(std::mem::replace(&mut gathered.answer, Answer::TimedOut), answer);
@@ -345,21 +359,18 @@ impl Router {
         self.later.first().map(|(at, _)| *at)
     }
 
-    /// Asks again what is due; only for those who are `there`.
-    pub fn ask_again(&mut self, now_ms: u64, shards: &Shards, there: impl Fn(Caller) -> bool) {
+    /// Asks again what is due.
+    pub fn ask_again(&mut self, now_ms: u64, shards: &Shards) {
         while let Some((_, caller)) = self.later.first().copied().filter(|(at, _)| *at <= now_ms) {
             self.later.pop_first();
-            if there(caller) {
-                self.send(caller, shards);
-            } else {
-                self.forget(caller);
-            }
+            self.send(caller, shards);
         }
     }
 
     /// A session is gone: what it has asked and was not sent is not sent any more.
-    fn forget(&mut self, caller: Caller) {
-        let calls: Vec<Caller> = self.of_session(caller).map(|(caller, _)| *caller).collect();
+    pub fn forget(&mut self, token: usize, id: u64) {
+        let calls = self.of_session(Caller { token, id, place: 0 });
+        let calls: Vec<Caller> = calls.map(|(caller, _)| *caller).collect();
         for caller in calls {
             self.calls.remove(&caller);
         }
@@ -383,11 +394,17 @@ impl Router {
                 Full::Closed => Told::NoLeader,
             };
             for Request { caller, .. } in refused.mail {
-                if let Asker::Client(caller) = caller
-                    && (self.calls.remove(&caller).is_some()
-                        || self.gathered.remove(&caller).is_some())
-                {
-                    turned.push((caller, told.clone()));
+                let Asker::Client(caller) = caller else { continue };
+                if let Some(gathered) = self.gathered.remove(&caller) {
+                    turned.push((caller, gathered.failed(told.clone())));
+                }
+                if let Some(over) = self.calls.remove(&caller) {
+                    // Those that have waited for it can't be asked in front of what it was to do.
+                    let waits = self.waiting_for(caller, &over);
+                    for caller in std::iter::once(caller).chain(waits) {
+                        self.calls.remove(&caller);
+                        turned.push((caller, told.clone()));
+                    }
                 }
             }
         }

@@ -18,9 +18,9 @@
 //! stream.
 //!
 //! What the driver promises, of which [`Duty`] keeps the first: `stream` is greater than that of every mover of this
-//! group before (the leader's term is);
-//! the group that a step is given is that of this replica, with all that it has applied; every proposal has one
-//! outcome, and if it was executed the group has it; a message bears the group that sent it.
+//! group before (the leader's term is); the group that a step is given is that of this replica, with all that it has
+//! applied; every proposal has one outcome, and if it was executed the group has it; a message bears the group that
+//! sent it.
 
 mod duty;
 mod giving;
