@@ -7,6 +7,7 @@ use model::kv::{self, HUNTS, SCENES, Shop, Wrong};
 use model::mutants::{Mutant, NEVER_REACHED, TABLE};
 use model::node::DiskFault;
 use model::probes::Probe;
+use model::router::{self, DESKS, Desk};
 use model::runs::{DEEP, Run, STANDARD};
 use model::script;
 use model::shardctl::{self, OFFICES, Office};
@@ -15,6 +16,8 @@ use model::system::System;
 use protocol::kv::Exact;
 use protocol::raft::Paper;
 use protocol::rsm::Decided;
+use protocol::shardctl::Exact as Controls;
+use protocol::shardkv::router::Ordered;
 use stateright::Model;
 
 /// A run of a system.
@@ -83,6 +86,9 @@ pub struct Ctl;
 
 /// The groups of the sharded store.
 pub struct Shard;
+
+/// Where a node takes its clients' calls.
+pub struct Route;
 
 impl Kind for Raft {
     type Right = Cluster<Paper>;
@@ -194,79 +200,51 @@ impl Kind for Group {
     }
 }
 
-impl Kind for Ctl {
-    type Right = Office<protocol::shardctl::Exact>;
-    type Wrong = Office<shardctl::Wrong>;
-    type Hunt = shardctl::Hunt;
+/// A kind whose hunts begin at the start, with what ships and what hunts it.
+macro_rules! from_the_start {
+    ($kind:ident, $system:ident, $module:ident, $rules:expr, $right:ty, $hunted:ident, $within:ident) => {
+        impl Kind for $kind {
+            type Right = $system<$right>;
+            type Wrong = $system<$module::Wrong>;
+            type Hunt = $module::Hunt;
 
-    const HUNTS: &'static [Self::Hunt] = shardctl::HUNTS;
+            const HUNTS: &'static [Self::Hunt] = $module::HUNTS;
 
-    fn right(bounds: shardctl::Bounds) -> Self::Right {
-        Office::new(bounds, protocol::shardctl::Exact)
-    }
+            fn right(bounds: $module::Bounds) -> Self::Right {
+                $system::new(bounds, $rules)
+            }
 
-    fn wrong(hunt: &Self::Hunt, bounds: shardctl::Bounds) -> Self::Wrong {
-        hunt.office_in(bounds)
-    }
+            fn wrong(hunt: &Self::Hunt, bounds: $module::Bounds) -> Self::Wrong {
+                hunt.$within(bounds)
+            }
 
-    fn hunted(hunt: &Self::Hunt) -> Self::Wrong {
-        hunt.office()
-    }
+            fn hunted(hunt: &Self::Hunt) -> Self::Wrong {
+                hunt.$hunted()
+            }
 
-    fn control(hunt: &Self::Hunt) -> Self::Hunt {
-        hunt.control()
-    }
+            fn control(hunt: &Self::Hunt) -> Self::Hunt {
+                hunt.control()
+            }
 
-    fn prey(hunt: &Self::Hunt) -> Prey {
-        let shardctl::Hunt { id, rule, property, bug, .. } = *hunt;
-        Prey { id, rule, text: bug.text(), property }
-    }
+            fn prey(hunt: &Self::Hunt) -> Prey {
+                let $module::Hunt { id, rule, property, bug, .. } = *hunt;
+                Prey { id, rule, text: bug.text(), property }
+            }
 
-    fn begin(_: &Self::Hunt, system: &Self::Wrong) -> Result<Begun<Self::Wrong>, String> {
-        Ok((Vec::new(), system.start()))
-    }
+            fn begin(_: &Self::Hunt, system: &Self::Wrong) -> Result<Begun<Self::Wrong>, String> {
+                Ok((Vec::new(), system.start()))
+            }
 
-    fn missed(_: &Self::Hunt, _: &Self::Wrong) -> bool {
-        false
-    }
+            fn missed(_: &Self::Hunt, _: &Self::Wrong) -> bool {
+                false
+            }
+        }
+    };
 }
 
-impl Kind for Shard {
-    type Right = Relay<Right>;
-    type Wrong = Relay<shardkv::Wrong>;
-    type Hunt = shardkv::Hunt;
-
-    const HUNTS: &'static [Self::Hunt] = shardkv::HUNTS;
-
-    fn right(bounds: shardkv::Bounds) -> Self::Right {
-        Relay::new(bounds, Right)
-    }
-
-    fn wrong(hunt: &Self::Hunt, bounds: shardkv::Bounds) -> Self::Wrong {
-        hunt.relay_in(bounds)
-    }
-
-    fn hunted(hunt: &Self::Hunt) -> Self::Wrong {
-        hunt.relay()
-    }
-
-    fn control(hunt: &Self::Hunt) -> Self::Hunt {
-        hunt.control()
-    }
-
-    fn prey(hunt: &Self::Hunt) -> Prey {
-        let shardkv::Hunt { id, rule, property, bug, .. } = *hunt;
-        Prey { id, rule, text: bug.text(), property }
-    }
-
-    fn begin(_: &Self::Hunt, system: &Self::Wrong) -> Result<Begun<Self::Wrong>, String> {
-        Ok((Vec::new(), system.start()))
-    }
-
-    fn missed(_: &Self::Hunt, _: &Self::Wrong) -> bool {
-        false
-    }
-}
+from_the_start!(Ctl, Office, shardctl, Controls, Controls, office, office_in);
+from_the_start!(Shard, Relay, shardkv, Right, Right, relay, relay_in);
+from_the_start!(Route, Desk, router, Ordered, Ordered, desk, desk_in);
 
 /// The mutant of this kind with this id, in capitals or not. The error lists them.
 pub fn mutant<K: Kind>(id: &str) -> Result<&'static K::Hunt, String> {
@@ -290,6 +268,22 @@ pub enum Named {
     Ctl(&'static shardctl::OfficeRun),
     /// Of groups that hand slots over.
     Shard(&'static shardkv::RelayRun),
+    /// Of where calls go.
+    Route(&'static router::DeskRun),
+}
+
+/// The same of each system's run.
+macro_rules! each {
+    ($named:expr, $run:ident => $body:expr) => {
+        match $named {
+            Named::Raft($run) => $body,
+            Named::Kv($run) => $body,
+            Named::Group($run) => $body,
+            Named::Ctl($run) => $body,
+            Named::Shard($run) => $body,
+            Named::Route($run) => $body,
+        }
+    };
 }
 
 /// The standard runs.
@@ -297,7 +291,7 @@ pub fn standard() -> impl Iterator<Item = Named> {
     let raft = STANDARD.iter().map(Named::Raft);
     let stores = SCENES.iter().map(Named::Kv).chain(GROUPS.iter().map(Named::Group));
     let sharded = OFFICES.iter().map(Named::Ctl).chain(RELAYS.iter().map(Named::Shard));
-    raft.chain(stores).chain(sharded)
+    raft.chain(stores).chain(sharded).chain(DESKS.iter().map(Named::Route))
 }
 
 /// The deep runs.
@@ -321,24 +315,12 @@ pub fn find(name: &str) -> Result<Named, String> {
 impl Named {
     /// Its name.
     pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Raft(run) => run.name,
-            Self::Kv(run) => run.name,
-            Self::Group(run) => run.name,
-            Self::Ctl(run) => run.name,
-            Self::Shard(run) => run.name,
-        }
+        each!(self, run => run.name)
     }
 
     /// What it is for.
     pub const fn about(&self) -> &'static str {
-        match self {
-            Self::Raft(run) => run.about,
-            Self::Kv(run) => run.about,
-            Self::Group(run) => run.about,
-            Self::Ctl(run) => run.about,
-            Self::Shard(run) => run.about,
-        }
+        each!(self, run => run.about)
     }
 
     /// Whether it takes long and belongs to `checks deep`.
@@ -348,13 +330,7 @@ impl Named {
 
     /// Its bounds, as JSON.
     pub fn bounds(&self) -> serde_json::Value {
-        match self {
-            Self::Raft(run) => serde_json::json!(run.bounds),
-            Self::Kv(run) => serde_json::json!(run.bounds),
-            Self::Group(run) => serde_json::json!(run.bounds),
-            Self::Ctl(run) => serde_json::json!(run.bounds),
-            Self::Shard(run) => serde_json::json!(run.bounds),
-        }
+        each!(self, run => serde_json::json!(run.bounds))
     }
 
     /// Its bounds in few letters.
@@ -365,18 +341,13 @@ impl Named {
             Self::Group(run) => group::bounds_text(&run.bounds),
             Self::Ctl(run) => shardctl::bounds_text(&run.bounds),
             Self::Shard(run) => shardkv::bounds_text(&run.bounds),
+            Self::Route(run) => router::bounds_text(&run.bounds),
         }
     }
 
     /// The names of the corners that it must reach.
     pub fn corners(&self) -> Vec<String> {
-        match self {
-            Self::Raft(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
-            Self::Kv(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
-            Self::Group(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
-            Self::Ctl(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
-            Self::Shard(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
-        }
+        each!(self, run => run.reaches.iter().map(|corner| format!("{corner:?}")).collect())
     }
 }
 
@@ -393,6 +364,8 @@ pub enum AnyHunt {
     Ctl(&'static shardctl::Hunt),
     /// Of groups that hand slots over.
     Shard(&'static shardkv::Hunt),
+    /// Of where calls go.
+    Route(&'static router::Hunt),
 }
 
 /// All mutants.
@@ -400,7 +373,8 @@ pub fn hunts() -> impl Iterator<Item = AnyHunt> {
     let raft = TABLE.iter().map(AnyHunt::Raft);
     let stores = HUNTS.iter().map(AnyHunt::Kv).chain(group::HUNTS.iter().map(AnyHunt::Group));
     let sharded = shardctl::HUNTS.iter().map(AnyHunt::Ctl);
-    raft.chain(stores).chain(sharded).chain(shardkv::HUNTS.iter().map(AnyHunt::Shard))
+    let sharded = sharded.chain(shardkv::HUNTS.iter().map(AnyHunt::Shard));
+    raft.chain(stores).chain(sharded).chain(router::HUNTS.iter().map(AnyHunt::Route))
 }
 
 /// The mutant with this id. The error lists them all.
@@ -420,6 +394,7 @@ impl AnyHunt {
             Self::Group(hunt) => Group::prey(hunt),
             Self::Ctl(hunt) => Ctl::prey(hunt),
             Self::Shard(hunt) => Shard::prey(hunt),
+            Self::Route(hunt) => Route::prey(hunt),
         }
     }
 }

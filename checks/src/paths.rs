@@ -5,12 +5,14 @@ use crate::engine::{INTERRUPTED, Violation};
 use model::cluster::Cluster;
 use model::group::Group;
 use model::kv::Shop;
+use model::router::Desk;
 use model::search;
 use model::shardctl::Office;
 use model::shardkv::{Relay, Right};
 use model::system::System;
 use protocol::NodeId;
 use protocol::raft::Paper;
+use protocol::shardkv::router::Ordered;
 use serde::{Deserialize, Serialize};
 use stateright::Model;
 use stateright::actor::{ActorModelAction, Envelope, Id};
@@ -200,6 +202,7 @@ pub fn replay(file: &Path) -> Result<Replayed, String> {
         <Group<protocol::rsm::Decided> as System>::NAME => replay_of::<catalog::Group>(file),
         <Office<protocol::shardctl::Exact> as System>::NAME => replay_of::<catalog::Ctl>(file),
         <Relay<Right> as System>::NAME => replay_of::<catalog::Shard>(file),
+        <Desk<Ordered> as System>::NAME => replay_of::<catalog::Route>(file),
         other => Err(no_path(file)(format!("there is no system `{other}`"))),
     }
 }

@@ -23,6 +23,7 @@ use callers::NetMail;
 use connection::Connection;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
+use protocol::shardkv::GroupId;
 use slab::Slab;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -126,7 +127,12 @@ impl Doors {
 
     /// The core's way to the clients.
     pub fn callers(&self) -> NetCallers {
-        NetCallers::new(self.mail.clone(), self.waits.clone())
+        NetCallers::new(self.mail.clone(), None, self.waits.clone())
+    }
+
+    /// The way to the clients of a group's core.
+    pub fn callers_of(&self, group: GroupId) -> NetCallers {
+        NetCallers::new(self.mail.clone(), Some(group), self.waits.clone())
     }
 
     /// Begins to serve.
@@ -221,8 +227,9 @@ impl Loop {
             self.doors.mail.try_take(&mut mail);
             for item in mail.drain(..) {
                 match item {
-                    NetMail::Told(told) => {
-                        told.into_iter().for_each(|(caller, outcome)| self.told(caller, outcome));
+                    NetMail::Told(group, told) => {
+                        let tell = |(caller, outcome)| self.told(caller, group, outcome);
+                        told.into_iter().for_each(tell);
                     }
                     NetMail::Woken(wait) => self.ask_for(&wait),
                     NetMail::Stop => return self.end(),

@@ -44,6 +44,7 @@ fn answer(answer: machine::Answer) -> Answer {
         machine::Answer::Seen(seen) => Answer::Seen(seen),
         machine::Answer::Refused(refusal) => Answer::Refused(refusal),
         machine::Answer::Step(step) => Answer::Step(step),
+        machine::Answer::Flushed(slots) => Answer::Flushed(slots),
         machine::Answer::Writes => panic!("a query only reads: what may write is asked as a write"),
     }
 }

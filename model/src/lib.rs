@@ -18,6 +18,7 @@ pub mod mutants;
 pub mod node;
 pub mod probes;
 pub mod raft;
+pub mod router;
 pub mod runs;
 pub mod script;
 pub mod search;

@@ -25,7 +25,7 @@ use steps::Controller;
 mod bounds;
 mod history;
 mod mutants;
-mod plans;
+pub(crate) mod plans;
 mod probes;
 mod runs;
 mod settle;

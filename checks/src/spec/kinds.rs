@@ -69,6 +69,7 @@ pub const KINDS: [Kind; 19] = [
     kind("CTL-", Home::Protocol, RULE),
     kind("SHARD-", Home::Protocol, RULE),
     kind("PARTS-", Home::Protocol, RULE),
+    kind("ROUTE-", Home::Protocol, RULE),
     kind("PROP-", Home::Protocol, PROPERTY),
     kind("RED-", Home::Protocol, REDUCTION),
     kind("WAL-", Home::Log, RUNTIME),

@@ -1,7 +1,7 @@
 //! Calls of sessions on their way to servers, and answers on their way back.
 
 use super::callers::Caller;
-use super::router::{Heard, node_of, told_of};
+use super::router::{Tellings, told_of};
 use super::waits::Wait;
 use super::{Core, Loop};
 use crate::kv::Admitted;
@@ -10,6 +10,7 @@ use crate::raft::{Outcome, Request, What};
 use crate::rsm::encode;
 use crate::session::{Answer, Asked, Call, NodeCall, Outcome as Told, Port, Query};
 use protocol::kv::{Op, Reply, Work};
+use protocol::shardkv::GroupId;
 
 /// How often the slots of those who wait for a key are looked at, in milliseconds.
 pub(super) const LOOK_MS: u64 = 1000;
@@ -24,9 +25,13 @@ impl Loop {
         let now = self.views.up_ms();
         let found = match &mut self.core {
             Core::One(_) => Default::default(),
-            Core::Sharded(router) => router.found(self.views.configuration(), now),
+            Core::Sharded(router) => router.found(now),
         };
         self.views.refresh(self.connections.len(), found);
+        let view = self.views.current();
+        if let (Core::Sharded(router), Some(shards)) = (&mut self.core, &view.shards) {
+            router.configure(&shards.config);
+        }
     }
 
     /// Turns a session's calls into requests.
@@ -85,7 +90,19 @@ impl Loop {
     fn route(&mut self, caller: Caller, call: (Call, u32), forwards: bool) {
         let (view, now) = (self.views.current(), self.views.up_ms());
         let (Core::Sharded(router), Some(shards)) = (&mut self.core, &view.shards) else { return };
-        if let Err(told) = router.ask(caller, call, forwards, now, shards) {
+        let tellings = router.ask(caller, call, forwards, now, shards);
+        self.tell(tellings);
+    }
+
+    /// Clients are told. Who waits for a version waits on if this is not it.
+    fn tell(&mut self, tellings: Tellings) {
+        for (caller, told) in tellings {
+            if let Told::Done(answer) = &told
+                && !self.doors.waits.ends(caller, answer)
+            {
+                continue;
+            }
+            self.doors.waits.forget_call(caller);
             self.answer(caller, told);
         }
     }
@@ -94,7 +111,8 @@ impl Loop {
     pub(super) fn ask_again(&mut self) {
         let (view, now) = (self.views.current(), self.views.up_ms());
         let (Core::Sharded(router), Some(shards)) = (&mut self.core, &view.shards) else { return };
-        router.ask_again(now, shards);
+        let tellings = router.ask_again(now, shards);
+        self.tell(tellings);
     }
 
     pub(super) fn ask_for(&mut self, wait: &Wait) {
@@ -128,29 +146,28 @@ impl Loop {
         self.answer(caller, Told::Done(answer));
     }
 
-    /// What a core says of a request.
-    pub(super) fn told(&mut self, caller: Caller, outcome: Outcome<Answer>) {
+    /// What a core says of a request; of which group, if it is one's.
+    pub(super) fn told(
+        &mut self,
+        caller: Caller,
+        group: Option<GroupId>,
+        outcome: Outcome<Answer>,
+    ) {
         let now = self.views.up_ms();
         let view = self.views.current();
-        let told = match (&mut self.core, &view.shards) {
+        let mut again = false;
+        let tellings = match (&mut self.core, &view.shards) {
             (Core::Sharded(router), Some(shards)) => {
-                match router.told(caller, outcome, now, shards) {
-                    Heard::Nothing => return,
-                    Heard::Told(told) => told,
-                    Heard::GoTo(group) => node_of(shards, group)
-                        .map_or(Told::OnItsWay, |leader| Told::Moved { leader }),
-                }
+                again = router.is_asked_again(caller);
+                router.told(caller, group, outcome, now, shards)
             }
-            _ => told_of(outcome),
+            _ => vec![(caller, told_of(outcome))],
         };
-        // Who waits for a version waits on if this is not it.
-        if let Told::Done(answer) = &told
-            && !self.doors.waits.ends(caller, answer)
-        {
-            return;
+        self.tell(tellings);
+        // Its key rose while it was being read.
+        if let Some(wait) = self.doors.waits.of(caller).filter(|_| again) {
+            self.ask_for(&wait);
         }
-        self.doors.waits.forget_call(caller);
-        self.answer(caller, told);
     }
 
     fn answer(&mut self, caller: Caller, outcome: Told) {
@@ -187,8 +204,12 @@ impl Loop {
 
     /// Posts what was asked in this round.
     pub(super) fn post(&mut self) {
+        let (view, now) = (self.views.current(), self.views.up_ms());
         let turned = match &mut self.core {
-            Core::Sharded(router) => router.post(),
+            Core::Sharded(router) => match &view.shards {
+                Some(shards) => router.post(now, shards),
+                None => return,
+            },
             Core::One(_) if self.requests.is_empty() => return,
             Core::One(core) => match core.post(std::mem::take(&mut self.requests)) {
                 Ok(()) => return,
@@ -202,8 +223,6 @@ impl Loop {
                 }
             },
         };
-        for (caller, told) in turned {
-            self.answer(caller, told);
-        }
+        self.tell(turned);
     }
 }

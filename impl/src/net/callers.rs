@@ -10,6 +10,7 @@ use crate::shardctl::Shardctl;
 use crate::shardkv::Shardkv;
 use protocol::kv::{Bytes, Version};
 use protocol::shardctl::Reply;
+use protocol::shardkv::GroupId;
 
 /// A call of a client's: which connection, its session's number, and the place in the session.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -22,8 +23,8 @@ pub struct Caller {
 /// The mail of the clients' thread.
 #[derive(Debug)]
 pub(super) enum NetMail {
-    /// What was told in one round.
-    Told(Vec<(Caller, Outcome<Answer>)>),
+    /// What was told in one round, and by which group's server, if it is one's.
+    Told(Option<GroupId>, Vec<(Caller, Outcome<Answer>)>),
     /// A key may have the version that somebody waits for.
     Woken(Wait),
     Stop,
@@ -33,13 +34,14 @@ pub(super) enum NetMail {
 #[derive(Debug)]
 pub struct NetCallers {
     mail: Mailbox<NetMail>,
+    group: Option<GroupId>,
     told: Vec<(Caller, Outcome<Answer>)>,
     waits: Waits,
 }
 
 impl NetCallers {
-    pub(super) const fn new(mail: Mailbox<NetMail>, waits: Waits) -> Self {
-        Self { mail, told: Vec::new(), waits }
+    pub(super) const fn new(mail: Mailbox<NetMail>, group: Option<GroupId>, waits: Waits) -> Self {
+        Self { mail, group, told: Vec::new(), waits }
     }
 
     fn wake(&self, version: impl Fn(&Bytes) -> Version) {
@@ -52,7 +54,7 @@ impl NetCallers {
     fn send(&mut self) {
         if !self.told.is_empty() {
             let told = std::mem::take(&mut self.told);
-            let _ = self.mail.post_always(NetMail::Told(told));
+            let _ = self.mail.post_always(NetMail::Told(self.group, told));
         }
     }
 }

@@ -1,13 +1,8 @@
 //! Whom a node's clients are served by in a sharded cluster: its servers of groups, each for the slots that it has.
 //!
-//! A group that does not serve a slot says who does, and has not executed anything; so a call goes on to that group,
-//! if it has a server here, or its client is told where to ask. A slot that is between two groups is asked again and
-//! again, until one serves it or the client has waited long enough. A question about all keys goes to every server
-//! here, and their answers are put together.
-//!
-//! What a client sends on one connection is done in that order, slot by slot. So behind a call that is asked again
-//! others of its session and slot wait; and one behind which others were asked already is not asked again: they may
-//! have been done, so its client is told to try again.
+//! Nothing is decided here. [`protocol::shardkv::router`] says whom a call is sent to, when it is asked again and what
+//! its client is told: the functions that the models check. Here is what calls ask, by when they are late, what groups
+//! have answered, and the way to their servers.
 
 use super::callers::Caller;
 use crate::mailbox::Refusal as Full;
@@ -17,23 +12,26 @@ use crate::session::{Answer, Call, Outcome as Told, Query};
 use crate::shardctl::{self, Shardctl};
 use crate::shardkv::{Asker, Shardkv};
 use crate::view::Shards;
-use protocol::NodeId;
 use protocol::kv::{Bytes, Reply, SlotId, scan_slot};
-use protocol::shardctl::{Asked, Num};
-use protocol::shardkv::{Command, GroupId, Refusal, Whereabouts};
+use protocol::shardctl::{Asked, Config};
+use protocol::shardkv::router::{self as machine, Effect, Heard, Input, Ordered};
+use protocol::shardkv::{Command, GroupId};
+use protocol::{Machine, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// How soon a slot that is between two groups is asked for again, in milliseconds.
 const AGAIN_MS: u64 = 1;
 /// For how long it is remembered, in milliseconds, that another group has a slot than the configuration says.
 const FOUND_MS: u64 = 1000;
-/// The most slots of which it is remembered that another group has them than the configuration says.
-const MAX_FOUND: usize = 1 << 16;
 
 /// Where a group's server takes requests.
 pub type GroupHandle = Handle<Shardkv, Asker<Caller>>;
 /// Where the controller's server takes them.
 pub type ControllerHandle = Handle<Shardctl, shardctl::Asker<Caller>>;
+
+/// A session, as the machine knows it: its connection's token, and its number.
+type Session = (usize, u64);
 
 /// Servers of groups, and what clients have asked them.
 pub struct Router {
@@ -44,106 +42,67 @@ pub struct Router {
     groups: BTreeMap<GroupId, GroupHandle>,
     /// For how long a call is taken from group to group, in milliseconds.
     patience_ms: u64,
-    /// Calls about one slot that are under way.
+    machine: machine::Router<Session>,
+    /// Empty between uses; kept for its capacity.
+    effects: Vec<Effect<Session>>,
     calls: BTreeMap<Caller, UnderWay>,
     /// Calls that are asked again, and when, in milliseconds since the node's start.
     later: BTreeSet<(u64, Caller)>,
-    /// Calls that all servers here answer.
-    gathered: BTreeMap<Caller, Gathered>,
-    /// Slots that groups were found to have, by configurations that may be later than the one that the node knows.
-    found: BTreeMap<SlotId, Found>,
+    /// Since when it is known that a slot is another group's than the configuration says.
+    found: BTreeMap<SlotId, u64>,
     requests: BTreeMap<GroupId, Vec<Request<Query, Asker<Caller>>>>,
 }
 
-/// What a refusal has said of a slot. On its way a slot is soon elsewhere.
-#[derive(Clone, Copy)]
-struct Found {
-    number: Num,
-    group: GroupId,
-    at_ms: u64,
-}
-
-#[derive(Clone)]
+/// A call, until its client is told.
 struct UnderWay {
-    slot: SlotId,
     what: What<Query>,
     forwards: bool,
     until_ms: u64,
-    step: Step,
-    /// The group that was named by who has refused it last.
-    named: Option<GroupId>,
+    /// What was answered so far, if several groups are asked.
+    gathered: Option<Answer>,
+    /// Whether it was to be asked once more while it was under way.
+    again: bool,
 }
 
-/// How far a call is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
-    /// It waits for one in front of it.
-    Waits,
-    /// It was asked for the first time.
-    Asked,
-    /// A group has refused it, and another is asked or will be.
-    Turned,
+/// Clients that are told something.
+pub type Tellings = Vec<(Caller, Told)>;
+
+const fn call_of(caller: Caller) -> machine::Call<Session> {
+    machine::Call { session: (caller.token, caller.id), place: caller.place }
 }
 
-impl UnderWay {
-    /// Whether a later call about a slot has to wait for it.
-    fn waits_before(&self, slot: SlotId) -> bool {
-        self.slot == slot && self.step != Step::Asked
-    }
-}
-
-struct Gathered {
-    /// How many servers were asked, and how many have not answered.
-    asked: usize,
-    missing: usize,
-    writes: bool,
-    answer: Answer,
-}
-
-impl Gathered {
-    /// What its client is told if one server fails. What several were to write others may have written.
-    fn failed(&self, told: Told) -> Told {
-        if self.writes && self.asked > 1 { Told::Unknown } else { told }
-    }
-}
-
-/// What became of a call.
-pub enum Heard {
-    /// Its client is told.
-    Told(Told),
-    /// Its client is sent to another group.
-    GoTo(GroupId),
-    /// It is under way.
-    Nothing,
+const fn caller_of(call: machine::Call<Session>) -> Caller {
+    let (token, id) = call.session;
+    Caller { token, id, place: call.place }
 }
 
 impl Router {
     /// Of this node's servers. `patience_ms` is for how long a call is taken from group to group.
-    pub const fn new(
+    pub fn new(
         me: NodeId,
         controller: Option<ControllerHandle>,
         groups: BTreeMap<GroupId, GroupHandle>,
         patience_ms: u64,
     ) -> Self {
+        let config = Arc::new(Config::empty(protocol::kv::slot::SLOTS));
+        let machine = machine::Router::new(Ordered, groups.keys().copied(), config);
         Self {
             me,
             controller,
             asked: BTreeSet::new(),
             groups,
             patience_ms,
+            machine,
+            effects: Vec::new(),
             calls: BTreeMap::new(),
             later: BTreeSet::new(),
-            gathered: BTreeMap::new(),
             found: BTreeMap::new(),
             requests: BTreeMap::new(),
         }
     }
 
     /// Takes a call that is no node's. `value_bytes` is the longest value that it may make; `forwards` whether a server
-    /// that does not lead passes it on, as for clients of the plain port.
-    ///
-    /// # Errors
-    /// What its client is told at once.
+    /// that does not lead passes it on, as for clients of the plain port. With whom is told something at once.
     pub fn ask(
         &mut self,
         caller: Caller,
@@ -151,32 +110,50 @@ impl Router {
         forwards: bool,
         now_ms: u64,
         shards: &Shards,
-    ) -> Result<(), Told> {
+    ) -> Tellings {
+        if let Some(there) = self.calls.get_mut(&caller) {
+            // One who waits for a key was woken while it was being read.
+            there.again = true;
+            return Vec::new();
+        }
         let slot = call.slot();
+        let flushes = matches!(call, Call::Write(_)) && slot.is_none();
         let what = match call {
             Call::Write(work) => match encode(&Command::Work { work, value_bytes }) {
                 Ok(command) => What::Command(command),
                 Err(error) => {
                     tracing::error!(%error, "a command that can't be written down");
-                    return Err(Told::Busy);
+                    return vec![(caller, Told::Busy)];
                 }
             },
             Call::Read(query) => What::Query(query),
-            Call::Control(asked) => return self.control(caller, asked),
-            Call::Wait { .. } | Call::Node(_) => return Err(Told::Busy),
+            Call::Control(asked) => {
+                return self
+                    .control(caller, asked)
+                    .err()
+                    .map(|told| (caller, told))
+                    .into_iter()
+                    .collect();
+            }
+            Call::Wait { .. } | Call::Node(_) => return vec![(caller, Told::Busy)],
         };
-        let Some(slot) = slot else { return self.gather(caller, &what, forwards, shards) };
-        if self.groups.is_empty() {
-            return Err(Told::Nowhere);
-        }
         let until_ms = now_ms + self.patience_ms;
-        let waits = self.of_session(caller).any(|(_, other)| other.waits_before(slot));
-        let step = if waits { Step::Waits } else { Step::Asked };
-        self.calls.insert(caller, UnderWay { slot, what, forwards, until_ms, step, named: None });
-        if !waits {
-            self.send(caller, shards);
-        }
-        Ok(())
+        let gathered = slot.is_none().then(|| nothing(&what));
+        let under_way = UnderWay { what, forwards, until_ms, gathered, again: false };
+        self.calls.insert(caller, under_way);
+        let call = call_of(caller);
+        let Some(slot) = slot else {
+            // Cluster clients ask every master.
+            let leads = |group: &GroupId| {
+                let shard = shards.groups.get(group);
+                shard.is_some_and(|shard| shard.leader == Some(self.me))
+            };
+            let groups = self.groups.keys().copied().filter(|group| forwards || leads(group));
+            let groups: Vec<GroupId> = groups.collect();
+            let input = Input::AskAll { call, groups: &groups, flushes };
+            return self.step(&input, None, now_ms, shards);
+        };
+        self.step(&Input::Ask { call, slot }, None, now_ms, shards)
     }
 
     /// Asks the controller, if it has a server here.
@@ -188,170 +165,91 @@ impl Router {
         };
         let asker = shardctl::Asker::Client(caller);
         let posted = controller.post(vec![Request { caller: asker, what, forwards: true }]);
-        posted.map_err(|refused| match refused.why {
-            Full::Full => Told::Busy,
-            Full::Closed => Told::NoLeader,
-        })?;
+        posted.map_err(|refused| full(refused.why))?;
         self.asked.insert(caller);
         Ok(())
     }
 
-    /// The calls of a session, in their order.
-    fn of_session(&self, caller: Caller) -> impl Iterator<Item = (&Caller, &UnderWay)> {
-        self.calls.range(Caller { place: 0, ..caller }..=Caller { place: u64::MAX, ..caller })
-    }
-
-    /// The group that serves a slot, as far as is known here.
-    fn of(&self, slot: SlotId, shards: &Shards) -> Option<GroupId> {
-        let found = self.found.get(&slot).filter(|found| found.number >= shards.config.number);
-        found.map(|found| found.group).or_else(|| shards.of(slot))
-    }
-
-    fn send(&mut self, caller: Caller, shards: &Shards) {
-        let Some(call) = self.calls.get(&caller).cloned() else { return };
-        let UnderWay { slot, what, forwards, named, .. } = call;
-        let group =
-            named.or_else(|| self.of(slot, shards)).filter(|group| self.groups.contains_key(group));
-        // Whoever is here says more: its group may have come farther than this node knows.
-        let group = group.or_else(|| self.groups.keys().next().copied());
-        if let Some(group) = group {
-            let request = Request { caller: Asker::Client(caller), what, forwards };
-            self.requests.entry(group).or_default().push(request);
-        }
-    }
-
-    /// Who has waited for a call that is over.
-    fn waiting_for(&self, caller: Caller, over: &UnderWay) -> Vec<Caller> {
-        let waits = |(_, other): &(&Caller, &UnderWay)| {
-            over.step == Step::Turned && other.slot == over.slot && other.step == Step::Waits
-        };
-        self.of_session(caller).filter(waits).map(|(caller, _)| *caller).collect()
-    }
-
-    /// A call is over: those that have waited for it are asked.
-    fn release(&mut self, caller: Caller, over: &UnderWay, shards: &Shards) {
-        for caller in self.waiting_for(caller, over) {
-            if let Some(call) = self.calls.get_mut(&caller) {
-                call.step = Step::Asked;
-            }
-            self.send(caller, shards);
-        }
-    }
-
-    /// Asks all servers here; for cluster clients, who ask every master, those that lead.
-    fn gather(
+    /// The machine takes a step, and what it wants is done. `told` is what a server has just said.
+    fn step(
         &mut self,
-        caller: Caller,
-        what: &What<Query>,
-        all: bool,
+        input: &Input<'_, Session>,
+        told: Option<Told>,
+        now_ms: u64,
         shards: &Shards,
-    ) -> Result<(), Told> {
-        let answer = match what {
-            What::Command(_) => Answer::Reply(Reply::Ok),
-            What::Query(Query::Len) => Answer::Reply(Reply::Int(0)),
-            What::Query(Query::Keys { .. }) => Answer::Keys(Vec::new()),
-            What::Query(Query::Scan { .. }) => Answer::Scan { cursor: 0, keys: Vec::new() },
-            What::Query(_) => Answer::Reply(Reply::Nil),
-        };
-        let leads = |group: &GroupId| {
-            shards.groups.get(group).is_some_and(|shard| shard.leader == Some(self.me))
-        };
-        let asked = self.groups.keys().copied().filter(|group| all || leads(group));
-        let asked: Vec<GroupId> = asked.collect();
-        if asked.is_empty() {
-            return Err(Told::Done(answer));
+    ) -> Tellings {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.machine.step(input.clone(), &mut effects);
+        let mut tellings = Vec::new();
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Send { call, group } => self.send(caller_of(call), group),
+                Effect::Later { call } => {
+                    self.later.insert((now_ms + AGAIN_MS, caller_of(call)));
+                }
+                Effect::Found { slot } => {
+                    self.found.insert(slot, now_ms);
+                }
+                Effect::Tell { call, told: what } => {
+                    let caller = caller_of(call);
+                    let Some(over) = self.calls.remove(&caller) else { continue };
+                    tellings.push((caller, told_by(what, told.as_ref(), over.gathered, shards)));
+                }
+            }
         }
-        let writes = matches!(what, What::Command(_));
-        let gathered = Gathered { asked: asked.len(), missing: asked.len(), writes, answer };
-        self.gathered.insert(caller, gathered);
-        for group in asked {
-            let (caller, what) = (Asker::Client(caller), what.clone());
-            let request = Request { caller, what, forwards: true };
-            self.requests.entry(group).or_default().push(request);
-        }
-        Ok(())
+        self.effects = effects;
+        tellings
     }
 
-    /// What a server says of a call.
+    fn send(&mut self, caller: Caller, group: GroupId) {
+        let Some(call) = self.calls.get_mut(&caller) else { return };
+        call.again = false;
+        let (what, forwards) = (call.what.clone(), call.forwards);
+        // What several groups are asked they answer wherever they are led from.
+        let forwards = forwards || call.gathered.is_some();
+        let request = Request { caller: Asker::Client(caller), what, forwards };
+        self.requests.entry(group).or_default().push(request);
+    }
+
+    /// What a server says of a call; of which group, unless it is the controller. With whom is told something.
     pub fn told(
         &mut self,
         caller: Caller,
+        group: Option<GroupId>,
         outcome: Outcome<Answer>,
         now_ms: u64,
         shards: &Shards,
-    ) -> Heard {
-        if let Some(gathered) = self.gathered.get_mut(&caller) {
-            let Outcome::Done(answer) = outcome else {
-                let told = gathered.failed(told_of(outcome));
-                self.gathered.remove(&caller);
-                return Heard::Told(told);
-            };
-            gathered.answer =
-                merged(std::mem::replace(&mut gathered.answer, Answer::TimedOut), answer);
-            gathered.missing -= 1;
-            if gathered.missing > 0 {
-                return Heard::Nothing;
-            }
-            let gathered = self.gathered.remove(&caller).map(|gathered| gathered.answer);
-            return gathered.map_or(Heard::Nothing, |answer| Heard::Told(Told::Done(answer)));
-        }
+    ) -> Tellings {
         if self.asked.remove(&caller) {
-            return Heard::Told(told_of(outcome));
+            return vec![(caller, told_of(outcome))];
         }
-        let heard = match outcome {
-            Outcome::Done(Answer::Refused(refusal)) => {
-                self.refused(caller, &refusal, now_ms, shards)
-            }
-            outcome if self.calls.contains_key(&caller) => Heard::Told(told_of(outcome)),
-            // The rest of what was gathered, or an answer to one who has been told.
-            _ => Heard::Nothing,
+        let (Some(call), Some(group)) = (self.calls.get_mut(&caller), group) else {
+            return Vec::new();
         };
-        if !matches!(heard, Heard::Nothing)
-            && let Some(over) = self.calls.remove(&caller)
-        {
-            self.release(caller, &over, shards);
-        }
-        heard
+        let late = now_ms >= call.until_ms;
+        let ranges;
+        let heard = match &outcome {
+            Outcome::Done(Answer::Refused(refusal)) => Heard::Refused(*refusal),
+            Outcome::Done(Answer::Flushed(slots)) => {
+                ranges = slots.clone();
+                Heard::Flushed(&ranges)
+            }
+            Outcome::Done(answer) => {
+                if let Some(before) = call.gathered.take() {
+                    call.gathered = Some(merged(before, answer.clone()));
+                }
+                Heard::Done
+            }
+            Outcome::NotExecuted { .. } | Outcome::Busy => Heard::NotExecuted,
+            Outcome::Unknown => Heard::Unknown,
+        };
+        let input = Input::Answered { call: call_of(caller), group, heard, late };
+        self.step(&input, Some(told_of(outcome)), now_ms, shards)
     }
 
-    fn refused(
-        &mut self,
-        caller: Caller,
-        refusal: &Refusal,
-        now_ms: u64,
-        shards: &Shards,
-    ) -> Heard {
-        let Some(under_way) = self.calls.get(&caller) else { return Heard::Nothing };
-        let slot = under_way.slot;
-        let is_behind = |(other, call): (&Caller, &UnderWay)| {
-            other.place > caller.place && call.slot == slot && call.step != Step::Waits
-        };
-        let is_over = now_ms >= under_way.until_ms || self.of_session(caller).any(is_behind);
-        let next = match refusal.whereabouts {
-            Whereabouts::With(group)
-            | Whereabouts::GoingTo(group)
-            | Whereabouts::ComingFrom(group) => Some(group),
-            // A group that is new knows less than the node.
-            Whereabouts::Nowhere => shards.of(slot),
-        };
-        let Some(group) = next else { return Heard::Told(Told::Nowhere) };
-        if self.found.len() >= MAX_FOUND {
-            self.found.clear();
-        }
-        let found = Found { number: refusal.number, group, at_ms: now_ms };
-        self.found.insert(slot, found);
-        if !self.groups.contains_key(&group) {
-            return Heard::GoTo(group);
-        }
-        if is_over {
-            return Heard::Told(Told::OnItsWay);
-        }
-        if let Some(under_way) = self.calls.get_mut(&caller) {
-            under_way.step = Step::Turned;
-            under_way.named = Some(group);
-        }
-        self.later.insert((now_ms + AGAIN_MS, caller));
-        Heard::Nothing
+    /// Whether a call is to be asked once more: it was, while it was under way.
+    pub fn is_asked_again(&self, caller: Caller) -> bool {
+        self.calls.get(&caller).is_some_and(|call| call.again)
     }
 
     /// When there is something to ask again.
@@ -359,56 +257,97 @@ impl Router {
         self.later.first().map(|(at, _)| *at)
     }
 
-    /// Asks again what is due.
-    pub fn ask_again(&mut self, now_ms: u64, shards: &Shards) {
+    /// Asks again what is due. With whom is told something.
+    pub fn ask_again(&mut self, now_ms: u64, shards: &Shards) -> Tellings {
+        let mut tellings = Vec::new();
         while let Some((_, caller)) = self.later.first().copied().filter(|(at, _)| *at <= now_ms) {
             self.later.pop_first();
-            self.send(caller, shards);
+            let input = Input::Due { call: call_of(caller) };
+            tellings.extend(self.step(&input, None, now_ms, shards));
         }
+        tellings
     }
 
     /// A session is gone: what it has asked and was not sent is not sent any more.
     pub fn forget(&mut self, token: usize, id: u64) {
-        let calls = self.of_session(Caller { token, id, place: 0 });
+        self.machine.step(Input::Gone { session: (token, id) }, &mut self.effects);
+        self.effects.clear();
+        let first = Caller { token, id, place: 0 };
+        let calls = self.calls.range(first..=Caller { place: u64::MAX, ..first });
         let calls: Vec<Caller> = calls.map(|(caller, _)| *caller).collect();
         for caller in calls {
             self.calls.remove(&caller);
         }
     }
 
-    /// What was found lately that the configuration of this number does not say, for those who are told whose the slots
-    /// are.
-    pub fn found(&mut self, number: Num, now_ms: u64) -> BTreeMap<SlotId, GroupId> {
-        self.found.retain(|_, it| it.number >= number && now_ms < it.at_ms + FOUND_MS);
-        self.found.iter().map(|(slot, found)| (*slot, found.group)).collect()
+    /// A configuration that the node has come to know.
+    pub fn configure(&mut self, config: &Arc<Config>) {
+        if config.number > self.machine.config().number {
+            self.machine.step(Input::Configuration(Arc::clone(config)), &mut self.effects);
+        }
+    }
+
+    /// What was found lately that the configuration does not say, for those who are told whose the slots are.
+    pub fn found(&mut self, now_ms: u64) -> BTreeMap<SlotId, GroupId> {
+        let stale = self.found.extract_if(.., |_, at_ms| now_ms >= *at_ms + FOUND_MS);
+        for (slot, _) in stale {
+            self.machine.step(Input::Stale { slot }, &mut self.effects);
+        }
+        self.machine.found().collect()
     }
 
     /// Posts what was asked. With whom nobody takes it from, and what they are told.
-    pub fn post(&mut self) -> Vec<(Caller, Told)> {
-        let mut turned = Vec::new();
+    pub fn post(&mut self, now_ms: u64, shards: &Shards) -> Tellings {
+        let mut tellings = Vec::new();
         for (group, requests) in std::mem::take(&mut self.requests) {
             let Some(handle) = self.groups.get(&group) else { continue };
             let Err(refused) = handle.post(requests) else { continue };
-            let told = match refused.why {
-                Full::Full => Told::Busy,
-                Full::Closed => Told::NoLeader,
-            };
+            let why = full(refused.why);
             for Request { caller, .. } in refused.mail {
                 let Asker::Client(caller) = caller else { continue };
-                if let Some(gathered) = self.gathered.remove(&caller) {
-                    turned.push((caller, gathered.failed(told.clone())));
-                }
-                if let Some(over) = self.calls.remove(&caller) {
-                    // Those that have waited for it can't be asked in front of what it was to do.
-                    let waits = self.waiting_for(caller, &over);
-                    for caller in std::iter::once(caller).chain(waits) {
-                        self.calls.remove(&caller);
-                        turned.push((caller, told.clone()));
-                    }
-                }
+                let (call, heard) = (call_of(caller), Heard::NotExecuted);
+                let input = Input::Answered { call, group, heard, late: false };
+                tellings.extend(self.step(&input, Some(why.clone()), now_ms, shards));
             }
         }
-        turned
+        tellings
+    }
+}
+
+const fn full(why: Full) -> Told {
+    match why {
+        Full::Full => Told::Busy,
+        Full::Closed => Told::NoLeader,
+    }
+}
+
+/// The answer of no group to what several are asked.
+fn nothing(what: &What<Query>) -> Answer {
+    match what {
+        What::Command(_) => Answer::Reply(Reply::Ok),
+        What::Query(Query::Len) => Answer::Reply(Reply::Int(0)),
+        What::Query(Query::Keys { .. }) => Answer::Keys(Vec::new()),
+        What::Query(Query::Scan { .. }) => Answer::Scan { cursor: 0, keys: Vec::new() },
+        What::Query(_) => Answer::Reply(Reply::Nil),
+    }
+}
+
+/// What a client is told in words of sessions. `said` is what a server has just said.
+fn told_by(
+    told: machine::Told,
+    said: Option<&Told>,
+    gathered: Option<Answer>,
+    shards: &Shards,
+) -> Told {
+    match told {
+        machine::Told::Answer => said.cloned().unwrap_or(Told::Unknown),
+        machine::Told::Gathered => gathered.map_or(Told::Unknown, Told::Done),
+        machine::Told::Elsewhere(group) => {
+            node_of(shards, group).map_or(Told::OnItsWay, |leader| Told::Moved { leader })
+        }
+        machine::Told::Nowhere => Told::Nowhere,
+        machine::Told::OnItsWay => Told::OnItsWay,
+        machine::Told::Unknown => Told::Unknown,
     }
 }
 
@@ -424,7 +363,7 @@ pub fn told_of(outcome: Outcome<Answer>) -> Told {
 }
 
 /// The node that a client is sent to for a group.
-pub fn node_of(shards: &Shards, group: GroupId) -> Option<NodeId> {
+fn node_of(shards: &Shards, group: GroupId) -> Option<NodeId> {
     let shard = shards.groups.get(&group)?;
     shard.leader.or_else(|| shard.nodes.first().copied())
 }

@@ -96,6 +96,14 @@ impl Waits {
         })
     }
 
+    /// That of a caller.
+    pub fn of(&self, caller: Caller) -> Option<Wait> {
+        if self.nobody() {
+            return None;
+        }
+        self.change(|all| all.get(&caller).cloned())
+    }
+
     /// All.
     pub fn all(&self) -> Vec<Wait> {
         if self.nobody() {

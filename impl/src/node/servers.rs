@@ -84,7 +84,8 @@ impl Hosted {
         let mut groups = BTreeMap::new();
         let mut ticked = Vec::new();
         for (group, voters) in sharded.groups.iter().filter(|(_, on)| on.contains(config.me)) {
-            let callers = Mover::new(*group, Settings::DEFAULT, doors.callers(), carrier());
+            let callers =
+                Mover::new(*group, Settings::DEFAULT, doors.callers_of(*group), carrier());
             let door = callers.door();
             let options = options(*voters);
             let service = Shardkv::new(*group);

@@ -6,7 +6,7 @@ use protocol::NodeId;
 use protocol::kv::{
     Bytes, Op, Reply, Rules, Seen, SlotId, Store, StringOp, Transaction, Version, Work,
 };
-use protocol::shardctl;
+use protocol::shardctl::{self, SlotRange};
 use protocol::shardkv::{Refusal, Step};
 
 /// A call, and where in the session its answer belongs.
@@ -131,6 +131,8 @@ pub enum Answer {
     TimedOut,
     /// A group of the sharded store does not serve the slot: not executed. No session is told so.
     Refused(Refusal),
+    /// A group of the sharded store has taken all keys of these slots away. No session is told so.
+    Flushed(Vec<SlotRange>),
     /// What became of a step of a move. No session asks for one.
     Step(Step),
     /// What the controller has said, as [`crate::rsm::encode`] writes it.
@@ -311,6 +313,7 @@ impl Answer {
             Self::Seen(seen) => FIXED * seen.len(),
             Self::Text(text) => text.len(),
             Self::Control(bytes) => FIXED + bytes.len(),
+            Self::Flushed(slots) => FIXED + size_of_val(slots.as_slice()),
             Self::TimedOut | Self::Refused(_) | Self::Step(_) => FIXED,
         }
     }

@@ -83,7 +83,9 @@ impl Form {
             (_, Answer::Text(text)) => writer.verbatim(*b"txt", text),
             (_, Answer::TimedOut) => writer.null_array(),
             (_, Answer::Control(bytes)) => writer.bulk(bytes),
-            (_, Answer::Refused(_) | Answer::Step(_)) => writer.error(text::ON_ITS_WAY.as_bytes()),
+            (_, Answer::Refused(_) | Answer::Flushed(_) | Answer::Step(_)) => {
+                writer.error(text::ON_ITS_WAY.as_bytes())
+            }
         }
     }
 

@@ -42,6 +42,7 @@
 
 mod contract;
 pub mod mover;
+pub mod router;
 mod rules;
 mod snapshot;
 
@@ -56,6 +57,7 @@ use crate::kv::{self, Bytes, Exact, Pages, Part, SlotCopy, SlotId, Staged, Stamp
 use crate::rsm::StateMachine;
 use crate::shardctl::SlotRange;
 use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// How far a slot is that changes its group.
@@ -208,7 +210,23 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
         Answer::Step(step)
     }
 
-    /// SHARD-SERVE-1. What is refused leaves no trace, so it can be asked elsewhere under the same number.
+    /// The slots that are served here.
+    pub fn served(&self) -> Vec<SlotRange> {
+        let own = self.owners.iter().filter(|(_, owner)| **owner == self.gid);
+        let given = self.moves.iter().filter(|(_, there)| there.way() == Way::Giving);
+        let slots = own.map(|(slot, _)| *slot).chain(given.map(|(slot, _)| *slot));
+        let served: BTreeSet<SlotId> = slots.filter(|slot| self.serves(*slot).is_ok()).collect();
+        let mut ranges: Vec<SlotRange> = Vec::new();
+        for SlotId(slot) in served {
+            match ranges.last_mut() {
+                Some(range) if range.last.checked_add(1) == Some(slot) => range.last = slot,
+                _ => ranges.push(SlotRange { first: slot, last: slot }),
+            }
+        }
+        ranges
+    }
+
+    /// SHARD-SERVE-1. A flush says of which slots it took the keys (ROUTE-ALL-1). What is refused leaves no trace, so it can be asked elsewhere under the same number.
     fn work(&mut self, stamp: Stamp, work: &Work, value_bytes: u32) -> Answer {
         let slot = match work {
             Work::Command(command) => Ok(Some(command.key.slot())),
@@ -219,6 +237,10 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
             && let Err(refusal) = self.serves(slot)
         {
             return Answer::Refused(refusal);
+        }
+        if matches!(work, Work::Flush) {
+            self.store.work_within(stamp, work, value_bytes as usize);
+            return Answer::Flushed(self.served());
         }
         Answer::Reply(self.store.work_within(stamp, work, value_bytes as usize))
     }

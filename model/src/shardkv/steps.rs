@@ -346,7 +346,7 @@ impl<R: Both> Relay<R> {
         let reply = match answer {
             Answer::Reply(reply) => reply,
             Answer::Refused(refusal) => return self.note_refusal(node, &refusal),
-            Answer::Step(_) | Answer::Seen(_) | Answer::Writes => {
+            Answer::Step(_) | Answer::Seen(_) | Answer::Flushed(_) | Answer::Writes => {
                 unreachable!("a client's work is answered")
             }
         };

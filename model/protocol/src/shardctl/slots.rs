@@ -60,8 +60,8 @@ impl Slots {
         Self { count, runs: vec![Run { first: 0, owner: None }] }
     }
 
-    /// The owners of slots 0, 1, ….
-    pub(super) fn of(owners: &[Option<GroupId>]) -> Self {
+    /// Of as many slots as there are owners: those of slots 0, 1, ….
+    pub fn of(owners: &[Option<GroupId>]) -> Self {
         let mut runs: Vec<Run> = Vec::new();
         for (first, &owner) in (0..).zip(owners) {
             if runs.last().is_none_or(|run| run.owner != owner) {

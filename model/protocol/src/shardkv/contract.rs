@@ -179,6 +179,8 @@ pub enum Answer {
     Refused(Refusal),
     /// What became of a step of a move.
     Step(Step),
+    /// The keys of these slots went, and no others.
+    Flushed(Vec<SlotRange>),
     /// Not executed: it was asked without an entry, and it may write.
     Writes,
 }
