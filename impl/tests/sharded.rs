@@ -279,3 +279,40 @@ fn questions_about_all_keys_go_to_all_groups() {
     assert_eq!(client.call(&["FLUSHALL"]), Frame::Simple(b"OK".to_vec()));
     assert_eq!(client.call(&["DBSIZE"]), Frame::Integer(0));
 }
+
+/// A flush that is answered while slots move has taken what was on its way too. ROUTE-ALL-1.
+#[test]
+fn a_flush_takes_what_is_on_its_way() {
+    const KEYS: usize = 2000;
+    let steady = ["--election-min-ms", "3000", "--election-max-ms", "5000"];
+    let cluster = Cluster::sharded(3, 2, &steady);
+    done(&join(&cluster, 1));
+    done(&join(&cluster, 2));
+    let mut client = Client::open(cluster.plain()[0]);
+    let mut flushed = 0;
+    for to in ["1", "2", "1", "2"] {
+        let command = |number| vec!["SET".into(), format!("name{number}"), "v".repeat(200)];
+        client.send(&(0..KEYS).map(command).collect::<Vec<_>>());
+        for number in 0..KEYS {
+            assert_eq!(client.receive(), Frame::Simple(b"OK".to_vec()), "name{number}");
+        }
+        thread::scope(|scope| {
+            let moves = scope.spawn(|| admin(&cluster, &["move", "0-16383", "--to", to]));
+            let mut took_all = false;
+            while !took_all && !moves.is_finished() {
+                match client.call(&["FLUSHALL"]) {
+                    Frame::Simple(_) => took_all = true,
+                    // Some of it may be left.
+                    Frame::Error(text) => assert!(text.starts_with(b"UNCERTAIN"), "{text:?}"),
+                    other => panic!("{other:?}"),
+                }
+            }
+            done(&moves.join().expect("it does not panic"));
+            if took_all {
+                flushed += 1;
+                assert_eq!(client.call(&["DBSIZE"]), Frame::Integer(0), "to {to}");
+            }
+        });
+    }
+    assert!(flushed > 0, "no flush was answered while slots moved");
+}

@@ -49,7 +49,7 @@ pub fn run(args: &Args, json: bool, states: Option<usize>) -> Result<ExitCode, S
             }
             Named::Kv(_) => Err(no_threads("kv")),
             Named::Ctl(_) => Err(no_threads("ctl")),
-            Named::Shard(_) => Err(no_threads("shard")),
+            Named::Shard(_) | Named::Route(_) => Err(no_threads("shard")),
         };
     }
     match catalog::hunt(&args.path)? {
@@ -57,7 +57,7 @@ pub fn run(args: &Args, json: bool, states: Option<usize>) -> Result<ExitCode, S
         AnyHunt::Group(hunt) => of_mutant::<Group>(hunt, args, json, states),
         AnyHunt::Kv(_) => Err(no_threads("kv")),
         AnyHunt::Ctl(_) => Err(no_threads("ctl")),
-        AnyHunt::Shard(_) => Err(no_threads("shard")),
+        AnyHunt::Shard(_) | AnyHunt::Route(_) => Err(no_threads("shard")),
     }
 }
 

@@ -59,7 +59,7 @@ const TRACED: &[Column] = &[Column::Code, Column::Test];
 const RUNTIME: &[Column] = &[Column::Code, Column::Test, Column::Mutant];
 
 /// All of them.
-pub const KINDS: [Kind; 19] = [
+pub const KINDS: [Kind; 20] = [
     kind("RAFT-", Home::Protocol, RULE),
     kind("KV-", Home::Protocol, RULE),
     kind("CLERK-", Home::Protocol, RULE),
