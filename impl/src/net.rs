@@ -58,7 +58,7 @@ pub enum Core {
     /// The server of the one group, which has all slots.
     One(Handle<Kv, Caller>),
     /// The servers of a sharded cluster's groups.
-    Sharded(Router),
+    Sharded(Box<Router>),
 }
 
 /// The thread that serves the clients.

@@ -289,8 +289,11 @@ impl Router {
 
     /// What was found lately that the configuration does not say, for those who are told whose the slots are.
     pub fn found(&mut self, now_ms: u64) -> BTreeMap<SlotId, GroupId> {
-        let stale = self.found.extract_if(.., |_, at_ms| now_ms >= *at_ms + FOUND_MS);
-        for (slot, _) in stale {
+        let is_stale = |(_, at_ms): &(&SlotId, &u64)| now_ms >= **at_ms + FOUND_MS;
+        let stale: Vec<SlotId> =
+            self.found.iter().filter(is_stale).map(|(slot, _)| *slot).collect();
+        for slot in stale {
+            self.found.remove(&slot);
             self.machine.step(Input::Stale { slot }, &mut self.effects);
         }
         self.machine.found().collect()

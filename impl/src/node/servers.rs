@@ -115,7 +115,7 @@ impl Hosted {
         let patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         let controller: Option<ControllerHandle> = self.controller.as_ref().map(Server::handle);
         let groups = self.groups.iter().map(handle).collect();
-        Core::Sharded(Router::new(me, controller, groups, patience_ms))
+        Core::Sharded(Box::new(Router::new(me, controller, groups, patience_ms)))
     }
 
     fn source(&self) -> Source {

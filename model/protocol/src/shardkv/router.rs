@@ -18,137 +18,21 @@
 //! were sent there, and each has one answer from it, or more than one only of those that are not waited for any more;
 //! a configuration bears the slots of its number.
 
+mod contract;
+mod gather;
 mod rules;
 
+pub use contract::{Call, Effect, Heard, Input, Told};
 pub use rules::{Ordered, Rules};
 
 use super::{GroupId, Num, Refusal, Whereabouts};
 use crate::Machine;
 use crate::kv::SlotId;
-use crate::shardctl::{Config, SlotRange};
+use crate::shardctl::Config;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-
-/// A client's call: its session, and its place there.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Call<S> {
-    /// The session.
-    pub session: S,
-    /// Its place among the calls of the session.
-    pub place: u64,
-}
-
-/// What may happen.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Input<'a, S> {
-    /// A client asks about a slot.
-    Ask {
-        /// The call.
-        call: Call<S>,
-        /// The slot.
-        slot: SlotId,
-    },
-    /// A client asks about all keys that these groups have.
-    AskAll {
-        /// The call.
-        call: Call<S>,
-        /// Which groups; those that have no server here are left out.
-        groups: &'a [GroupId],
-        /// Whether all these keys are to go.
-        flushes: bool,
-    },
-    /// A group's server has answered.
-    Answered {
-        /// The call.
-        call: Call<S>,
-        /// Which group.
-        group: GroupId,
-        /// What it says.
-        heard: Heard<'a>,
-        /// Whether the client has waited long enough.
-        late: bool,
-    },
-    /// It is time to ask again for what [`Effect::Later`] has named.
-    Due {
-        /// The call.
-        call: Call<S>,
-    },
-    /// A session is gone.
-    Gone {
-        /// Which.
-        session: S,
-    },
-    /// A configuration became known.
-    Configuration(Arc<Config>),
-    /// What was found of a slot was found long ago.
-    Stale {
-        /// The slot.
-        slot: SlotId,
-    },
-}
-
-/// What a group's server says of a call.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Heard<'a> {
-    /// It was executed.
-    Done,
-    /// All keys of these slots went.
-    Flushed(&'a [SlotRange]),
-    /// It was not executed, and the group does not serve its slot.
-    Refused(Refusal),
-    /// It was not executed and never will be.
-    NotExecuted,
-    /// Nobody knows whether it was or will be.
-    Unknown,
-}
-
-/// What the driver is to do.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Effect<S> {
-    /// Ask a group's server here.
-    Send {
-        /// The call.
-        call: Call<S>,
-        /// Which group.
-        group: GroupId,
-    },
-    /// Say [`Input::Due`] in a while.
-    Later {
-        /// The call.
-        call: Call<S>,
-    },
-    /// Tell the client, and forget the call.
-    Tell {
-        /// The call.
-        call: Call<S>,
-        /// What it is told.
-        told: Told,
-    },
-    /// It was found which group has a slot. Say [`Input::Stale`] when this is long ago.
-    Found {
-        /// The slot.
-        slot: SlotId,
-    },
-}
-
-/// What a client is told.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Told {
-    /// What the group's server has just said.
-    Answer,
-    /// What all groups together say.
-    Gathered,
-    /// Not executed: a group without a server here has the slot (MOVED).
-    Elsewhere(GroupId),
-    /// Not executed: no group has the slot, as far as is known (CLUSTERDOWN).
-    Nowhere,
-    /// Not executed: the slot was on its way for too long, or a later call was executed meanwhile (TRYAGAIN).
-    OnItsWay,
-    /// Some of it may have been executed (UNCERTAIN).
-    Unknown,
-}
+use gather::Gather;
 
 /// How far a call about a slot is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -206,18 +90,6 @@ enum Wish {
     One(SlotId),
     /// Something of all keys that these groups have; whether they are to go.
     All(BTreeSet<GroupId>, bool),
-}
-
-/// A call that several groups answer.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Gather {
-    flushes: bool,
-    /// Whether more than one group was asked, or one more than once.
-    others: bool,
-    /// Who has not answered.
-    missing: BTreeSet<GroupId>,
-    /// The slots that are still to be flushed.
-    left: BTreeSet<SlotId>,
 }
 
 /// Where clients' calls are. See [the module](self).
@@ -478,87 +350,6 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
         queue.set(call.place, Stage::Asked);
         queue.group = Some(group);
         out.push(Effect::Send { call, group });
-    }
-
-    fn ask_all(
-        &mut self,
-        call: Call<S>,
-        missing: BTreeSet<GroupId>,
-        flushes: bool,
-        out: &mut Vec<Effect<S>>,
-    ) {
-        if missing.is_empty() {
-            return out.push(Effect::Tell { call, told: Told::Gathered });
-        }
-        let mut left = BTreeSet::new();
-        if flushes {
-            for group in &missing {
-                let ranges = self.config.slots.of_group(*group);
-                left.extend(ranges.flat_map(|range| range.first..=range.last).map(SlotId));
-            }
-        }
-        out.extend(missing.iter().map(|&group| Effect::Send { call, group }));
-        let others = missing.len() > 1;
-        self.gathered.insert(call, Gather { flushes, others, missing, left });
-    }
-
-    /// One of the groups has answered that were all asked. ROUTE-ALL-1, ROUTE-ALL-2, ROUTE-ALL-3.
-    fn gather(
-        &mut self,
-        (call, group): (Call<S>, GroupId),
-        heard: Heard<'_>,
-        late: bool,
-        out: &mut Vec<Effect<S>>,
-    ) {
-        let rules = self.rules;
-        let Some(gather) = self.gathered.get_mut(&call) else { return };
-        if !gather.missing.remove(&group) {
-            return;
-        }
-        let told = match heard {
-            Heard::Done | Heard::Flushed(_) => {
-                if let Heard::Flushed(ranges) = heard {
-                    let gone = |slot: &SlotId| {
-                        ranges.iter().any(|range| (range.first..=range.last).contains(&slot.0))
-                    };
-                    gather.left.retain(|slot| !gone(slot));
-                }
-                if !rules.is_gathered(gather.missing.len()) {
-                    return;
-                }
-                match (rules.is_flushed(gather.left.len()), late) {
-                    (true, _) => Told::Gathered,
-                    (false, true) => Told::Unknown,
-                    (false, false) => return out.push(Effect::Later { call }),
-                }
-            }
-            Heard::Unknown => Told::Answer,
-            Heard::NotExecuted | Heard::Refused(_) => {
-                let definite = rules.is_definite(gather.flushes, gather.others);
-                if definite { Told::Answer } else { Told::Unknown }
-            }
-        };
-        self.gathered.remove(&call);
-        out.push(Effect::Tell { call, told });
-    }
-
-    /// Slots were on their way when all groups were flushed. ROUTE-ALL-1.
-    fn flush_again(&mut self, call: Call<S>, out: &mut Vec<Effect<S>>) {
-        let Some(mut gather) = self.gathered.remove(&call) else { return };
-        if !gather.missing.is_empty() {
-            self.gathered.insert(call, gather);
-            return;
-        }
-        // A slot is with whose it is, or with whom it was found, or on its way from there.
-        let groups = |slot: &SlotId| [self.config.slots.owner(slot.0), self.of(*slot)];
-        let groups: BTreeSet<GroupId> = gather.left.iter().flat_map(groups).flatten().collect();
-        if groups.is_empty() || !groups.is_subset(&self.here) {
-            return out.push(Effect::Tell { call, told: Told::Unknown });
-        }
-        out.extend(groups.iter().map(|&group| Effect::Send { call, group }));
-        gather.others = true;
-        gather.missing = groups;
-        self.gathered.insert(call, gather);
     }
 
     /// ROUTE-GONE-1. What was sent may be executed all the same.
