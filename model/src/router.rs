@@ -40,7 +40,8 @@ pub type Action = ActorModelAction<Message, Stimulus, ()>;
 
 /// What a session asks of a slot is executed in that order, or not at all; and so what it asks of all keys.
 ///
-/// PROP-ROUTE-ORDER; watches ROUTE-ORDER-1, ROUTE-ORDER-2, ROUTE-ORDER-3, ROUTE-ORDER-4, ROUTE-UNKNOWN-1, ROUTE-ALL-4.
+/// PROP-ROUTE-ORDER; watches ROUTE-ORDER-1, ROUTE-ORDER-2, ROUTE-ORDER-3, ROUTE-ORDER-4, ROUTE-UNKNOWN-1 and
+/// ROUTE-ALL-4.
 pub const ORDER: &str = "Executed In Order";
 /// No call is executed twice.
 ///

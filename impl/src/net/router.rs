@@ -153,7 +153,8 @@ impl Router {
             let input = Input::AskAll { call, groups: &groups, flushes };
             return self.step(&input, None, now_ms, shards);
         };
-        self.step(&Input::Ask { call, slot }, None, now_ms, shards)
+        let input = Input::Ask { call, slot, first: None, stays: !forwards };
+        self.step(&input, None, now_ms, shards)
     }
 
     /// Asks the controller, if it has a server here.

@@ -62,6 +62,8 @@ pub struct Bounds {
     pub unknown: u8,
     /// How many calls may have waited long enough when they are refused.
     pub lates: u8,
+    /// Whether clients go to groups' leaders by themselves.
+    pub stays: bool,
     /// Whether the first session may go.
     pub goes: bool,
     /// From every so many states, the fair schedule must bring everything to its end; 0 for none.
@@ -121,6 +123,7 @@ pub fn bounds_text(bounds: &Bounds) -> String {
     add(bounds.failures > 0, format!("{}fail", bounds.failures));
     add(bounds.unknown > 0, format!("{}unknown", bounds.unknown));
     add(bounds.lates > 0, format!("{}late", bounds.lates));
+    add(bounds.stays, "stays".into());
     add(bounds.goes, "goes".into());
     text
 }

@@ -17,6 +17,7 @@ const fn plain(plan: Plan, programs: [Program; 2]) -> Bounds {
         failures: 0,
         unknown: 0,
         lates: 0,
+        stays: false,
         goes: false,
         settle_every: 10,
     }
@@ -73,6 +74,12 @@ pub const DESKS: &[DeskRun] = &[
         about: "a slot goes to a group that has no server here",
         bounds: AWAY,
         reaches: &[Corner::Elsewhere],
+    },
+    Run {
+        name: "route-stays",
+        about: "a slot goes there and back, and its clients wait where it was stopped",
+        bounds: Bounds { stays: true, ..plain(Back, [Thrice, Nothing]) },
+        reaches: &[Corner::Later, Corner::Released, Corner::Overtaken],
     },
     Run {
         name: "route-swap",

@@ -247,7 +247,10 @@ impl<R: Rules> Desk<R> {
         let call = Call { session, place: state.asked[number] };
         let groups: Vec<GroupId> = self.bounds.groups().collect();
         let input = match self.wish(call) {
-            Do::Append(index) => Input::Ask { call, slot: plans::slot(index) },
+            Do::Append(index) => {
+                let (slot, stays) = (plans::slot(index), self.bounds.stays);
+                Input::Ask { call, slot, first: None, stays }
+            }
             Do::Flush => Input::AskAll { call, groups: &groups, flushes: true },
             Do::Count => Input::AskAll { call, groups: &groups, flushes: false },
         };

@@ -55,11 +55,15 @@ struct Queue {
     named: Option<GroupId>,
     /// The last call that was executed, or may have been, while others were here.
     done_to: Option<u64>,
+    /// Whether it stays with a group that has stopped the slot.
+    stays: bool,
 }
 
 impl Queue {
-    const EMPTY: Self =
-        Self { calls: BTreeMap::new(), held: 0, group: None, named: None, done_to: None };
+    const fn new(stays: bool) -> Self {
+        let calls = BTreeMap::new();
+        Self { calls, held: 0, group: None, named: None, done_to: None, stays }
+    }
 
     fn under_way(&self) -> usize {
         self.calls.len() - self.held
@@ -86,8 +90,8 @@ impl Queue {
 /// What a client wants.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Wish {
-    /// Something of a slot.
-    One(SlotId),
+    /// Something of a slot; who is asked first, and whether it stays with a group that has stopped the slot.
+    One(SlotId, Option<GroupId>, bool),
     /// Something of all keys that these groups have; whether they are to go.
     All(BTreeSet<GroupId>, bool),
 }
@@ -174,7 +178,7 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
             return;
         }
         match wish {
-            Wish::One(slot) => self.ask(call, slot, out),
+            Wish::One(slot, first, stays) => self.ask(call, slot, (first, stays), out),
             Wish::All(groups, flushes) => self.ask_all(call, groups, flushes, out),
         }
     }
@@ -184,7 +188,7 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
         let before = Call { place: 0, ..call }..call;
         let mut slots = self.slots.range(before.clone());
         let waits = match wish {
-            Wish::One(_) => false,
+            Wish::One(..) => false,
             Wish::All(..) => slots.next().is_some(),
         };
         let waits = waits
@@ -206,18 +210,24 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
     }
 
     /// ROUTE-ORDER-1, ROUTE-ORDER-3.
-    fn ask(&mut self, call: Call<S>, slot: SlotId, out: &mut Vec<Effect<S>>) {
+    fn ask(
+        &mut self,
+        call: Call<S>,
+        slot: SlotId,
+        (first, stays): (Option<GroupId>, bool),
+        out: &mut Vec<Effect<S>>,
+    ) {
         let Call { session, place } = call;
         let queue = self.queues.get(&(session, slot));
         let waits = queue.is_some_and(|queue| self.rules.waits(queue.held));
         let with_others = queue.filter(|queue| queue.under_way() > 0).and_then(|it| it.group);
         let with_others = with_others.filter(|_| self.rules.stays_with_others());
-        let group = with_others.or_else(|| self.target(slot, None));
+        let group = with_others.or_else(|| self.target(slot, first));
         let Some(group) = group else {
             return out.push(Effect::Tell { call, told: Told::Nowhere });
         };
         self.slots.insert(call, slot);
-        let queue = self.queues.entry((session, slot)).or_insert(Queue::EMPTY);
+        let queue = self.queues.entry((session, slot)).or_insert(Queue::new(stays));
         if waits {
             return queue.set(place, Stage::Held);
         }
@@ -285,10 +295,11 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
 
     fn refused(&mut self, call: Call<S>, refusal: &Refusal, late: bool, out: &mut Vec<Effect<S>>) {
         let Refusal { slot, number, whereabouts } = *refusal;
+        let queue = self.queues.get(&(call.session, slot));
+        let stays = queue.filter(|queue| queue.stays).and_then(|queue| queue.group);
         let named = match whereabouts {
-            Whereabouts::With(group)
-            | Whereabouts::GoingTo(group)
-            | Whereabouts::ComingFrom(group) => Some(group),
+            Whereabouts::With(group) | Whereabouts::ComingFrom(group) => Some(group),
+            Whereabouts::GoingTo(group) => Some(stays.unwrap_or(group)),
             // A group that is new knows less than the node.
             Whereabouts::Nowhere => self.config.slots.owner(slot.0),
         };
@@ -392,7 +403,9 @@ impl<S: Copy + Ord, R: Rules> Machine for Router<S, R> {
 
     fn step(&mut self, input: Input<'_, S>, out: &mut Vec<Effect<S>>) {
         match input {
-            Input::Ask { call, slot } => self.wish(call, Wish::One(slot), out),
+            Input::Ask { call, slot, first, stays } => {
+                self.wish(call, Wish::One(slot, first, stays), out);
+            }
             Input::AskAll { call, groups, flushes } => {
                 let groups = groups.iter().copied().filter(|group| self.here.contains(group));
                 self.wish(call, Wish::All(groups.collect(), flushes), out);

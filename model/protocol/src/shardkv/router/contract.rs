@@ -24,6 +24,11 @@ pub enum Input<'a, S> {
         call: Call<S>,
         /// The slot.
         slot: SlotId,
+        /// Which group is asked first, if one here knows best; else the one that has the slot, as far as is known.
+        first: Option<GroupId>,
+        /// Whether its client goes to groups' leaders by itself. Then it waits with the group that has stopped its slot
+        /// until that says who has it, for between two groups whose leaders are elsewhere it would be sent to and fro.
+        stays: bool,
     },
     /// A client asks about all keys that these groups have.
     AskAll {
