@@ -55,8 +55,8 @@ pub const TOLD: &str = "Told The Truth";
 ///
 /// PROP-ROUTE-ALL; watches ROUTE-ALL-1, ROUTE-ALL-3.
 pub const ALL: &str = "All Means All";
-/// A client is told to try again only if it has waited long enough or was overtaken, and then at once; and it is told of
-/// another node only if no server here has the slot's group.
+/// A client is told to try again only if it has waited long enough or was overtaken, and then at once; and it is told
+/// of another node only if no server here has the slot's group.
 ///
 /// PROP-ROUTE-NEED; watches ROUTE-LATE-1, ROUTE-HERE-1.
 pub const NEED: &str = "No Answer Without Need";

@@ -226,7 +226,8 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
         ranges
     }
 
-    /// SHARD-SERVE-1. A flush says of which slots it took the keys (ROUTE-ALL-1). What is refused leaves no trace, so it can be asked elsewhere under the same number.
+    /// SHARD-SERVE-1. What is refused leaves no trace, so it can be asked elsewhere under the same number. A flush says
+    /// of which slots it took the keys (ROUTE-ALL-1).
     fn work(&mut self, stamp: Stamp, work: &Work, value_bytes: u32) -> Answer {
         let slot = match work {
             Work::Command(command) => Ok(Some(command.key.slot())),

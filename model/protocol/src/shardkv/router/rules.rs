@@ -5,8 +5,8 @@ use core::hash::Hash;
 
 /// What a router decides. The only implementation that is right is [`Ordered`]; the tests have others.
 pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
-    /// ROUTE-ORDER-1. Whether a new call waits: one in front of it, of its session and slot, was refused and is still to
-    /// be asked.
+    /// ROUTE-ORDER-1. Whether a new call waits: one in front of it, of its session and slot, was refused and is still
+    /// to be asked.
     fn waits(&self, held: usize) -> bool {
         held > 0
     }
