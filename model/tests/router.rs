@@ -62,8 +62,7 @@ fn bounds_of_no_router_are_refused() {
     assert!(refused(Bounds { first_elsewhere: 2, programs: flushes, ..there }));
 }
 
-/// From the beginning all comes to its end; not with a router that keeps to its own servers, and that is said. Its paths
-/// are told.
+/// From the beginning all comes to its end; not with a router that keeps to its own servers, and that is said.
 #[test]
 fn what_never_ends_is_told() {
     let hunt = HUNTS.iter().find(|hunt| hunt.bug == Bug::NeverElsewhere).expect("it is a mutant");
