@@ -1,0 +1,105 @@
+//! What a run of groups on Raft may do.
+
+use crate::bounds::{Bounds as ServerBounds, Net};
+use crate::cluster::Cluster;
+use crate::shardkv::{Plan, Program};
+use crate::system::{System, within};
+use protocol::kv::{Bytes, Limits, Seq, SlotId, Work};
+use protocol::raft::Paper;
+use protocol::shardkv::mover::Settings;
+use serde::{Deserialize, Serialize};
+
+/// What moves: one slot, once, from the first group to the second.
+pub const PLAN: Plan = Plan::There;
+
+/// What the client calls.
+pub const PROGRAM: Program = Program::Twice;
+
+/// More than any run uses.
+pub const LIMITS: Limits = Limits { clients: 4, tick_keys: 1_000_000, ..Limits::DEFAULT };
+
+/// The slot goes in one part, and is stopped behind that.
+pub(super) const SETTINGS: Settings =
+    Settings { slots: 1, parts: 1, part_bytes: 1 << 20, little_bytes: usize::MAX, copies: 0 };
+
+/// What may happen in a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Bounds {
+    /// To the servers of each group: of the giver, and of the taker. They take no commands but those of clients and
+    /// movers. The first server of each has led the first term from before the beginning.
+    pub servers: [ServerBounds; 2],
+    /// How often the client hands a call to a server, in all; besides the first call, which was made and answered
+    /// before the beginning.
+    pub sends: u8,
+    /// How often a server is asked what the key has, in all.
+    pub reads: u8,
+    /// The network between the groups.
+    pub letters: Net,
+    /// Whether disks finish what they are asked to at once.
+    pub quick_disks: bool,
+    /// Whether what a mover proposes waits in its server's mailbox, and may come to the server when that does not lead
+    /// any more.
+    pub mailbox: bool,
+    /// From every so many states, the fair schedule must bring everything to its end; 0 for none.
+    pub settle_every: u64,
+}
+
+/// A call by its number.
+pub(super) fn call(seq: Seq) -> Work {
+    PROGRAM.work(0, seq).1
+}
+
+/// The key that is written.
+pub(super) fn key() -> Bytes {
+    match call(1) {
+        Work::Command(command) => command.key,
+        _ => unreachable!("a client calls commands"),
+    }
+}
+
+/// The slot that moves.
+pub(super) fn slot() -> SlotId {
+    key().slot()
+}
+
+/// Refuses bounds that no model can have. The error says what to write instead.
+pub fn validate(bounds: &Bounds) -> Result<(), String> {
+    for servers in &bounds.servers {
+        <Cluster<Paper> as System>::validate(servers)?;
+        within("servers", servers.servers as u64, 1, 3)?;
+        within("max_term", servers.max_term, 1, 100)?;
+        within("max_log", servers.max_log, 0, 0)?;
+        within("reads of the servers' own", servers.reads.into(), 0, 0)?;
+        within("compactions", servers.compactions.into(), 0, 0)?;
+        if servers.pre_vote || servers.check_quorum {
+            return Err("elections begin by Campaign here: leave out pre_vote and check_quorum".into());
+        }
+    }
+    if bounds.quick_disks && bounds.servers.iter().any(|servers| servers.crashes > 0) {
+        return Err("a crash that forgets nothing is none: set quick_disks=false, or crashes=0".into());
+    }
+    Ok(())
+}
+
+/// The servers of each group, what the client does, and what is special.
+pub fn bounds_text(bounds: &Bounds) -> String {
+    let [giver, taker] = bounds.servers.map(|one| {
+        let mut text = Cluster::<Paper>::bounds_text(&one).replace(" 0L", "");
+        if one.heartbeats {
+            text = text.replace(" hb", "hb");
+        }
+        text
+    });
+    let mut text = format!("{giver} → {taker} {}×", bounds.sends);
+    let words = [
+        (bounds.reads > 0, "read"),
+        (bounds.letters == Net::Duplicate, "letters-dup"),
+        (bounds.quick_disks, "quick"),
+        (bounds.mailbox, "mailbox"),
+    ];
+    for (_, word) in words.iter().filter(|(on, _)| *on) {
+        text.push(' ');
+        text.push_str(word);
+    }
+    text
+}
