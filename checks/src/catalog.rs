@@ -11,6 +11,7 @@ use model::runs::{DEEP, Run, STANDARD};
 use model::script;
 use model::shardctl::{self, OFFICES, Office};
 use model::shardkv::{self, RELAYS, Relay, Right};
+use model::shardraft::{self, ESTATES, Estate};
 use model::system::System;
 use protocol::kv::Exact;
 use protocol::raft::Paper;
@@ -83,6 +84,9 @@ pub struct Ctl;
 
 /// The groups of the sharded store.
 pub struct Shard;
+
+/// The same, each on a Raft of its own.
+pub struct ShardRaft;
 
 impl Kind for Raft {
     type Right = Cluster<Paper>;
@@ -268,6 +272,43 @@ impl Kind for Shard {
     }
 }
 
+impl Kind for ShardRaft {
+    type Right = Estate;
+    type Wrong = Estate;
+    type Hunt = shardraft::Hunt;
+
+    const HUNTS: &'static [Self::Hunt] = shardraft::HUNTS;
+
+    fn right(bounds: shardraft::Bounds) -> Estate {
+        Estate::right(bounds)
+    }
+
+    fn wrong(hunt: &Self::Hunt, bounds: shardraft::Bounds) -> Estate {
+        hunt.estate_in(bounds)
+    }
+
+    fn hunted(hunt: &Self::Hunt) -> Estate {
+        hunt.estate()
+    }
+
+    fn control(hunt: &Self::Hunt) -> Self::Hunt {
+        hunt.control()
+    }
+
+    fn prey(hunt: &Self::Hunt) -> Prey {
+        let shardraft::Hunt { id, rule, property, bug, .. } = *hunt;
+        Prey { id, rule, text: bug.text(), property }
+    }
+
+    fn begin(hunt: &Self::Hunt, system: &Estate) -> Result<Begun<Estate>, String> {
+        script::follow(system, hunt.prefix)
+    }
+
+    fn missed(_: &Self::Hunt, _: &Estate) -> bool {
+        false
+    }
+}
+
 /// The mutant of this kind with this id, in capitals or not. The error lists them.
 pub fn mutant<K: Kind>(id: &str) -> Result<&'static K::Hunt, String> {
     K::HUNTS.iter().find(|hunt| K::prey(hunt).id.eq_ignore_ascii_case(id)).ok_or_else(|| {
@@ -290,6 +331,8 @@ pub enum Named {
     Ctl(&'static shardctl::OfficeRun),
     /// Of groups that hand slots over.
     Shard(&'static shardkv::RelayRun),
+    /// Of such groups, each on a Raft of its own.
+    ShardRaft(&'static shardraft::EstateRun),
 }
 
 /// The standard runs.
@@ -297,7 +340,7 @@ pub fn standard() -> impl Iterator<Item = Named> {
     let raft = STANDARD.iter().map(Named::Raft);
     let stores = SCENES.iter().map(Named::Kv).chain(GROUPS.iter().map(Named::Group));
     let sharded = OFFICES.iter().map(Named::Ctl).chain(RELAYS.iter().map(Named::Shard));
-    raft.chain(stores).chain(sharded)
+    raft.chain(stores).chain(sharded).chain(ESTATES.iter().map(Named::ShardRaft))
 }
 
 /// The deep runs.
@@ -327,6 +370,7 @@ impl Named {
             Self::Group(run) => run.name,
             Self::Ctl(run) => run.name,
             Self::Shard(run) => run.name,
+            Self::ShardRaft(run) => run.name,
         }
     }
 
@@ -338,6 +382,7 @@ impl Named {
             Self::Group(run) => run.about,
             Self::Ctl(run) => run.about,
             Self::Shard(run) => run.about,
+            Self::ShardRaft(run) => run.about,
         }
     }
 
@@ -354,6 +399,7 @@ impl Named {
             Self::Group(run) => serde_json::json!(run.bounds),
             Self::Ctl(run) => serde_json::json!(run.bounds),
             Self::Shard(run) => serde_json::json!(run.bounds),
+            Self::ShardRaft(run) => serde_json::json!(run.bounds),
         }
     }
 
@@ -365,6 +411,7 @@ impl Named {
             Self::Group(run) => group::bounds_text(&run.bounds),
             Self::Ctl(run) => shardctl::bounds_text(&run.bounds),
             Self::Shard(run) => shardkv::bounds_text(&run.bounds),
+            Self::ShardRaft(run) => shardraft::bounds_text(&run.bounds),
         }
     }
 
@@ -376,6 +423,7 @@ impl Named {
             Self::Group(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
             Self::Ctl(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
             Self::Shard(run) => run.reaches.iter().map(|corner| format!("{corner:?}")).collect(),
+            Self::ShardRaft(run) => run.reaches.iter().map(|it| format!("{it:?}")).collect(),
         }
     }
 }
@@ -393,6 +441,8 @@ pub enum AnyHunt {
     Ctl(&'static shardctl::Hunt),
     /// Of groups that hand slots over.
     Shard(&'static shardkv::Hunt),
+    /// Of what drives groups that stand on a Raft.
+    ShardRaft(&'static shardraft::Hunt),
 }
 
 /// All mutants.
@@ -400,7 +450,9 @@ pub fn hunts() -> impl Iterator<Item = AnyHunt> {
     let raft = TABLE.iter().map(AnyHunt::Raft);
     let stores = HUNTS.iter().map(AnyHunt::Kv).chain(group::HUNTS.iter().map(AnyHunt::Group));
     let sharded = shardctl::HUNTS.iter().map(AnyHunt::Ctl);
-    raft.chain(stores).chain(sharded).chain(shardkv::HUNTS.iter().map(AnyHunt::Shard))
+    let groups = shardkv::HUNTS.iter().map(AnyHunt::Shard);
+    let on_raft = shardraft::HUNTS.iter().map(AnyHunt::ShardRaft);
+    raft.chain(stores).chain(sharded).chain(groups).chain(on_raft)
 }
 
 /// The mutant with this id. The error lists them all.
@@ -420,6 +472,7 @@ impl AnyHunt {
             Self::Group(hunt) => Group::prey(hunt),
             Self::Ctl(hunt) => Ctl::prey(hunt),
             Self::Shard(hunt) => Shard::prey(hunt),
+            Self::ShardRaft(hunt) => ShardRaft::prey(hunt),
         }
     }
 }

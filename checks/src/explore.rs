@@ -1,6 +1,6 @@
 //! `checks explore`: a run in a browser, in stateright's own Explorer.
 
-use crate::catalog::{self, Ctl, Group, Kind, Kv, Named, Raft, RunOf, Shard};
+use crate::catalog::{self, Ctl, Group, Kind, Kv, Named, Raft, RunOf, Shard, ShardRaft};
 use crate::engine::INTERRUPTED;
 use crate::settings;
 use stateright::Model;
@@ -22,6 +22,7 @@ pub fn run(
         Named::Group(run) => explore::<Group>(run, port, mutant, settings),
         Named::Ctl(run) => explore::<Ctl>(run, port, mutant, settings),
         Named::Shard(run) => explore::<Shard>(run, port, mutant, settings),
+        Named::ShardRaft(run) => explore::<ShardRaft>(run, port, mutant, settings),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Hunts the mutants: would we have noticed?
 
-use crate::catalog::{self, AnyHunt, Ctl, Group, Kind, Kv, Raft, Shard};
+use crate::catalog::{self, AnyHunt, Ctl, Group, Kind, Kv, Raft, Shard, ShardRaft};
 use crate::engine::{self, Cut, INTERRUPTED};
 use crate::paths;
 use crate::report::{columns, grouped};
@@ -85,6 +85,7 @@ pub fn hunt(hunt: AnyHunt, settings: &Settings, show: bool) -> Hunted {
         AnyHunt::Group(hunt) => search_for::<Group>(hunt, settings, show, &mut hunted),
         AnyHunt::Ctl(hunt) => search_for::<Ctl>(hunt, settings, show, &mut hunted),
         AnyHunt::Shard(hunt) => search_for::<Shard>(hunt, settings, show, &mut hunted),
+        AnyHunt::ShardRaft(hunt) => search_for::<ShardRaft>(hunt, settings, show, &mut hunted),
     };
     hunted.error = ended.err();
     hunted.seconds = start.elapsed().as_secs_f64();

@@ -8,6 +8,7 @@ use model::kv::Shop;
 use model::search;
 use model::shardctl::Office;
 use model::shardkv::{Relay, Right};
+use model::shardraft::Estate;
 use model::system::System;
 use protocol::NodeId;
 use protocol::raft::Paper;
@@ -200,6 +201,7 @@ pub fn replay(file: &Path) -> Result<Replayed, String> {
         <Group<protocol::rsm::Decided> as System>::NAME => replay_of::<catalog::Group>(file),
         <Office<protocol::shardctl::Exact> as System>::NAME => replay_of::<catalog::Ctl>(file),
         <Relay<Right> as System>::NAME => replay_of::<catalog::Shard>(file),
+        <Estate as System>::NAME => replay_of::<catalog::ShardRaft>(file),
         other => Err(no_path(file)(format!("there is no system `{other}`"))),
     }
 }

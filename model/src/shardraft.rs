@@ -121,7 +121,8 @@ impl Estate {
             first.serve(&mut state, (number, 0), happens(0, beat), by);
             first.deliver_all(&mut state, number, by);
             let servers = Arc::make_mut(&mut state.groups[number]);
-            if let stateright::actor::Network::UnorderedDuplicating(mail, _) = &mut servers.network {
+            if let stateright::actor::Network::UnorderedDuplicating(mail, _) = &mut servers.network
+            {
                 mail.clear();
             }
         }
@@ -255,7 +256,8 @@ impl Model for Estate {
             return;
         }
         for (number, cluster) in self.clusters.iter().enumerate() {
-            cluster.offer(&state.groups[number], |action| actions.extend(of_servers(number, action)));
+            cluster
+                .offer(&state.groups[number], |action| actions.extend(of_servers(number, action)));
         }
         for (number, server) in state.places() {
             let id = id_of(number, server);

@@ -72,11 +72,15 @@ pub fn validate(bounds: &Bounds) -> Result<(), String> {
         within("reads of the servers' own", servers.reads.into(), 0, 0)?;
         within("compactions", servers.compactions.into(), 0, 0)?;
         if servers.pre_vote || servers.check_quorum {
-            return Err("elections begin by Campaign here: leave out pre_vote and check_quorum".into());
+            return Err(
+                "elections begin by Campaign here: leave out pre_vote and check_quorum".into()
+            );
         }
     }
     if bounds.quick_disks && bounds.servers.iter().any(|servers| servers.crashes > 0) {
-        return Err("a crash that forgets nothing is none: set quick_disks=false, or crashes=0".into());
+        return Err(
+            "a crash that forgets nothing is none: set quick_disks=false, or crashes=0".into()
+        );
     }
     Ok(())
 }

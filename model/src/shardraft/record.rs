@@ -4,11 +4,11 @@ use super::bounds::{LIMITS, call, key, slot};
 use super::holding::{Content, Origin, Sending, first};
 use super::probes::{Corner, Corners};
 use crate::history::{Committed, History};
+use protocol::NodeId;
 use protocol::kv::{Change, Exact, Op, Place, Reply, Seq, SlotCopy, Store};
 use protocol::log::Entry;
 use protocol::rsm::{Outcome, Ticket};
 use protocol::shardkv::{self, Answer, Command, Group, GroupId, Query, Step, Way};
-use protocol::NodeId;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -212,11 +212,7 @@ impl Record {
     }
 
     /// The client is answered a call.
-    pub(super) fn note_answered(
-        &mut self,
-        ticket: Ticket,
-        history: &History<Sending>,
-    ) {
+    pub(super) fn note_answered(&mut self, ticket: Ticket, history: &History<Sending>) {
         for committed in &history.committed {
             if let Entry::Command(sending) = &committed.entry
                 && let origin @ Origin::Client { seq, .. } = sending.content().origin
@@ -248,7 +244,8 @@ impl Record {
     pub fn one_has_it(&self) -> bool {
         let has = |group: &&Arc<Group>| group.store().slots().any(|there| there == slot());
         let others = self.groups.iter().filter(|group| !serves(group));
-        self.groups.iter().filter(|group| serves(group)).count() <= 1 && others.filter(has).count() == 0
+        self.groups.iter().filter(|group| serves(group)).count() <= 1
+            && others.filter(has).count() == 0
     }
 
     /// What either group lets be read is what the twin shows.
@@ -282,7 +279,9 @@ impl Record {
     pub(super) fn unsettled(&self, last: u64) -> Option<String> {
         for group in &self.groups {
             if group.number() < last || !group.moves().is_empty() {
-                return Some(format!("the slot is on its way, or a group not at {last}: {group:?}"));
+                return Some(format!(
+                    "the slot is on its way, or a group not at {last}: {group:?}"
+                ));
             }
             let is_its = group.gid() == GroupId(2);
             if serves(group) != is_its {

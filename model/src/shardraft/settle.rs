@@ -96,7 +96,8 @@ impl Estate {
                 }
             }
             let network = &state.groups[number].network;
-            let mut mail: Vec<_> = network.iter_deliverable().map(|one| one.to_cloned_msg()).collect();
+            let mut mail: Vec<_> =
+                network.iter_deliverable().map(|one| one.to_cloned_msg()).collect();
             mail.sort_unstable();
             for envelope in mail {
                 let there = |one: Envelope<_>| one == envelope;
@@ -104,7 +105,8 @@ impl Estate {
                 if network.iter_deliverable().any(|one| there(one.to_cloned_msg())) {
                     let Envelope { src, dst, msg } = envelope;
                     let place = (number, usize::from(dst));
-                    changed |= self.serve(state, place, ActorModelAction::Deliver { src, dst, msg }, by);
+                    changed |=
+                        self.serve(state, place, ActorModelAction::Deliver { src, dst, msg }, by);
                 }
             }
             if !changed {

@@ -155,7 +155,9 @@ impl State {
     /// All servers by their places.
     pub fn places(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let counts = [0, 1].map(|number: usize| (number, self.seats[number].len()));
-        counts.into_iter().flat_map(|(number, count)| (0..count).map(move |server| (number, server)))
+        counts
+            .into_iter()
+            .flat_map(|(number, count)| (0..count).map(move |server| (number, server)))
     }
 
     /// Whether a claim of some server's machine did not hold.
@@ -244,7 +246,8 @@ impl fmt::Debug for State {
             let seat = &self.seats[number][server];
             write!(f, "g{}{:?} {seat:?}; ", number + 1, self.node(number, server))?;
         }
-        let mail: Vec<_> = self.mail.iter().map(|letter| (letter.to() + 1, letter.message())).collect();
+        let mail: Vec<_> =
+            self.mail.iter().map(|letter| (letter.to() + 1, letter.message())).collect();
         write!(f, "{mail:?} {:?}", self.record)
     }
 }

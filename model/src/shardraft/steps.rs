@@ -1,9 +1,7 @@
 //! What happens in a step: a server's machine takes an input, and what drives its mover attends to that.
 
 use super::bounds::{PLAN, call};
-use super::holding::{
-    Caller, Holding, Origin, Question, Sending, caller_of, first, read_ticket,
-};
+use super::holding::{Caller, Holding, Origin, Question, Sending, caller_of, first, read_ticket};
 use super::mutants::Bug;
 use super::probes::Corner;
 use super::record::{Violation, question};
@@ -224,7 +222,12 @@ impl Estate {
     }
 
     /// What a mover has proposed first comes to its server. False if there is nothing.
-    pub(super) fn submit(&self, state: &mut State, (number, server): Place, by: Controller) -> bool {
+    pub(super) fn submit(
+        &self,
+        state: &mut State,
+        (number, server): Place,
+        by: Controller,
+    ) -> bool {
         if state.seats[number][server].asks.is_empty() {
             return false;
         }
@@ -296,7 +299,8 @@ impl Estate {
         if duty.term().is_none() {
             return;
         }
-        let other = |(place, seat): (usize, &Arc<Seat>)| place != server && seat.duty.term().is_some();
+        let other =
+            |(place, seat): (usize, &Arc<Seat>)| place != server && seat.duty.term().is_some();
         if state.seats[number].iter().enumerate().any(other) {
             self.corners.reach(Corner::TwoMovers);
         }
