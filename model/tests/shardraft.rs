@@ -1,0 +1,95 @@
+//! Groups on Raft: their mutants, their corners, their words.
+//!
+//! PROP-SHARD-ONE, PROP-SHARD-KEPT, PROP-SHARD-SETTLES and PROP-FRESH each kill a mutant here; that the right rules pass
+//! the same hunts is `checks mutants`' business.
+
+use model::script;
+use model::search::{self, Outcome};
+use model::shardraft::{Bounds, Bug, Corner, ESTATES, Estate, HUNTS, Hunt, settles};
+use model::system::System;
+use model::telling::{follow, transcript};
+
+/// The property by which a hunt's mutant dies.
+fn died_by(hunt: &Hunt) -> Option<&'static str> {
+    let estate = hunt.estate();
+    let (_, start) = script::follow(&estate, hunt.prefix).expect("the prefix is possible");
+    match search::shortest(&estate, start, 500_000, &|| false).outcome {
+        Outcome::Violated { property, .. } => Some(property),
+        Outcome::Exhausted | Outcome::CutOff => None,
+    }
+}
+
+/// Every rule of what stands between a group's Raft and its mover has a mutant here.
+///
+/// SHARD-LEAD-1, SHARD-LEAD-2, SHARD-LEAD-3.
+#[test]
+fn every_mutant_dies() {
+    for hunt in HUNTS {
+        assert_eq!(died_by(hunt), Some(hunt.property), "{}", hunt.id);
+        assert_ne!(hunt.bug, Bug::None, "{}", hunt.id);
+    }
+}
+
+/// A corner that no run must reach would say nothing when it is missed.
+#[test]
+fn every_corner_of_groups_on_raft_is_required() {
+    let reaches = |corner: &Corner| ESTATES.iter().any(|run| run.reaches.contains(corner));
+    let missing: Vec<_> = Corner::ALL.iter().filter(|corner| !reaches(corner)).collect();
+    assert_eq!(missing, [] as [&Corner; 0]);
+}
+
+fn run(name: &str) -> Bounds {
+    ESTATES.iter().find(|run| run.name == name).expect("there is such a run").bounds
+}
+
+/// Bounds that no model has.
+#[test]
+fn bounds_that_no_model_has_are_refused() {
+    let refused = |change: fn(&mut Bounds)| {
+        let mut bounds = run("shardraft-giver");
+        change(&mut bounds);
+        Estate::validate(&bounds).is_err()
+    };
+    for run in ESTATES {
+        assert_eq!(Estate::validate(&run.bounds), Ok(()), "{}", run.name);
+    }
+    assert!(!refused(|_| ()));
+    assert!(refused(|bounds| bounds.servers[0].servers = 4));
+    assert!(refused(|bounds| bounds.servers[1].max_log = 2));
+    assert!(refused(|bounds| bounds.servers[0].pre_vote = true));
+    assert!(refused(|bounds| bounds.servers[0].crashes = 1));
+}
+
+/// The first server of each group leads, the first call is answered, and from there all comes to its end.
+#[test]
+fn it_begins_settled() {
+    let estate = Estate::right(run("shardraft-giver"));
+    let start = estate.start();
+    assert_eq!(start.record.answered, 1);
+    assert_eq!(start.record.executed(), 1);
+    for (number, server) in start.places() {
+        let node = start.node(number, server);
+        assert_eq!(node.replica().raft().leads(), server == 0);
+        assert_eq!(node.applied() as usize, start.record.committed(number), "g{number}n{server}");
+    }
+    assert_eq!(settles(&estate, &start), Ok(()));
+}
+
+/// A counterexample is told step by step, and can be followed again.
+#[test]
+fn paths_of_groups_on_raft_are_told() {
+    let hunt = HUNTS.iter().find(|hunt| hunt.bug == Bug::GoesByLog).expect("it is a mutant");
+    let estate = hunt.estate();
+    let report = search::shortest(&estate, estate.start(), 500_000, &|| false);
+    let Outcome::Violated { path, .. } = report.outcome else { panic!("it dies") };
+    let told = transcript(&estate, &path);
+    for part in ["g1n0  learns what follows", "Freeze 2", "without moves:"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(follow(&estate, &path).is_ok());
+    let right = Estate::right(hunt.bounds);
+    let other = follow(&right, &path[1..]).map(|_| "it is possible");
+    assert!(other.is_err_and(|error| error.contains("is not possible")));
+    let drawn = estate.picture(&path);
+    assert!(drawn.starts_with("<svg") && drawn.contains(">g1n2</text>"));
+}
