@@ -74,10 +74,10 @@ impl Hunt {
 
 /// Every mutant.
 pub const HUNTS: &[Hunt] = &[
-    Hunt::new("QB1", "SHARD-RESUME-1", Bug::StreamStands, runs::GIVER, SETTLES),
-    Hunt::new("QB2", "SHARD-RESUME-1", Bug::StreamFalls, runs::GIVER, SETTLES),
-    Hunt::new("QB3", "SHARD-FREEZE-1", Bug::GoesByLog, runs::GIVER, ONE),
-    Hunt::new("QB3b", "SHARD-FINISHED-1", Bug::GoesByLog, runs::TAKER, KEPT),
+    Hunt::new("QB1", "SHARD-LEAD-1", Bug::StreamStands, runs::GIVER, SETTLES),
+    Hunt::new("QB2", "SHARD-LEAD-1", Bug::StreamFalls, runs::GIVER, SETTLES),
+    Hunt::new("QB3", "SHARD-LEAD-2", Bug::GoesByLog, runs::GIVER, ONE),
+    Hunt::new("QB3b", "SHARD-LEAD-2", Bug::GoesByLog, runs::TAKER, KEPT),
     Hunt::new("QB4", "RSM-READ-2", Bug::ReadsAnywhere, runs::READS, FRESH),
-    Hunt::new("QB5", "SHARD-RESUME-1", Bug::StaysIdle, runs::GIVER, SETTLES),
+    Hunt::new("QB5", "SHARD-LEAD-3", Bug::StaysIdle, runs::GIVER, SETTLES),
 ];

@@ -70,7 +70,8 @@ impl Estate {
         true
     }
 
-    /// What the mover of a server is shown: the group of that server's replica, with all that it has applied.
+    /// SHARD-LEAD-2. What the mover of a server is shown: the group of that server's replica, with all that it has
+    /// applied.
     fn shown<'a>(&self, number: usize, node: &'a Node<super::Hosted>) -> Cow<'a, Group> {
         let holding = node.rsm.service();
         match self.rules.0 {
@@ -91,7 +92,7 @@ impl Estate {
         }
     }
 
-    /// The mover hears in which term its server leads.
+    /// SHARD-LEAD-1, SHARD-LEAD-3. The mover hears in which term its server leads.
     fn lead(&self, duty: &mut Duty, leads: Option<Term>, group: &Group) {
         match (self.rules.0, leads) {
             (Bug::GoesOn, None) => {}
