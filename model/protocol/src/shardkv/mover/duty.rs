@@ -26,8 +26,8 @@ impl<R: Rules> Duty<R> {
         self.mover.as_ref().map(|(term, _)| *term)
     }
 
-    /// SHARD-LEAD-1, SHARD-LEAD-3. The replica leads in this term, or in none. Who comes to lead knows nothing of what was
-    /// under way.
+    /// SHARD-LEAD-1, SHARD-LEAD-3. The replica leads in this term, or in none. Who comes to lead knows nothing of what
+    /// was under way.
     pub fn lead<K: kv::Rules>(&mut self, term: Option<u64>, group: &Group<R, K>) {
         if self.term() != term {
             let mover = |term| Mover::new(self.rules, self.settings, term, group.number());
