@@ -17,7 +17,6 @@ use crate::node::DiskFault;
 use crate::raft::{CLAIMS, ELECTION_SAFETY, STATE_MACHINE_SAFETY};
 use crate::search::fingerprint;
 use crate::telling::{self, Told as _};
-use protocol::NodeId;
 use protocol::kv::Seq;
 use protocol::shardkv::mover::Input;
 use state::{id_of, place_of};

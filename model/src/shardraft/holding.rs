@@ -74,11 +74,11 @@ pub(super) fn read_ticket(number: u8) -> Ticket {
 
 /// Whose ticket it is.
 pub(super) const fn caller_of(ticket: Ticket) -> Caller {
-    let field = |number: u32| ticket >> (number * FIELD) & ((1 << FIELD) - 1);
+    const FIRST: u64 = (1 << FIELD) - 1;
     match ticket {
         READ.. => Caller::Read,
         CLIENT.. => Caller::Client,
-        _ => Caller::Mover(field(1), field(0)),
+        _ => Caller::Mover((ticket >> FIELD) & FIRST, ticket & FIRST),
     }
 }
 
