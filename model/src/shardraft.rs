@@ -38,7 +38,7 @@ mod steps;
 mod system;
 mod words;
 
-pub use bounds::{Bounds, PLAN, PROGRAM, bounds_text, validate};
+pub use bounds::{Bounds, Links, PLAN, PROGRAM, bounds_text, validate};
 pub use holding::{Content, Holding, Hosted, Origin, Question, Sending};
 pub use mutants::{Bug, HUNTS, Hunt, Wrong};
 pub use probes::{Corner, Corners};
@@ -86,7 +86,10 @@ pub struct Estate {
 impl Estate {
     /// Two groups at the first configuration, whose first servers lead.
     pub fn new(bounds: Bounds, rules: Wrong) -> Self {
-        let cluster = |servers| Cluster::new(servers, Hosted(rules), DiskFault::None);
+        let cluster = |servers| {
+            let cluster = Cluster::new(servers, Hosted(rules), DiskFault::None);
+            if bounds.links == Links::Any { cluster } else { cluster.with_connections() }
+        };
         let clusters = bounds.servers.map(cluster);
         Self { rules, clusters, bounds, corners: Arc::default(), stop: Arc::default() }
     }

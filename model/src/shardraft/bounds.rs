@@ -22,6 +22,26 @@ pub const LIMITS: Limits = Limits { clients: 4, tick_keys: 1_000_000, ..Limits::
 pub(super) const SETTINGS: Settings =
     Settings { slots: 1, parts: 1, part_bytes: 1 << 20, little_bytes: usize::MAX, copies: 0 };
 
+/// How messages between servers of a group travel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Links {
+    /// As the servers' bounds say.
+    Any,
+    /// Over connections: each is as late as it likes, and keeps its order.
+    InOrder,
+    /// Over connections of which only those from the first server, and the one to it from the second, are ever late.
+    /// Over the others all arrives in the step in which it was sent.
+    FirstIsSlow,
+}
+
+impl Links {
+    /// Whether what a server sends another arrives at once.
+    pub(super) const fn is_quick(self, from: usize, to: usize) -> bool {
+        matches!(self, Self::FirstIsSlow) && from > 0 && (from > 1 || to > 0)
+    }
+}
+
 /// What may happen in a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Bounds {
@@ -33,6 +53,8 @@ pub struct Bounds {
     pub sends: u8,
     /// How often a server is asked what the key has, in all.
     pub reads: u8,
+    /// How messages travel in a group.
+    pub links: Links,
     /// The network between the groups.
     pub letters: Net,
     /// Whether disks finish what they are asked to at once.
@@ -97,6 +119,8 @@ pub fn bounds_text(bounds: &Bounds) -> String {
     let mut text = format!("{giver} → {taker} {}×", bounds.sends);
     let words = [
         (bounds.reads > 0, "read"),
+        (bounds.links == Links::InOrder, "in-order"),
+        (bounds.links == Links::FirstIsSlow, "n0-slow"),
         (bounds.letters == Net::Duplicate, "letters-dup"),
         (bounds.quick_disks, "quick"),
         (bounds.mailbox, "mailbox"),

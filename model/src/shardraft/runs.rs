@@ -1,6 +1,6 @@
 //! The named runs of groups on Raft.
 
-use super::{Bounds, Corner};
+use super::{Bounds, Corner, Links};
 use crate::bounds::{Bounds as ServerBounds, Net};
 use crate::runs::Run;
 use protocol::NodeId;
@@ -25,6 +25,7 @@ const PLAIN: Bounds = Bounds {
     servers: [THREE, ONE],
     sends: 1,
     reads: 0,
+    links: Links::FirstIsSlow,
     letters: Net::Duplicate,
     quick_disks: true,
     mailbox: false,

@@ -14,7 +14,7 @@ use protocol::rsm::{self, Outcome, StateMachine as _, Ticket};
 use protocol::shardkv::mover::{Duty, Effect, Input};
 use protocol::shardkv::{Answer, Command, Group, Next, Step, Way};
 use protocol::{NodeId, Term};
-use stateright::actor::{ActorModelAction, Id};
+use stateright::actor::{ActorModelAction, Envelope, Id};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -67,7 +67,20 @@ impl Estate {
             Arc::make_mut(&mut state.record).note_committed(number, history, &self.corners);
         }
         self.attend(state, (number, server), events, None, by);
+        while let Some((to, action)) = self.quick(state, number) {
+            self.serve(state, (number, to), action, by);
+        }
         true
+    }
+
+    /// What arrives in the step in which it was sent.
+    fn quick(&self, state: &State, number: usize) -> Option<(usize, ServerAction)> {
+        let links = self.bounds.links;
+        let quick = |(from, to): (Id, Id)| links.is_quick(usize::from(from), usize::from(to));
+        let mut mail = state.groups[number].network.iter_deliverable();
+        let one = mail.find(|one| quick((one.src, one.dst)))?;
+        let Envelope { src, dst, msg } = one.to_cloned_msg();
+        Some((usize::from(dst), ActorModelAction::Deliver { src, dst, msg }))
     }
 
     /// SHARD-LEAD-2. What the mover of a server is shown: the group of that server's replica, with all that it has
