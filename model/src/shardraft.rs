@@ -112,9 +112,13 @@ impl Estate {
         // What is reached here is no corner of the run.
         let first = Self::new(self.bounds, self.rules);
         for number in 0..2 {
-            let campaign = happens(0, crate::node::Stimulus::Campaign);
-            first.serve(&mut state, (number, 0), campaign, by);
+            // A group of one leads when it has booted.
             first.deliver_all(&mut state, number, by);
+            if !state.node(number, 0).replica().raft().leads() {
+                let campaign = happens(0, crate::node::Stimulus::Campaign);
+                first.serve(&mut state, (number, 0), campaign, by);
+                first.deliver_all(&mut state, number, by);
+            }
             if number == 0 {
                 first.call(&mut state, (0, 0), 1, by);
                 first.deliver_all(&mut state, number, by);
@@ -128,7 +132,6 @@ impl Estate {
                 mail.clear();
             }
         }
-        Arc::make_mut(&mut state.record).sends = 0;
         let blank = state.clone();
         state.seal(&blank);
         state
@@ -163,7 +166,7 @@ impl Estate {
         let (number, server) = place;
         let raft = state.node(number, server).replica().raft();
         let (record, seat) = (&state.record, &state.seats[number][server]);
-        if raft.leads() && record.sends < self.bounds.sends {
+        if raft.leads() && record.sends <= self.bounds.sends {
             let latest = (record.answered + 1).min(PROGRAM.calls().len() as Seq);
             (1..=latest).for_each(|seq| offer(Stimulus::Call(seq)));
         }

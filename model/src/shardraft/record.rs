@@ -41,7 +41,7 @@ pub struct Record {
     shown: Vec<Option<Reply>>,
     /// How many of its calls the client was answered.
     pub answered: Seq,
-    /// How often it has handed one to a server.
+    /// How often it has handed one to a server, the first call included.
     pub sends: u8,
     /// Reads that wait: by group and server, with how much was executed when they were asked.
     pub reads: BTreeMap<(u8, NodeId, Ticket), usize>,
