@@ -170,7 +170,8 @@ impl Estate {
             let latest = (record.answered + 1).min(PROGRAM.calls().len() as Seq);
             (1..=latest).for_each(|seq| offer(Stimulus::Call(seq)));
         }
-        if record.asked < self.bounds.reads && raft.leader().is_some() {
+        let may_ask = self.bounds.servers[number].readers.contains(raft.me());
+        if record.asked < self.bounds.reads && may_ask && raft.leader().is_some() {
             offer(Stimulus::Read);
         }
         if !seat.asks.is_empty() {

@@ -51,7 +51,7 @@ pub struct Bounds {
     /// How often the client hands a call to a server, in all; besides the first call, which was made and answered
     /// before the beginning.
     pub sends: u8,
-    /// How often a server is asked what the key has, in all.
+    /// How often a server is asked what the key has, in all; of each group, one of its bounds' `readers`.
     pub reads: u8,
     /// How messages travel in a group.
     pub links: Links,

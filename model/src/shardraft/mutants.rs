@@ -1,6 +1,6 @@
 //! What could be wrong with what stands between a group's Raft and its mover, and what must notice it.
 
-use super::{Bounds, Estate, FRESH, KEPT, ONE, SETTLES, runs};
+use super::{Bounds, Estate, FRESH, ONE, REPORTS, SETTLES, runs};
 use crate::lists::bugs;
 use protocol::rsm::{Decided, Rules};
 
@@ -77,7 +77,7 @@ pub const HUNTS: &[Hunt] = &[
     Hunt::new("QB1", "SHARD-LEAD-1", Bug::StreamStands, runs::GIVER, SETTLES),
     Hunt::new("QB2", "SHARD-LEAD-1", Bug::StreamFalls, runs::GIVER, SETTLES),
     Hunt::new("QB3", "SHARD-LEAD-2", Bug::GoesByLog, runs::GIVER, ONE),
-    Hunt::new("QB3b", "SHARD-LEAD-2", Bug::GoesByLog, runs::TAKER, KEPT),
+    Hunt::new("QB3b", "SHARD-LEAD-2", Bug::GoesByLog, runs::TAKER, REPORTS),
     Hunt::new("QB4", "RSM-READ-2", Bug::ReadsAnywhere, runs::READS, FRESH),
     Hunt::new("QB5", "SHARD-LEAD-3", Bug::StaysIdle, runs::GIVER, SETTLES),
 ];
