@@ -1,11 +1,11 @@
 //! Groups on Raft: their mutants, their corners, their words.
 //!
-//! PROP-SHARD-ONE, PROP-SHARD-KEPT, PROP-SHARD-SETTLES and PROP-FRESH each kill a mutant here; that the right rules pass
-//! the same hunts is `checks mutants`' business.
+//! PROP-SHARD-ONE, PROP-SHARD-REPORTS, PROP-SHARD-SETTLES and PROP-FRESH each kill a mutant here; that the right rules
+//! pass the same hunts is `checks mutants`' business.
 
 use model::script;
 use model::search::{self, Outcome};
-use model::shardraft::{Bounds, Bug, Corner, ESTATES, Estate, HUNTS, Hunt, settles};
+use model::shardraft::{Bounds, Bug, Corner, ESTATES, Estate, HUNTS, Hunt, Wrong, settles};
 use model::system::System;
 use model::telling::{follow, transcript};
 
@@ -27,6 +27,19 @@ fn every_mutant_dies() {
     for hunt in HUNTS {
         assert_eq!(died_by(hunt), Some(hunt.property), "{}", hunt.id);
         assert_ne!(hunt.bug, Bug::None, "{}", hunt.id);
+    }
+}
+
+/// Faults that harm nothing within these bounds: what a mover does follows from how its group stands, and a proposal
+/// that is not executed is told only to who does not lead any more.
+#[test]
+fn faults_that_harm_nothing() {
+    for bug in [Bug::BelievesRefused, Bug::KeepsRefused] {
+        let bounds = Bounds { settle_every: 500, ..run("shardraft-mailbox") };
+        let estate = Estate::new(bounds, Wrong(bug));
+        let report = search::shortest(&estate, estate.start(), 500_000, &|| false);
+        assert!(matches!(report.outcome, Outcome::Exhausted), "{bug:?}");
+        assert_eq!(report.states, 86_208, "{bug:?}: what it does is what the right one does");
     }
 }
 
