@@ -11,7 +11,7 @@ use model::runs::{DEEP, Run, STANDARD};
 use model::script;
 use model::shardctl::{self, OFFICES, Office};
 use model::shardkv::{self, RELAYS, Relay, Right};
-use model::shardraft::{self, ESTATES, Estate};
+use model::shardraft::{self, DEEP_ESTATES, ESTATES, Estate};
 use model::system::System;
 use protocol::kv::Exact;
 use protocol::raft::Paper;
@@ -345,7 +345,7 @@ pub fn standard() -> impl Iterator<Item = Named> {
 
 /// The deep runs.
 pub fn deep() -> impl Iterator<Item = Named> {
-    DEEP.iter().map(Named::Raft)
+    DEEP.iter().map(Named::Raft).chain(DEEP_ESTATES.iter().map(Named::ShardRaft))
 }
 
 /// All runs, the standard ones first.
@@ -388,7 +388,7 @@ impl Named {
 
     /// Whether it takes long and belongs to `checks deep`.
     pub fn is_deep(&self) -> bool {
-        matches!(self, Self::Raft(run) if Run::is_deep(run))
+        deep().any(|run| run.name() == self.name())
     }
 
     /// Its bounds, as JSON.

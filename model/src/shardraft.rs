@@ -43,7 +43,7 @@ pub use holding::{Content, Holding, Hosted, Origin, Question, Sending};
 pub use mutants::{Bug, HUNTS, Hunt, Wrong};
 pub use probes::{Corner, Corners};
 pub use record::{Record, Violation};
-pub use runs::{ESTATES, EstateRun};
+pub use runs::{DEEP_ESTATES, ESTATES, EstateRun};
 pub use settle::settles;
 pub use state::{Letter, Message, Seat, State, Stimulus};
 
@@ -88,7 +88,7 @@ impl Estate {
     pub fn new(bounds: Bounds, rules: Wrong) -> Self {
         let cluster = |servers| {
             let cluster = Cluster::new(servers, Hosted(rules), DiskFault::None);
-            if bounds.links == Links::Any { cluster } else { cluster.with_connections() }
+            if bounds.links.keep_order() { cluster.with_connections() } else { cluster }
         };
         let clusters = bounds.servers.map(cluster);
         Self { rules, clusters, bounds, corners: Arc::default(), stop: Arc::default() }

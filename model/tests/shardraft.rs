@@ -3,11 +3,17 @@
 //! PROP-SHARD-ONE, PROP-SHARD-REPORTS, PROP-SHARD-SETTLES and PROP-FRESH each kill a mutant here; that the right rules
 //! pass the same hunts is `checks mutants`' business.
 
+use model::bounds::Net;
 use model::script;
-use model::search::{self, Outcome};
-use model::shardraft::{Bounds, Bug, Corner, ESTATES, Estate, HUNTS, Hunt, Wrong, settles};
+use model::search::{self, Outcome, fingerprint};
+use model::shardraft::{
+    Bounds, Bug, Corner, DEEP_ESTATES, ESTATES, Estate, HUNTS, Hunt, Links, Wrong, bounds_text,
+    settles,
+};
 use model::system::System;
 use model::telling::{follow, transcript};
+use stateright::Model;
+use std::collections::{HashSet, VecDeque};
 
 /// The property by which a hunt's mutant dies.
 fn died_by(hunt: &Hunt) -> Option<&'static str> {
@@ -30,16 +36,63 @@ fn every_mutant_dies() {
     }
 }
 
-/// Faults that harm nothing within these bounds: what a mover does follows from how its group stands, and a proposal
-/// that is not executed is told only to who does not lead any more.
+/// Faults that harm nothing within these bounds: what a mover does follows from how its group stands, what a deposed
+/// server proposes is refused, and what was wrong is made good with the next tick.
 #[test]
 fn faults_that_harm_nothing() {
+    for (bug, name) in [
+        (Bug::GoesOn, "shardraft-giver"),
+        (Bug::GoesOn, "shardraft-turns"),
+        (Bug::GoesOn, "shardraft-overtaken"),
+        (Bug::BelievesEarlier, "shardraft-turns"),
+        (Bug::ShownLate, "shardraft-giver"),
+    ] {
+        let bounds = Bounds { settle_every: 500, ..run(name) };
+        let estate = Estate::new(bounds, Wrong(bug));
+        let report = search::shortest(&estate, estate.start(), 500_000, &|| false);
+        assert!(matches!(report.outcome, Outcome::Exhausted), "{bug:?} in {name}");
+    }
     for bug in [Bug::BelievesRefused, Bug::KeepsRefused] {
         let bounds = Bounds { settle_every: 500, ..run("shardraft-mailbox") };
         let estate = Estate::new(bounds, Wrong(bug));
         let report = search::shortest(&estate, estate.start(), 500_000, &|| false);
         assert!(matches!(report.outcome, Outcome::Exhausted), "{bug:?}");
         assert_eq!(report.states, 86_208, "{bug:?}: what it does is what the right one does");
+    }
+}
+
+/// What servers, movers and letters come to, whatever is under way between servers.
+fn come_to(bounds: Bounds) -> HashSet<u64> {
+    let estate = Estate::right(Bounds { settle_every: 0, ..bounds });
+    let (mut seen, mut all) = (HashSet::new(), HashSet::new());
+    let mut frontier = VecDeque::from([estate.start()]);
+    while let Some(state) = frontier.pop_front() {
+        assert_eq!(search::violated(&estate, &state), None);
+        let servers = state.groups.each_ref().map(|servers| &servers.actor_states);
+        let letters: Vec<_> = state.mail.iter().map(|it| (it.to(), it.message())).collect();
+        all.insert(fingerprint(&(servers, &state.seats, letters, &state.record)));
+        for next in estate.next_states(&state) {
+            if seen.insert(fingerprint(&next)) {
+                frontier.push_back(next);
+            }
+        }
+    }
+    assert!(seen.len() > 300, "only {} states: that compares nothing", seen.len());
+    all
+}
+
+/// RED-LINKS: what is reached where connections keep their order is reached where they don't, and not the other way
+/// round; and mutants die by the same properties.
+#[test]
+fn links_that_keep_their_order() {
+    let overtaken = run("shardraft-overtaken");
+    let ordered = Bounds { links: Links::FirstIsSlow, ..overtaken };
+    let (with, without) = (come_to(ordered), come_to(overtaken));
+    assert!(with.is_subset(&without), "each path with an order is one without");
+    assert!(with.len() < without.len(), "{} of {}: a bound and no more", with.len(), without.len());
+    for hunt in HUNTS {
+        let bounds = Bounds { links: Links::FirstIsOvertaken, ..hunt.bounds };
+        assert_eq!(died_by(&Hunt { bounds, ..*hunt }), Some(hunt.property), "{}", hunt.id);
     }
 }
 
@@ -63,7 +116,7 @@ fn bounds_that_no_model_has_are_refused() {
         change(&mut bounds);
         Estate::validate(&bounds).is_err()
     };
-    for run in ESTATES {
+    for run in ESTATES.iter().chain(DEEP_ESTATES) {
         assert_eq!(Estate::validate(&run.bounds), Ok(()), "{}", run.name);
     }
     assert!(!refused(|_| ()));
@@ -71,6 +124,8 @@ fn bounds_that_no_model_has_are_refused() {
     assert!(refused(|bounds| bounds.servers[1].max_log = 2));
     assert!(refused(|bounds| bounds.servers[0].pre_vote = true));
     assert!(refused(|bounds| bounds.servers[0].crashes = 1));
+    assert!(refused(|bounds| bounds.servers[0].losses = 1));
+    assert!(refused(|bounds| bounds.servers[0].net = Net::Duplicate));
 }
 
 /// The first server of each group leads, the first call is answered, and from there all comes to its end.
@@ -105,4 +160,19 @@ fn paths_of_groups_on_raft_are_told() {
     assert!(other.is_err_and(|error| error.contains("is not possible")));
     let drawn = estate.picture(&path);
     assert!(drawn.starts_with("<svg") && drawn.contains(">g1n2</text>"));
+}
+
+/// Bounds in few letters: who may campaign, who is asked, and how messages travel.
+#[test]
+fn bounds_are_written_in_few_letters() {
+    let text = |name| bounds_text(&run(name));
+    assert_eq!(
+        text("shardraft-giver"),
+        "3S 2T run=n1 → 1S 1T run=none 0× n0-slow letters-dup quick"
+    );
+    assert_eq!(
+        text("shardraft-reads"),
+        "2S 1T 1R run=n1 read=n1 → 1S 1T run=none 1× n0-slow letters-dup quick"
+    );
+    assert!(text("shardraft-overtaken").contains(" n0-overtaken "));
 }

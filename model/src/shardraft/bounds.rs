@@ -28,17 +28,25 @@ pub(super) const SETTINGS: Settings =
 pub enum Links {
     /// As the servers' bounds say.
     Any,
-    /// Over connections: each is as late as it likes, and keeps its order.
+    /// RED-LINKS. Over connections: each is as late as it likes, and keeps its order.
     InOrder,
-    /// Over connections of which only those from the first server, and the one to it from the second, are ever late.
-    /// Over the others all arrives in the step in which it was sent.
+    /// RED-LINKS. Over connections of which only those from the first server, and the one to it from the second, are
+    /// ever late. Over the others all arrives in the step in which it was sent.
     FirstIsSlow,
+    /// The same are late, but they keep no order: what is late may be overtaken, or be lost.
+    FirstIsOvertaken,
 }
 
 impl Links {
     /// Whether what a server sends another arrives at once.
     pub(super) const fn is_quick(self, from: usize, to: usize) -> bool {
-        matches!(self, Self::FirstIsSlow) && from > 0 && (from > 1 || to > 0)
+        let first_only = matches!(self, Self::FirstIsSlow | Self::FirstIsOvertaken);
+        first_only && from > 0 && (from > 1 || to > 0)
+    }
+
+    /// Whether what one server sends another arrives in that order.
+    pub(super) const fn keep_order(self) -> bool {
+        matches!(self, Self::InOrder | Self::FirstIsSlow)
     }
 }
 
@@ -93,6 +101,10 @@ pub fn validate(bounds: &Bounds) -> Result<(), String> {
         within("max_log", servers.max_log, 0, 0)?;
         within("reads of the servers' own", servers.reads.into(), 0, 0)?;
         within("compactions", servers.compactions.into(), 0, 0)?;
+        within("losses", servers.losses.into(), 0, 0)?;
+        if servers.net == Net::Duplicate && bounds.links != Links::Any {
+            return Err("a connection does not double: set links=any, or net=reorder".into());
+        }
         if servers.pre_vote || servers.check_quorum {
             return Err(
                 "elections begin by Campaign here: leave out pre_vote and check_quorum".into()
@@ -110,17 +122,14 @@ pub fn validate(bounds: &Bounds) -> Result<(), String> {
 /// The servers of each group, what the client does, and what is special.
 pub fn bounds_text(bounds: &Bounds) -> String {
     let [giver, taker] = bounds.servers.map(|one| {
-        let mut text = Cluster::<Paper>::bounds_text(&one).replace(" 0L", "");
-        if one.heartbeats {
-            text = text.replace(" hb", "hb");
-        }
-        text
+        let reads = if one.readers.is_empty() { 0 } else { bounds.reads };
+        Cluster::<Paper>::bounds_text(&ServerBounds { reads, ..one }).replace(" 0L", "")
     });
     let mut text = format!("{giver} → {taker} {}×", bounds.sends);
     let words = [
-        (bounds.reads > 0, "read"),
         (bounds.links == Links::InOrder, "in-order"),
         (bounds.links == Links::FirstIsSlow, "n0-slow"),
+        (bounds.links == Links::FirstIsOvertaken, "n0-overtaken"),
         (bounds.letters == Net::Duplicate, "letters-dup"),
         (bounds.quick_disks, "quick"),
         (bounds.mailbox, "mailbox"),

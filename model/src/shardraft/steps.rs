@@ -7,14 +7,14 @@ use super::probes::Corner;
 use super::record::{Violation, question};
 use super::state::{Letter, Seat, State, gid_of, number_of};
 use super::{Estate, ServerAction};
-use crate::node::{self, Event, Node};
+use crate::node::{self, Event, Node, PacketOf};
 use protocol::kv::Seq;
 use protocol::log::Entry;
 use protocol::rsm::{self, Outcome, StateMachine as _, Ticket};
 use protocol::shardkv::mover::{Duty, Effect, Input};
 use protocol::shardkv::{Answer, Command, Group, Next, Step, Way};
 use protocol::{NodeId, Term};
-use stateright::actor::{ActorModelAction, Envelope, Id};
+use stateright::actor::{ActorModelAction, Envelope, Id, Network};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -67,20 +67,28 @@ impl Estate {
             Arc::make_mut(&mut state.record).note_committed(number, history, &self.corners);
         }
         self.attend(state, (number, server), events, None, by);
-        while let Some((to, action)) = self.quick(state, number) {
-            self.serve(state, (number, to), action, by);
+        while let Some(envelope) = self.quick(state, number) {
+            let Envelope { src, dst, msg } = envelope.clone();
+            let place = (number, usize::from(dst));
+            let arrives = ActorModelAction::Deliver { src, dst, msg };
+            if !self.serve(state, place, arrives, by)
+                && let Network::UnorderedNonDuplicating(mail) =
+                    &mut Arc::make_mut(&mut state.groups[number]).network
+            {
+                // It has arrived, and changed nothing.
+                mail.remove(&envelope);
+            }
         }
         true
     }
 
-    /// What arrives in the step in which it was sent.
-    fn quick(&self, state: &State, number: usize) -> Option<(usize, ServerAction)> {
+    /// What arrives in the step in which it was sent. Where no order is kept, the order is that of the messages.
+    fn quick(&self, state: &State, number: usize) -> Option<Envelope<PacketOf<super::Hosted>>> {
         let links = self.bounds.links;
         let quick = |(from, to): (Id, Id)| links.is_quick(usize::from(from), usize::from(to));
-        let mut mail = state.groups[number].network.iter_deliverable();
-        let one = mail.find(|one| quick((one.src, one.dst)))?;
-        let Envelope { src, dst, msg } = one.to_cloned_msg();
-        Some((usize::from(dst), ActorModelAction::Deliver { src, dst, msg }))
+        let mail = state.groups[number].network.iter_deliverable();
+        let mail = mail.filter(|one| quick((one.src, one.dst)));
+        mail.map(|one| one.to_cloned_msg()).min()
     }
 
     /// SHARD-LEAD-2. What the mover of a server is shown: the group of that server's replica, with all that it has
