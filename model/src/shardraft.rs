@@ -177,7 +177,7 @@ impl Estate {
         if !seat.asks.is_empty() {
             offer(Stimulus::Submit);
         }
-        if seat.duty.term().is_some() {
+        if seat.has_mover() {
             offer(Stimulus::Tick);
             if self.may_learn(state, place) {
                 offer(Stimulus::Learn);
@@ -267,7 +267,7 @@ impl Model for Estate {
         }
         for (number, server) in state.places() {
             let id = id_of(number, server);
-            if state.seats[number][server].duty.term().is_some() {
+            if state.seats[number][server].has_mover() {
                 for letter in state.mail.iter().filter(|letter| letter.to() == number) {
                     let msg = Message::Letter(letter.message().clone());
                     let src = id_of(1 - number, 0);

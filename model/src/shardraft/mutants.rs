@@ -74,7 +74,7 @@ impl Hunt {
 
 /// Every mutant.
 pub const HUNTS: &[Hunt] = &[
-    Hunt::new("QB1", "SHARD-LEAD-1", Bug::StreamStands, runs::GIVER, SETTLES),
+    Hunt::new("QB1", "SHARD-LEAD-1", Bug::StreamStands, runs::CALLED, SETTLES),
     Hunt::new("QB2", "SHARD-LEAD-1", Bug::StreamFalls, runs::GIVER, SETTLES),
     Hunt::new("QB3", "SHARD-LEAD-2", Bug::GoesByLog, runs::GIVER, ONE),
     Hunt::new("QB3b", "SHARD-LEAD-2", Bug::GoesByLog, runs::TAKER, REPORTS),

@@ -39,15 +39,16 @@ const PLAIN: Bounds = Bounds {
 pub(super) const GIVER: Bounds = Bounds { settle_every: 50, ..PLAIN };
 pub(super) const TAKER: Bounds = Bounds { servers: [ONE, THREE], settle_every: 50, ..PLAIN };
 /// The client calls once more.
+pub(super) const CALLED: Bounds =
+    Bounds { servers: [TWO, ONE], sends: 1, settle_every: 100, ..PLAIN };
 const GIVER_CALLED: Bounds = Bounds { sends: 1, ..PLAIN };
-pub(super) const TAKER_CALLED: Bounds =
-    Bounds { servers: [ONE, THREE], sends: 1, settle_every: 500, ..PLAIN };
+const TAKER_CALLED: Bounds = Bounds { servers: [ONE, THREE], sends: 1, settle_every: 500, ..PLAIN };
 /// The second server leads the second term, and the first one the third.
 const TURNS: ServerBounds =
     ServerBounds { max_term: 3, in_turn: true, campaigners: NodeSet::first(2), ..THREE };
 const MAILBOX: Bounds = Bounds { mailbox: true, settle_every: 200, ..PLAIN };
 /// What is late keeps no order.
-pub(super) const OVERTAKEN: Bounds =
+const OVERTAKEN: Bounds =
     Bounds { servers: [TWO, ONE], links: Links::FirstIsOvertaken, settle_every: 50, ..PLAIN };
 /// Nobody campaigns; the last server may be behind, and is asked.
 const READ: ServerBounds = ServerBounds { max_term: 1, readers: NodeSet::only(NodeId(2)), ..THREE };
@@ -107,7 +108,7 @@ pub const ESTATES: &[EstateRun] = &[
     Run {
         name: "shardraft-called",
         about: "a group of two servers gives a slot, and the other server may come to lead it, while the client calls",
-        bounds: Bounds { servers: [TWO, ONE], sends: 1, settle_every: 100, ..PLAIN },
+        bounds: CALLED,
         reaches: &[
             Corner::WhileGiving,
             Corner::RefusedFrozen,

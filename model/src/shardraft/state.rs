@@ -99,12 +99,23 @@ pub struct Seat {
     pub duty: Duty,
     /// What was proposed, and waits in the server's mailbox.
     pub asks: VecDeque<Sending>,
+    /// How often a mover that should be gone has proposed something: of a wrong driver alone.
+    pub in_vain: u8,
 }
+
+/// A mover that should be gone hears no more when it has proposed so often: nothing else would end that.
+const MOST_IN_VAIN: u8 = 2;
 
 impl Seat {
     /// Of a server that comes up.
     pub fn new() -> Self {
-        Self { duty: Duty::new(InOrder, SETTINGS), asks: VecDeque::new() }
+        let duty = Duty::new(InOrder, SETTINGS);
+        Self { duty, asks: VecDeque::new(), in_vain: 0 }
+    }
+
+    /// Whether there is a mover here that hears what happens.
+    pub fn has_mover(&self) -> bool {
+        self.duty.term().is_some() && self.in_vain < MOST_IN_VAIN
     }
 }
 

@@ -163,6 +163,7 @@ impl Estate {
         let mut seat = Seat::clone(&old);
         self.lead(&mut seat.duty, leads, &group);
         if seat.duty.term() != old.duty.term() {
+            seat.in_vain = 0;
             self.note_leader(state, (number, server), &seat.duty);
         }
         let mut effects = Vec::new();
@@ -253,10 +254,12 @@ impl Estate {
         if state.seats[number][server].asks.is_empty() {
             return false;
         }
+        let leads = state.node(number, server).replica().raft().leads();
         let seat = Arc::make_mut(&mut state.seats[number][server]);
         let Some(sending) = seat.asks.pop_front() else { return false };
-        if !state.node(number, server).replica().raft().leads() {
+        if !leads {
             self.corners.reach(Corner::Mailbox);
+            seat.in_vain = seat.in_vain.saturating_add(u8::from(self.rules.0 == Bug::GoesOn));
         }
         self.hand(state, (number, server), sending, by);
         true
