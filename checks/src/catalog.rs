@@ -12,6 +12,7 @@ use model::runs::{DEEP, Run, STANDARD};
 use model::script;
 use model::shardctl::{self, OFFICES, Office};
 use model::shardkv::{self, RELAYS, Relay, Right};
+use model::shardraft::{self, DEEP_ESTATES, ESTATES, Estate};
 use model::system::System;
 use protocol::kv::Exact;
 use protocol::raft::Paper;
@@ -86,6 +87,9 @@ pub struct Ctl;
 
 /// The groups of the sharded store.
 pub struct Shard;
+
+/// The same, each on a Raft of its own.
+pub struct ShardRaft;
 
 /// Where a node takes its clients' calls.
 pub struct Route;
@@ -246,6 +250,43 @@ from_the_start!(Ctl, Office, shardctl, Controls, Controls, office, office_in);
 from_the_start!(Shard, Relay, shardkv, Right, Right, relay, relay_in);
 from_the_start!(Route, Desk, router, Ordered, Ordered, desk, desk_in);
 
+impl Kind for ShardRaft {
+    type Right = Estate;
+    type Wrong = Estate;
+    type Hunt = shardraft::Hunt;
+
+    const HUNTS: &'static [Self::Hunt] = shardraft::HUNTS;
+
+    fn right(bounds: shardraft::Bounds) -> Estate {
+        Estate::right(bounds)
+    }
+
+    fn wrong(hunt: &Self::Hunt, bounds: shardraft::Bounds) -> Estate {
+        hunt.estate_in(bounds)
+    }
+
+    fn hunted(hunt: &Self::Hunt) -> Estate {
+        hunt.estate()
+    }
+
+    fn control(hunt: &Self::Hunt) -> Self::Hunt {
+        hunt.control()
+    }
+
+    fn prey(hunt: &Self::Hunt) -> Prey {
+        let shardraft::Hunt { id, rule, property, bug, .. } = *hunt;
+        Prey { id, rule, text: bug.text(), property }
+    }
+
+    fn begin(hunt: &Self::Hunt, system: &Estate) -> Result<Begun<Estate>, String> {
+        script::follow(system, hunt.prefix)
+    }
+
+    fn missed(_: &Self::Hunt, _: &Estate) -> bool {
+        false
+    }
+}
+
 /// The mutant of this kind with this id, in capitals or not. The error lists them.
 pub fn mutant<K: Kind>(id: &str) -> Result<&'static K::Hunt, String> {
     K::HUNTS.iter().find(|hunt| K::prey(hunt).id.eq_ignore_ascii_case(id)).ok_or_else(|| {
@@ -268,6 +309,8 @@ pub enum Named {
     Ctl(&'static shardctl::OfficeRun),
     /// Of groups that hand slots over.
     Shard(&'static shardkv::RelayRun),
+    /// Of such groups, each on a Raft of its own.
+    ShardRaft(&'static shardraft::EstateRun),
     /// Of where calls go.
     Route(&'static router::DeskRun),
 }
@@ -281,6 +324,7 @@ macro_rules! each {
             Named::Group($run) => $body,
             Named::Ctl($run) => $body,
             Named::Shard($run) => $body,
+            Named::ShardRaft($run) => $body,
             Named::Route($run) => $body,
         }
     };
@@ -291,12 +335,13 @@ pub fn standard() -> impl Iterator<Item = Named> {
     let raft = STANDARD.iter().map(Named::Raft);
     let stores = SCENES.iter().map(Named::Kv).chain(GROUPS.iter().map(Named::Group));
     let sharded = OFFICES.iter().map(Named::Ctl).chain(RELAYS.iter().map(Named::Shard));
+    let sharded = sharded.chain(ESTATES.iter().map(Named::ShardRaft));
     raft.chain(stores).chain(sharded).chain(DESKS.iter().map(Named::Route))
 }
 
 /// The deep runs.
 pub fn deep() -> impl Iterator<Item = Named> {
-    DEEP.iter().map(Named::Raft)
+    DEEP.iter().map(Named::Raft).chain(DEEP_ESTATES.iter().map(Named::ShardRaft))
 }
 
 /// All runs, the standard ones first.
@@ -325,7 +370,7 @@ impl Named {
 
     /// Whether it takes long and belongs to `checks deep`.
     pub fn is_deep(&self) -> bool {
-        matches!(self, Self::Raft(run) if Run::is_deep(run))
+        deep().any(|run| run.name() == self.name())
     }
 
     /// Its bounds, as JSON.
@@ -341,6 +386,7 @@ impl Named {
             Self::Group(run) => group::bounds_text(&run.bounds),
             Self::Ctl(run) => shardctl::bounds_text(&run.bounds),
             Self::Shard(run) => shardkv::bounds_text(&run.bounds),
+            Self::ShardRaft(run) => shardraft::bounds_text(&run.bounds),
             Self::Route(run) => router::bounds_text(&run.bounds),
         }
     }
@@ -364,6 +410,8 @@ pub enum AnyHunt {
     Ctl(&'static shardctl::Hunt),
     /// Of groups that hand slots over.
     Shard(&'static shardkv::Hunt),
+    /// Of what drives groups that stand on a Raft.
+    ShardRaft(&'static shardraft::Hunt),
     /// Of where calls go.
     Route(&'static router::Hunt),
 }
@@ -373,8 +421,10 @@ pub fn hunts() -> impl Iterator<Item = AnyHunt> {
     let raft = TABLE.iter().map(AnyHunt::Raft);
     let stores = HUNTS.iter().map(AnyHunt::Kv).chain(group::HUNTS.iter().map(AnyHunt::Group));
     let sharded = shardctl::HUNTS.iter().map(AnyHunt::Ctl);
-    let sharded = sharded.chain(shardkv::HUNTS.iter().map(AnyHunt::Shard));
-    raft.chain(stores).chain(sharded).chain(router::HUNTS.iter().map(AnyHunt::Route))
+    let groups = shardkv::HUNTS.iter().map(AnyHunt::Shard);
+    let on_raft = shardraft::HUNTS.iter().map(AnyHunt::ShardRaft);
+    let calls = router::HUNTS.iter().map(AnyHunt::Route);
+    raft.chain(stores).chain(sharded).chain(groups).chain(on_raft).chain(calls)
 }
 
 /// The mutant with this id. The error lists them all.
@@ -394,6 +444,7 @@ impl AnyHunt {
             Self::Group(hunt) => Group::prey(hunt),
             Self::Ctl(hunt) => Ctl::prey(hunt),
             Self::Shard(hunt) => Shard::prey(hunt),
+            Self::ShardRaft(hunt) => ShardRaft::prey(hunt),
             Self::Route(hunt) => Route::prey(hunt),
         }
     }

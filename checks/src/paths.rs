@@ -9,6 +9,7 @@ use model::router::Desk;
 use model::search;
 use model::shardctl::Office;
 use model::shardkv::{Relay, Right};
+use model::shardraft::Estate;
 use model::system::System;
 use protocol::NodeId;
 use protocol::raft::Paper;
@@ -203,6 +204,7 @@ pub fn replay(file: &Path) -> Result<Replayed, String> {
         <Office<protocol::shardctl::Exact> as System>::NAME => replay_of::<catalog::Ctl>(file),
         <Relay<Right> as System>::NAME => replay_of::<catalog::Shard>(file),
         <Desk<Ordered> as System>::NAME => replay_of::<catalog::Route>(file),
+        <Estate as System>::NAME => replay_of::<catalog::ShardRaft>(file),
         other => Err(no_path(file)(format!("there is no system `{other}`"))),
     }
 }

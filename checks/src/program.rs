@@ -3,7 +3,9 @@
 //! It is in the library so that the models' explorations, which are generic, are compiled once and not again for the
 //! program.
 
-use crate::catalog::{self, AnyHunt, Ctl, Group, Kind, Kv, Named, Raft, Route, RunOf, Shard};
+use crate::catalog::{
+    self, AnyHunt, Ctl, Group, Kind, Kv, Named, Raft, Route, RunOf, Shard, ShardRaft,
+};
 use crate::engine::{INTERRUPTED, Limits, Strategy};
 use crate::ledger::{self, Ledger};
 use crate::report::{self, Ending, Row, grouped};
@@ -193,6 +195,7 @@ pub fn main() -> ExitCode {
             Ok(Named::Ctl(run)) => run_of::<Ctl>(run, &run_args, &args.common),
             Ok(Named::Shard(run)) => run_of::<Shard>(run, &run_args, &args.common),
             Ok(Named::Route(run)) => run_of::<Route>(run, &run_args, &args.common),
+            Ok(Named::ShardRaft(run)) => run_of::<ShardRaft>(run, &run_args, &args.common),
             Err(error) => Err(Usage(error)),
         },
         Some(Command::Explore { name, port, mutant, settings }) => {

@@ -76,6 +76,14 @@ impl<R: Recipe> Cluster<R> {
         self
     }
 
+    /// The same model with connections for a network: between two servers, messages arrive in the order in which they
+    /// were sent, each once.
+    #[must_use]
+    pub fn with_connections(mut self) -> Self {
+        self.inner = self.inner.init_network(Network::new_ordered([]));
+        self
+    }
+
     /// Whether this state is one from which convergence is checked: all of them, every so many by a hash of
     /// the state, or none. A state that violates something else already is left out.
     pub fn samples(&self, state: &State<R>) -> bool {

@@ -24,6 +24,7 @@ pub mod script;
 pub mod search;
 pub mod shardctl;
 pub mod shardkv;
+pub mod shardraft;
 pub mod symmetry;
 pub mod system;
 pub mod telling;

@@ -63,10 +63,3 @@ pub fn all() -> impl Iterator<Item = &'static Run> {
 pub fn find(name: &str) -> Option<&'static Run> {
     all().find(|run| run.name == name)
 }
-
-impl Run {
-    /// Whether it takes long and belongs to `checks deep`.
-    pub fn is_deep(&self) -> bool {
-        DEEP.iter().any(|run| run.name == self.name)
-    }
-}

@@ -123,7 +123,8 @@ impl<R: raft::Rules> System for Cluster<R> {
         let all = NodeSet::first(bounds.servers);
         let mut some = |word: &str, on: bool, set: NodeSet| {
             let names: Vec<_> = set.iter().map(|node| format!("{node:?}")).collect();
-            add(on && set != all, format!("{word}={}", names.join("+")));
+            let names = if names.is_empty() { "none".into() } else { names.join("+") };
+            add(on && set != all, format!("{word}={names}"));
         };
         some("run", true, bounds.campaigners);
         some("crash", bounds.crashes > 0, bounds.victims);

@@ -50,6 +50,7 @@ pub fn run(args: &Args, json: bool, states: Option<usize>) -> Result<ExitCode, S
             Named::Kv(_) => Err(no_threads("kv")),
             Named::Ctl(_) => Err(no_threads("ctl")),
             Named::Shard(_) | Named::Route(_) => Err(no_threads("shard")),
+            Named::ShardRaft(_) => Err(no_threads("shardraft")),
         };
     }
     match catalog::hunt(&args.path)? {
@@ -58,6 +59,7 @@ pub fn run(args: &Args, json: bool, states: Option<usize>) -> Result<ExitCode, S
         AnyHunt::Kv(_) => Err(no_threads("kv")),
         AnyHunt::Ctl(_) => Err(no_threads("ctl")),
         AnyHunt::Shard(_) | AnyHunt::Route(_) => Err(no_threads("shard")),
+        AnyHunt::ShardRaft(_) => Err(no_threads("shardraft")),
     }
 }
 

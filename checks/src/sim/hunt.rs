@@ -52,7 +52,9 @@ pub fn not_expressed(hunt: &AnyHunt) -> Option<&'static str> {
     }
     let bug = match hunt {
         AnyHunt::Ctl(_) => return Some("there is no controller"),
-        AnyHunt::Shard(_) | AnyHunt::Route(_) => return Some("no slot moves"),
+        AnyHunt::Shard(_) | AnyHunt::ShardRaft(_) | AnyHunt::Route(_) => {
+            return Some("no slot moves");
+        }
         AnyHunt::Kv(kv::Hunt { bug, .. }) => bug,
         AnyHunt::Raft(_) | AnyHunt::Group(_) => return None,
     };

@@ -87,7 +87,9 @@ impl Wrong {
             AnyHunt::Group(hunt) => Self { rsm: hunt.bug, disk: hunt.fault(), ..Self::NOTHING },
             AnyHunt::Kv(hunt) => Self { kv: hunt.bug, ..Self::NOTHING },
             // The simulator has neither a controller nor slots that move.
-            AnyHunt::Ctl(_) | AnyHunt::Shard(_) | AnyHunt::Route(_) => Self::NOTHING,
+            AnyHunt::Ctl(_) | AnyHunt::Shard(_) | AnyHunt::ShardRaft(_) | AnyHunt::Route(_) => {
+                Self::NOTHING
+            }
         }
     }
 }

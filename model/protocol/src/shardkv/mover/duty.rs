@@ -5,7 +5,8 @@ use crate::kv;
 
 /// What a replica does so that slots move: nothing, unless it leads.
 ///
-/// What the driver promises: after every step of the replica, [`lead`](Self::lead) is told in which term it leads.
+/// What the driver promises: after every step of the replica, [`lead`](Self::lead) is told in which term it leads; and
+/// the group that a step is given is what that replica has applied (SHARD-LEAD-2).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Duty<R = InOrder> {
     rules: R,
@@ -25,7 +26,8 @@ impl<R: Rules> Duty<R> {
         self.mover.as_ref().map(|(term, _)| *term)
     }
 
-    /// The replica leads in this term, or in none. Who comes to lead knows nothing of what was under way.
+    /// SHARD-LEAD-1, SHARD-LEAD-3. The replica leads in this term, or in none. Who comes to lead knows nothing of what
+    /// was under way.
     pub fn lead<K: kv::Rules>(&mut self, term: Option<u64>, group: &Group<R, K>) {
         if self.term() != term {
             let mover = |term| Mover::new(self.rules, self.settings, term, group.number());
