@@ -17,6 +17,8 @@ from probe import Probe, keys_in, load, longest_ms, lowest_rate, rate
 HALF = 8192
 KEYS = 1_000_000
 VALUE = b"v" * 64
+# Connections that write everywhere while slots move.
+CROWD = 32
 
 
 def row(*cells):
@@ -51,7 +53,7 @@ def groups(program):
 def measured(ports, moving, steady, begin_move):
     """Moves while clients write on both kinds of slots and on all; what that did to them."""
     probes = [Probe(ports[0], moving, 0.001), Probe(ports[0], steady, 0.001)]
-    everywhere = Probe(ports[-1], moving[::97] + steady, 0)
+    everywhere = Probe(ports[-1], moving[::97] + steady, crowd=CROWD)
     time.sleep(5)
     begin = time.monotonic()
     begin_move()

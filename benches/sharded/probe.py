@@ -3,6 +3,8 @@
 import binascii
 import multiprocessing
 import random
+import selectors
+import socket
 import time
 
 from cluster import Connection
@@ -82,13 +84,86 @@ def run(port, keys, pace_s, value, until, results):
     results.put((taken, client.told))
 
 
+class Worker:
+    """One of a crowd: sends the next request when the last is answered, and follows MOVED and ASK."""
+
+    def __init__(self, crowd):
+        self.crowd, self.sockets, self.rest = crowd, {}, b""
+        self.key = self.begun = self.port = None
+
+    def begin(self):
+        self.key, self.begun = self.crowd.chance.choice(self.crowd.keys), time.monotonic()
+        self.send(self.crowd.of_slot.get(slot(self.key), self.crowd.port))
+
+    def send(self, port, before=b""):
+        if port not in self.sockets:
+            opened = socket.create_connection(("127.0.0.1", port))
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.sockets[port] = opened
+            self.crowd.selector.register(opened, selectors.EVENT_READ, (self, opened))
+        self.port = port
+        self.sockets[port].sendall(before + Connection.encode("SET", self.key, self.crowd.value))
+
+    def hear(self, opened):
+        self.rest += opened.recv(4096)
+        *lines, self.rest = self.rest.split(b"\r\n")
+        for line in lines:
+            if line == b"+OK" and self.crowd.asking.pop(self, None):
+                continue
+            self.answered(line)
+
+    def answered(self, line):
+        crowd = self.crowd
+        if line == b"+OK":
+            crowd.taken.append((self.begun, time.monotonic() - self.begun))
+            return self.begin()
+        word = line.split()[0].decode()
+        crowd.told[word] = crowd.told.get(word, 0) + 1
+        if word in ("-MOVED", "-ASK"):
+            port = int(line.rsplit(b":", 1)[1])
+            if word == "-MOVED":
+                crowd.of_slot[slot(self.key)] = port
+                return self.send(port)
+            crowd.asking[self] = True
+            return self.send(port, Connection.encode("ASKING"))
+        if word in ("-TRYAGAIN", "-CLUSTERDOWN"):
+            return self.send(self.port)
+        raise SystemExit(f"a SET was answered {line}")
+
+
+class Crowd:
+    """Many connections in one thread, each with one request under way."""
+
+    def __init__(self, port, keys, value, count):
+        self.port, self.keys, self.value = port, keys, value
+        self.chance, self.selector = random.Random(2), selectors.DefaultSelector()
+        self.of_slot, self.told, self.taken, self.asking = {}, {}, [], {}
+        self.workers = [Worker(self) for _ in range(count)]
+
+    def run(self, until):
+        for worker in self.workers:
+            worker.begin()
+        while not until.is_set():
+            for event, _ in self.selector.select(0.1):
+                worker, opened = event.data
+                worker.hear(opened)
+
+
+def run_crowd(port, keys, count, value, until, results):
+    crowd = Crowd(port, keys, value, count)
+    crowd.run(until)
+    results.put((crowd.taken, crowd.told))
+
+
 class Probe:
     """A client in a process of its own, from the beginning of `with` on."""
 
-    def __init__(self, port, keys, pace_s=0.0, value=b"v" * 64):
+    def __init__(self, port, keys, pace_s=0.0, crowd=0, value=b"v" * 64):
+        """One connection that pauses between requests; or a crowd of connections that do not."""
         self.until, self.results = multiprocessing.Event(), multiprocessing.Queue()
-        arguments = (port, keys, pace_s, value, self.until, self.results)
-        self.process = multiprocessing.Process(target=run, args=arguments, daemon=True)
+        what, how = (run_crowd, crowd) if crowd else (run, pace_s)
+        arguments = (port, keys, how, value, self.until, self.results)
+        self.process = multiprocessing.Process(target=what, args=arguments, daemon=True)
         self.process.start()
 
     def end(self):
