@@ -40,16 +40,18 @@ fn every_mutant_dies() {
 /// server proposes is refused, and what was wrong is made good with the next tick.
 #[test]
 fn faults_that_harm_nothing() {
-    for (bug, name) in [
-        (Bug::GoesOn, "shardraft-giver"),
-        (Bug::GoesOn, "shardraft-overtaken"),
-        (Bug::BelievesEarlier, "shardraft-turns"),
-        (Bug::ShownLate, "shardraft-giver"),
+    let giver = run("shardraft-giver");
+    let two = Bounds { sends: 0, ..run("shardraft-called") };
+    for (bug, bounds) in [
+        (Bug::GoesOn, giver),
+        (Bug::BelievesEarlier, run("shardraft-turns")),
+        (Bug::ShownLate, two),
+        (Bug::ShownLate, run("shardraft-restart")),
     ] {
-        let bounds = Bounds { settle_every: 500, ..run(name) };
-        let estate = Estate::new(bounds, Wrong(bug));
+        let estate = Estate::new(Bounds { settle_every: 500, ..bounds }, Wrong(bug));
         let report = search::shortest(&estate, estate.start(), 500_000, &|| false);
-        assert!(matches!(report.outcome, Outcome::Exhausted), "{bug:?} in {name}");
+        let text = bounds_text(&bounds);
+        assert!(matches!(report.outcome, Outcome::Exhausted), "{bug:?} in {text}");
     }
     for bug in [Bug::BelievesRefused, Bug::KeepsRefused] {
         let bounds = Bounds { settle_every: 500, ..run("shardraft-mailbox") };
