@@ -6,24 +6,14 @@ use linear::Budget;
 use linear::history::Told;
 use linear::kv::{Bytes, History, Op, Ret};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
-/// The server: beside this program if the whole workspace is tested, else it is built now.
-fn quorate() -> PathBuf {
-    let beside = Path::new(env!("CARGO_BIN_EXE_checks")).with_file_name("quorate");
-    if !beside.is_file() {
-        let folder = beside.parent().expect("a program is in a folder");
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "-p", "quorate", "--bin", "quorate", "--target-dir"]);
-        build.arg(folder.parent().expect("the profile's folder is in another"));
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().expect("cargo starts").success(), "quorate is built");
-    }
-    beside
-}
+#[path = "support/program.rs"]
+mod program;
+
+#[cfg(target_os = "linux")]
+use program::quorate;
 
 fn chaos(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_checks"));

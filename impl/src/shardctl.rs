@@ -7,6 +7,7 @@ use crate::mailbox::Mailbox;
 use crate::raft::{Callers, Handle, Outcome, Request, Requests, What};
 use crate::rsm::{Gauges, StateMachine, encode};
 use crate::shardkv::{Carrier, Letter};
+use crate::trace;
 use protocol::kv::Stamp;
 use protocol::rsm::StateMachine as _;
 use protocol::shardctl::{Command, Controller, Exact, GroupId, Limits, Num, Query, Reply};
@@ -63,6 +64,11 @@ impl StateMachine for Shardctl {
         let mut all = Vec::new();
         bytes.read_to_end(&mut all)?;
         Ok(Self(Controller::decode(Exact, LIMITS, &all)?))
+    }
+
+    /// Of all of it: there is little.
+    fn print(&self) -> u64 {
+        trace::of_hashed(&self.0)
     }
 
     fn gauges(&self) -> Gauges {
@@ -203,5 +209,44 @@ impl<K: Callers<Shardctl>> Callers<Shardctl> for Teller<K> {
 
     fn flush(&mut self) {
         self.clients.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::kv::{Bytes, ClientId};
+    use protocol::shardctl::{Change, RequestId, SlotRange};
+
+    fn change(controller: &mut Controller, seq: u64, change: Change) {
+        let request = RequestId { client: ClientId(7), seq };
+        let told = controller.apply(&Command::Change { request, based: None, change });
+        assert_eq!(told, Reply::Changed { number: seq });
+    }
+
+    /// Each bit of the controller's bytes counts in its fingerprint.
+    #[test]
+    fn the_fingerprint_hangs_on_every_bit() {
+        let mut controller = Controller::new(Exact, LIMITS);
+        let group = |id, at: &str| (GroupId(id), vec![Bytes::from(at)]);
+        change(&mut controller, 1, Change::Join(vec![group(1, "a:1"), group(2, "b:2")]));
+        let slots = vec![SlotRange { first: 3, last: 9000 }];
+        change(&mut controller, 2, Change::Move { slots, to: GroupId(1) });
+        controller.apply(&Command::Finished { group: GroupId(1), number: 1 });
+        change(&mut controller, 3, Change::Leave(vec![GroupId(2)]));
+        let mut bytes = Vec::new();
+        controller.encode(&mut bytes);
+        let print = Shardctl(controller.clone()).print();
+        let mut others = 0;
+        for at in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            let Ok(other) = Controller::decode(Exact, LIMITS, &flipped) else { continue };
+            if other != controller {
+                assert_ne!(Shardctl(other).print(), print, "bit {at}");
+                others += 1;
+            }
+        }
+        assert!(others > 100, "{others} of {} bits make another controller", bytes.len() * 8);
     }
 }

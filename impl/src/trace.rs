@@ -14,8 +14,9 @@
 //! behind the log, and a replay says so. Steps that nobody has seen anything of may be lost with the process. If
 //! it can't be written the server stops, for it must not go on unseen.
 //!
-//! A folder has one node's trace: a file for each of its *lives*, from a start to its end, by number. `format.rs`
-//! has the bytes, `record.rs` the writing side, `read.rs` the other.
+//! A folder has one server's trace: a file for each of its *lives*, from a start to its end, by number. A node of a
+//! sharded cluster has several servers, and its folder has a folder for each: `controller`, `group-1` and so on.
+//! `format.rs` has the bytes, `record.rs` the writing side, `read.rs` the other.
 
 mod error;
 mod format;
@@ -24,9 +25,9 @@ mod read;
 mod record;
 
 pub use error::Error;
-pub use format::{FORMAT, Header, Stamps};
-pub use hash::{log_hash, of, of_effects, of_entry, of_state};
-pub use read::{Batch, Next, Reader, lives};
+pub use format::{FORMAT, Header, Stamps, Whose};
+pub use hash::{log_hash, of, of_effects, of_entry, of_hashed, of_state};
+pub use read::{Batch, Next, Reader, lives, place, servers};
 pub use record::{Recorder, leaves, whole};
 
 use crate::wal;

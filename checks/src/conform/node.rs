@@ -12,10 +12,11 @@ use protocol::raft::{Config, Timer};
 use protocol::rsm::{Effect, Outcome, Rsm, Rules, Ticket};
 use protocol::{Index, NodeId, SnapshotId, Write, raft};
 use quorate::rsm::{Coded, StateMachine};
-use quorate::trace::{self, Batch, Event, Next, Origin, Raw, Reader};
-use quorate::wal::{Bytes, Identity};
+use quorate::trace::{self, Batch, Event, Next, Origin, Raw, Reader, Whose};
+use quorate::wal::Bytes;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Why a node does not go on.
 pub enum Stop {
@@ -59,7 +60,9 @@ type Line<'a, S> = Event<Raw<'a>, <S as StateMachine>::Query, Outcome<<S as Stat
 /// A node.
 pub struct Node<S: StateMachine, R, W> {
     folder: PathBuf,
-    identity: Identity,
+    whose: Whose,
+    /// Whose trace it is, in words.
+    name: Rc<str>,
     config: Config,
     rules: (R, W),
     empty: S,
@@ -94,16 +97,26 @@ pub struct Node<S: StateMachine, R, W> {
 }
 
 impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
-    /// Opens a node's folder.
-    pub fn open(folder: &Path, empty: &S, rules: (R, W)) -> Result<Self, Refusal> {
+    /// Opens a server's folder. `whose` is its group's place in its node's log and its name, if it has one.
+    pub fn open(
+        folder: &Path,
+        whose: Option<(u32, &str)>,
+        empty: &S,
+        rules: (R, W),
+    ) -> Result<Self, Refusal> {
         let lives: VecDeque<_> = trace::lives(folder)?.into();
         let nothing = || Refusal::Folders(format!("there is no trace in {}", folder.display()));
         let reader = Reader::open(&lives.front().ok_or_else(nothing)?.1)?;
-        let identity = reader.header().identity;
+        let found = reader.header().whose;
+        if whose.is_some_and(|(group, _)| found.group != group) {
+            let text = format!("{} has the trace of {found}", folder.display());
+            return Err(Refusal::Folders(text + ": give the folder as the server left it"));
+        }
         let config = Config { me: NodeId(0), voters: Default::default(), max_batch: 1, window: 1 };
         let mut node = Self {
             folder: folder.to_owned(),
-            identity,
+            whose: found,
+            name: "a node".into(),
             config,
             rules,
             empty: empty.clone(),
@@ -135,6 +148,8 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             _ => return Err(node.refusal("a life begins with a start".into())),
         }
         node.summary.node = node.config.me.0;
+        let of = whose.map(|(_, name)| format!("{name} on ")).unwrap_or_default();
+        node.name = format!("{of}node {}", node.config.me.0).into();
         Ok(node)
     }
 
@@ -148,9 +163,9 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         &self.folder
     }
 
-    /// What all nodes of a cluster have in common.
-    pub fn group(&self) -> (u128, Vec<NodeId>) {
-        (self.identity.cluster, self.voters())
+    /// What all servers of a group have in common: the cluster, its place in their logs, and its nodes.
+    pub fn group(&self) -> (u128, u32, Vec<NodeId>) {
+        (self.whose.identity.cluster, self.whose.group, self.voters())
     }
 
     /// All nodes of its group.
@@ -206,8 +221,8 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             let Some((life, path)) = self.lives.pop_front() else { return Ok(()) };
             let reader = Reader::open(&path)?;
             let header = reader.header();
-            if (header.identity, header.life) != (self.identity, life) {
-                let found = header.identity;
+            if (header.whose, header.life) != (self.whose, life) {
+                let found = header.whose;
                 let path = path.display();
                 let text =
                     format!("{path} is life {} of {found}, and does not belong there", header.life);
@@ -222,7 +237,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
     fn refusal(&self, what: String) -> Refusal {
         let batch = self.batch.as_ref();
         Refusal::Step {
-            node: self.config.me,
+            server: Rc::clone(&self.name),
             life: self.life,
             step: self.step,
             path: batch.map_or_else(|| self.folder.clone(), |batch| batch.path.clone()),
@@ -358,7 +373,8 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             clock: self.clock,
             came_us,
             applied,
-            at: (self.config.me, self.life, self.step),
+            server: Rc::clone(&self.name),
+            at: (self.life, self.step),
             place: (batch.path.clone(), batch.offset),
         });
     }

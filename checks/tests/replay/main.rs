@@ -3,9 +3,15 @@
 mod format;
 mod passed;
 mod recorded;
+#[cfg(unix)]
+mod sharded;
 mod strange;
 mod whole;
 mod world;
+
+#[cfg(unix)]
+#[path = "../support/program.rs"]
+mod program;
 
 use checks::conform::{Network, Summary, replay_by};
 use protocol::log::Entry;

@@ -75,6 +75,13 @@ pub fn of_entry(entry: &Entry<wal::Bytes>) -> u64 {
     state.finish()
 }
 
+/// Of anything that can be hashed.
+pub fn of_hashed<T: Hash>(value: &T) -> u64 {
+    let mut state = hasher();
+    value.hash(&mut state);
+    state.finish()
+}
+
 /// Of anything that can be written down.
 pub fn of<T: Serialize>(value: &T) -> u64 {
     let mut state = hasher();
