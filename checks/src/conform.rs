@@ -23,12 +23,15 @@
 //! messages may be a part of a longer one that was sent; if none is, the first of them was sent by nobody. Where a
 //! node's folder is not given, what it sent is believed.
 
+mod beside;
 mod crew;
+mod letters;
 mod node;
 mod post;
 mod sharded;
 mod window;
 
+use beside::Nothing;
 use crew::{Crew, Servers};
 use protocol::raft;
 use protocol::rsm::{Decided, Rules};
@@ -98,9 +101,29 @@ pub struct Summary {
     pub reads_without_clock: u64,
     /// Nodes of the group whose folders were not given: what they sent is believed.
     pub absent: Vec<u8>,
+    /// Of a sharded cluster: letters between groups and the controller that came, and were matched with the sending.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub letters: u64,
+    /// What the movers of groups' leaders were told, and have made the same of.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub moves: u64,
     /// Of a sharded cluster, its groups, each with its servers. The figures above are those of all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupSummary>,
+}
+
+/// Serde asks by reference.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Summary {
+    /// How many steps were taken, of all servers.
+    pub fn steps(&self) -> u64 {
+        let own: u64 = self.nodes.iter().map(|node| node.steps).sum();
+        own + self.groups.iter().map(|group| group.servers.steps()).sum::<u64>()
+    }
 }
 
 /// What was replayed of one group of a sharded cluster.
@@ -151,7 +174,7 @@ pub fn replay_by<S: StateMachine, R: raft::Rules, W: Rules>(
     network: Network,
 ) -> Result<Summary, Refusal> {
     let mut crews: [Box<dyn Crew>; 1] =
-        [Box::new(Servers::open(folders, None, empty, rules, network)?)];
+        [Box::new(Servers::open(folders, None, empty, rules, network, |_| Box::new(Nothing))?)];
     crew::run(&mut crews)?;
     crews[0].judge()
 }
@@ -195,6 +218,13 @@ pub fn text(summary: &Summary) -> String {
             text,
             "{} reads have no clock in common with others: their windows were not looked at",
             summary.reads_without_clock
+        );
+    }
+    if summary.letters > 0 {
+        let Summary { letters, moves, .. } = summary;
+        let _ = writeln!(
+            text,
+            "{letters} letters were sent; movers were told {moves} things, and did as the machine does"
         );
     }
     for node in &summary.absent {

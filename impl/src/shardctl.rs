@@ -7,7 +7,7 @@ use crate::mailbox::Mailbox;
 use crate::raft::{Callers, Handle, Outcome, Request, Requests, What};
 use crate::rsm::{Gauges, StateMachine, encode};
 use crate::shardkv::{Carrier, Letter};
-use crate::trace;
+use crate::trace::{self, Recorder};
 use protocol::kv::Stamp;
 use protocol::rsm::StateMachine as _;
 use protocol::shardctl::{Command, Controller, Exact, GroupId, Limits, Num, Query, Reply};
@@ -124,12 +124,15 @@ pub struct Teller<K> {
     carrier: Arc<dyn Carrier>,
     questions: Mailbox<Question>,
     taken: Vec<Question>,
+    /// What [`Teller::attend`] has come to that leaves.
+    answers: Vec<Letter>,
 }
 
 impl<K: Callers<Shardctl>> Teller<K> {
     /// With nobody waiting.
     pub fn new(clients: K, carrier: Arc<dyn Carrier>) -> Self {
-        Self { clients, carrier, questions: Mailbox::new(MAX_LETTERS), taken: Vec::new() }
+        let (taken, answers) = (Vec::new(), Vec::new());
+        Self { clients, carrier, questions: Mailbox::new(MAX_LETTERS), taken, answers }
     }
 
     /// What makes the door, when the server has started.
@@ -176,28 +179,37 @@ impl<K: Callers<Shardctl>> Callers<Shardctl> for Teller<K> {
         &mut self,
         service: &Shardctl,
         leads: Option<Term>,
+        mut trace: Option<&mut Recorder>,
     ) -> Requests<Shardctl, Self::Caller> {
         let of_client = |request: Request<Query, K::Caller>| {
             let Request { caller, what, forwards } = request;
             Request { caller: Asker::Client(caller), what, forwards }
         };
-        let mut asks: Vec<_> =
-            self.clients.attend(service, leads).into_iter().map(of_client).collect();
+        let asks = self.clients.attend(service, leads, trace.as_deref_mut());
+        let mut asks: Vec<_> = asks.into_iter().map(of_client).collect();
+        // What nodes ask for themselves goes into no machine.
+        let mut note = |letter: Letter, answered: bool| {
+            if let Some(trace) = trace.as_deref_mut() {
+                trace.letter(letter, answered);
+            }
+        };
         self.questions.try_take(&mut self.taken);
         for question in self.taken.drain(..) {
             match question {
-                Question::Next(to, number) => {
-                    if let Some(next) = Next::of(&service.0, to, number) {
-                        self.carrier.carry(Letter::Told { to, next });
-                    }
+                Question::Next(from, number) => {
+                    let next = Next::of(&service.0, from, number);
+                    note(Letter::Next { from, number }, next.is_some());
+                    let told = next.map(|next| Letter::Told { to: from, next });
+                    self.answers.extend(told);
                 }
                 Question::Show(to, number) => {
                     let latest = service.0.latest();
                     if latest.number > number {
-                        self.carrier.carry(Letter::Shown { to, config: latest.clone() });
+                        self.answers.push(Letter::Shown { to, config: latest.clone() });
                     }
                 }
                 Question::Finished(group, number) => {
+                    note(Letter::Finished { from: group, number }, false);
                     let command = encode(&Command::Finished { group, number });
                     let what = What::Command(command.expect("a command is plain data"));
                     asks.push(Request { caller: Asker::Group(group), what, forwards: true });
@@ -205,6 +217,18 @@ impl<K: Callers<Shardctl>> Callers<Shardctl> for Teller<K> {
             }
         }
         asks
+    }
+
+    fn carry(&mut self) {
+        self.clients.carry();
+        self.answers.drain(..).for_each(|letter| self.carrier.carry(letter));
+    }
+
+    fn proposal(&self, caller: &Self::Caller) -> Option<(Term, u64)> {
+        match caller {
+            Asker::Client(caller) => self.clients.proposal(caller),
+            Asker::Group(_) => None,
+        }
     }
 
     fn flush(&mut self) {

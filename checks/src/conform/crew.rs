@@ -1,12 +1,16 @@
 //! The servers of one group; and of the servers of all groups, who goes on next.
 
+use super::beside::Beside;
+use super::letters::Letters;
 use super::node::{Node, Stop};
 use super::post::Shared;
 use super::{Network, Refusal, Summary};
 use protocol::rsm::Rules;
 use protocol::{NodeId, raft};
 use quorate::rsm::StateMachine;
+use std::cell::RefCell;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 /// A group's servers, whatever its service.
 pub trait Crew {
@@ -22,12 +26,18 @@ pub trait Crew {
     /// When the batch began in which one goes on.
     fn time(&self, at: usize) -> u64;
 
-    /// How many steps one has taken.
-    fn steps(&self, at: usize) -> u64;
+    /// How many lines one has taken.
+    fn lines(&self, at: usize) -> u64;
 
     /// Lets one go on to the end of its batch, or to what was not sent yet. Whether the next message that it hears may
-    /// be a part of a longer one is said, and whether it still may be is told.
-    fn go_on(&mut self, at: usize, takes_part: &mut bool) -> Result<(), Stop>;
+    /// be a part of a longer one is said.
+    fn go_on(&mut self, at: usize, takes_part: bool) -> Result<(), Stop>;
+
+    /// Whether all of the group's servers are here.
+    fn is_whole(&self) -> bool;
+
+    /// By what letters go between groups.
+    fn write_by(&mut self, letters: &Rc<RefCell<Letters>>);
 
     /// What was replayed, when all of it was.
     fn judge(&mut self) -> Result<Summary, Refusal>;
@@ -48,13 +58,20 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Servers<S, R, W> {
         empty: &S,
         rules: (R, W),
         network: Network,
+        beside: impl Fn(NodeId) -> Box<dyn Beside<S, R, W>>,
     ) -> Result<Self, Refusal> {
-        let open = |folder: &PathBuf| Node::open(folder, whose, empty, rules);
+        let open = |folder: &PathBuf| Node::open(folder, whose, empty, rules, &beside);
         let mut nodes: Vec<Node<S, R, W>> = folders.iter().map(open).collect::<Result<_, _>>()?;
         nodes.sort_by_key(Node::number);
         let voters = belong_together(&nodes)?;
         let present: Vec<NodeId> = nodes.iter().map(Node::number).collect();
         Ok(Self { nodes, voters, shared: Shared::new(&present, network) })
+    }
+
+    /// Those of the group whose folders were not given.
+    fn absent(&self) -> impl Iterator<Item = NodeId> {
+        let is_here = |node: &NodeId| self.nodes.iter().any(|there| there.number() == *node);
+        self.voters.iter().copied().filter(move |node| !is_here(node))
     }
 }
 
@@ -75,23 +92,29 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Crew for Servers<S, R, W> {
         self.nodes[at].time()
     }
 
-    fn steps(&self, at: usize) -> u64 {
-        self.nodes[at].steps()
+    fn lines(&self, at: usize) -> u64 {
+        self.nodes[at].lines()
     }
 
-    fn go_on(&mut self, at: usize, takes_part: &mut bool) -> Result<(), Stop> {
-        self.shared.takes_part = *takes_part;
+    fn is_whole(&self) -> bool {
+        self.absent().next().is_none()
+    }
+
+    fn write_by(&mut self, letters: &Rc<RefCell<Letters>>) {
+        self.shared.letters = Rc::clone(letters);
+    }
+
+    fn go_on(&mut self, at: usize, takes_part: bool) -> Result<(), Stop> {
+        self.shared.takes_part = takes_part;
         let gone = self.nodes[at].go_on(&mut self.shared);
-        *takes_part = self.shared.takes_part;
         self.shared.forget(self.nodes.iter().map(Node::snapshot).min().unwrap_or(0));
         gone
     }
 
     fn judge(&mut self) -> Result<Summary, Refusal> {
-        let shared = &mut self.shared;
-        let (reads, reads_without_clock) = std::mem::take(&mut shared.window).judge()?;
-        let is_present = |node: &NodeId| self.nodes.iter().any(|there| there.number() == *node);
-        let absent = self.voters.iter().filter(|node| !is_present(node)).map(|node| node.0);
+        let window = std::mem::take(&mut self.shared.window);
+        let (reads, reads_without_clock) = window.judge()?;
+        let shared = &self.shared;
         Ok(Summary {
             nodes: self.nodes.iter().map(Node::summary).collect(),
             messages: shared.messages,
@@ -100,8 +123,8 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Crew for Servers<S, R, W> {
             entries: shared.committed(),
             reads,
             reads_without_clock,
-            absent: absent.collect(),
-            groups: Vec::new(),
+            absent: self.absent().map(|node| node.0).collect(),
+            ..Summary::default()
         })
     }
 }
@@ -134,6 +157,8 @@ struct Seat {
     at: usize,
     /// Why it can't go on for now.
     waits: Option<Refusal>,
+    /// It waits for a letter, which another group may send.
+    for_letter: bool,
     /// It can't even if what it hears was cut into parts.
     stuck: bool,
 }
@@ -143,9 +168,9 @@ struct Seat {
 /// # Errors
 /// The first thing that differs, or that can't have happened.
 pub fn run(crews: &mut [Box<dyn Crew>]) -> Result<(), Refusal> {
-    let of = |(crew, there): (usize, &Box<dyn Crew>)| {
-        (0..there.len()).map(move |at| Seat { crew, at, waits: None, stuck: false })
-    };
+    let seat = |crew, at| Seat { crew, at, waits: None, for_letter: false, stuck: false };
+    let of =
+        |(crew, there): (usize, &Box<dyn Crew>)| (0..there.len()).map(move |at| seat(crew, at));
     let mut seats: Vec<Seat> = crews.iter().enumerate().flat_map(of).collect();
     loop {
         let first = |may: &dyn Fn(&Seat) -> bool| {
@@ -154,7 +179,7 @@ pub fn run(crews: &mut [Box<dyn Crew>]) -> Result<(), Refusal> {
             open.min_by_key(|(_, seat)| crews[seat.crew].time(seat.at)).map(|(place, _)| place)
         };
         let ready = first(&|seat| seat.waits.is_none());
-        let mut takes_part = ready.is_none();
+        let takes_part = ready.is_none();
         let Some(next) = ready.or_else(|| first(&|seat| !seat.stuck)) else {
             return match first(&|_| true).and_then(|place| seats[place].waits.take()) {
                 Some(nobody) => Err(nobody),
@@ -162,19 +187,22 @@ pub fn run(crews: &mut [Box<dyn Crew>]) -> Result<(), Refusal> {
             };
         };
         let (crew, at) = (seats[next].crew, seats[next].at);
-        let before = crews[crew].steps(at);
-        let stopped = match crews[crew].go_on(at, &mut takes_part) {
+        let before = crews[crew].lines(at);
+        let stopped = match crews[crew].go_on(at, takes_part) {
             Ok(()) => None,
             Err(Stop::Refused(refusal)) => return Err(refusal),
-            Err(Stop::Unheard(nobody)) => Some(nobody),
+            Err(Stop::Unheard(nobody)) => Some((nobody, false)),
+            Err(Stop::Unread(nobody)) => Some((nobody, true)),
         };
-        if stopped.is_none() || crews[crew].steps(at) > before {
-            for seat in seats.iter_mut().filter(|seat| seat.crew == crew) {
-                (seat.waits, seat.stuck) = (None, false);
+        if stopped.is_none() || crews[crew].lines(at) > before {
+            for seat in seats.iter_mut().filter(|seat| seat.crew == crew || seat.for_letter) {
+                (seat.waits, seat.for_letter, seat.stuck) = (None, false, false);
             }
         } else {
             seats[next].stuck = takes_part;
         }
-        seats[next].waits = stopped;
+        if let Some((nobody, for_letter)) = stopped {
+            (seats[next].waits, seats[next].for_letter) = (Some(nobody), for_letter);
+        }
     }
 }

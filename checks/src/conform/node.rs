@@ -3,6 +3,9 @@
 mod boot;
 mod step;
 
+pub use step::claimed;
+
+use super::beside::{Aside, Beside};
 use super::post::Shared;
 use super::window::Answered;
 use super::{NodeSummary, Refusal};
@@ -24,12 +27,15 @@ pub enum Stop {
     Refused(Refusal),
     /// What it hears next was not sent, or not yet.
     Unheard(Refusal),
+    /// The letter that it gets next was not sent, or not yet.
+    Unread(Refusal),
 }
 
 /// The same without its place.
-pub(super) enum Fault {
+pub enum Fault {
     Refused(String),
     Unheard(String),
+    Unread(String),
 }
 
 impl From<String> for Fault {
@@ -93,6 +99,10 @@ pub struct Node<S: StateMachine, R, W> {
     told: Index,
     /// The life's trace ends in the middle of something.
     torn: bool,
+    /// What it does beside its machine.
+    beside: Box<dyn Beside<S, R, W>>,
+    /// How many lines were taken.
+    lines: u64,
     summary: NodeSummary,
 }
 
@@ -103,6 +113,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         whose: Option<(u32, &str)>,
         empty: &S,
         rules: (R, W),
+        beside: &dyn Fn(NodeId) -> Box<dyn Beside<S, R, W>>,
     ) -> Result<Self, Refusal> {
         let lives: VecDeque<_> = trace::lives(folder)?.into();
         let nothing = || Refusal::Folders(format!("there is no trace in {}", folder.display()));
@@ -139,6 +150,8 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             next_read: 0,
             told: 0,
             torn: false,
+            beside: beside(config.me),
+            lines: 0,
             summary: NodeSummary::default(),
         };
         node.load(|_| Ok(()))?;
@@ -148,6 +161,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             _ => return Err(node.refusal("a life begins with a start".into())),
         }
         node.summary.node = node.config.me.0;
+        node.beside = beside(node.config.me);
         let of = whose.map(|(_, name)| format!("{name} on ")).unwrap_or_default();
         node.name = format!("{of}node {}", node.config.me.0).into();
         Ok(node)
@@ -183,9 +197,9 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         self.batch.as_ref().map_or(u64::MAX, |batch| batch.stamps.begun_us)
     }
 
-    /// How many steps were taken.
-    pub const fn steps(&self) -> u64 {
-        self.summary.steps
+    /// How many lines were taken.
+    pub const fn lines(&self) -> u64 {
+        self.lines
     }
 
     /// The last index that its durable snapshot covers.
@@ -258,6 +272,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
                 // The step was not taken.
                 Stop::Unheard(self.refusal(what))
             }
+            Ok(Fault::Unread(what)) => Stop::Unread(self.refusal(what)),
         })?;
         self.batch = None;
         self.load(|node| node.end_life(shared)).map_err(Stop::Refused)
@@ -271,6 +286,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         while let Some((event, next)) = batch.event(self.place).map_err(Err)? {
             self.take(event, batch, shared).map_err(Ok)?;
             self.place = next;
+            self.lines += 1;
         }
         self.end_batch(batch, shared).map_err(|what| Ok(Fault::Refused(what)))
     }
@@ -283,6 +299,9 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
     ) -> Result<(), Fault> {
         if self.came.is_some() && !matches!(event, Event::Done { .. }) {
             return Err(Fault::Refused("it is not noted what the step has come to".into()));
+        }
+        if self.beside.is_open() && !matches!(event, Event::Mover(_)) {
+            return Err(Fault::Refused("it is not noted what the mover has come to".into()));
         }
         match event {
             Event::Boot(boot) => self.begin_life(*boot, shared)?,
@@ -309,8 +328,22 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
                 let outcome = Outcome::<S::Reply>::NotExecuted { leader: None };
                 shared.answer(self.config.me, node, ticket, trace::of(&outcome));
             }
+            Event::Mover(moved) => self.take_aside(Aside::Mover(*moved), shared)?,
+            Event::Proposed { ticket, term, proposal } => {
+                self.take_aside(Aside::Proposed(ticket, (term, proposal)), shared)?;
+            }
+            Event::Letter(letter) => self.take_aside(Aside::Letter(*letter), shared)?,
         }
         Ok(())
+    }
+
+    fn take_aside(&mut self, aside: Aside, shared: &Shared<S>) -> Result<(), Fault> {
+        let Some(machine) = self.machine.as_ref().filter(|_| self.booting.is_none()) else {
+            return Err(Fault::Refused(
+                "something beside the machine in front of the start".into(),
+            ));
+        };
+        self.beside.take(aside, machine, &mut shared.letters.borrow_mut())
     }
 
     /// The service was copied for a snapshot.
@@ -345,7 +378,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         let Some(machine) = self.machine.as_ref().filter(|_| self.booting.is_none()) else {
             return Ok(());
         };
-        if self.came.is_some() {
+        if self.came.is_some() || self.beside.is_open() {
             return Err("it is not noted what the step has come to".into());
         }
         let stamps = batch.stamps;

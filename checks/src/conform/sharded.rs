@@ -1,6 +1,8 @@
 //! The traces of a sharded cluster's nodes: of the controller's servers, and of those of each group.
 
+use super::beside::{Beside, Desk, Mover};
 use super::crew::{self, Crew, Servers};
+use super::letters::Letters;
 use super::{GroupSummary, Network, Refusal, Summary};
 use protocol::raft::Paper;
 use protocol::rsm::Decided;
@@ -8,8 +10,10 @@ use protocol::shardkv::GroupId;
 use quorate::shardctl::Shardctl;
 use quorate::shardkv::Shardkv;
 use quorate::trace;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 /// By its place in the nodes' logs, where the servers of each group have their traces.
 pub type Groups = BTreeMap<u32, Vec<PathBuf>>;
@@ -56,11 +60,16 @@ pub fn replay(groups: &Groups, network: Network) -> Result<Summary, Refusal> {
     for (group, folders) in groups {
         let (name, rules) = (name(*group), (Paper, Decided));
         let whose = Some((*group, name.as_str()));
-        crews.push(match group {
-            0 => Box::new(Servers::open(folders, whose, &Shardctl::new(), rules, network)?),
+        crews.push(match *group {
+            0 => {
+                let empty = Shardctl::new();
+                let desk = |me| Box::new(Desk::new(me)) as Box<dyn Beside<_, _, _>>;
+                Box::new(Servers::open(folders, whose, &empty, rules, network, desk)?)
+            }
             group => {
-                let empty = Shardkv::new(GroupId((*group).into()));
-                Box::new(Servers::open(folders, whose, &empty, rules, network)?)
+                let empty = Shardkv::new(GroupId(group.into()));
+                let mover = |me| Box::new(Mover::new(group, me)) as Box<dyn Beside<_, _, _>>;
+                Box::new(Servers::open(folders, whose, &empty, rules, network, mover)?)
             }
         });
     }
@@ -68,8 +77,13 @@ pub fn replay(groups: &Groups, network: Network) -> Result<Summary, Refusal> {
         let text = "the folders are of different clusters: name the folders of one";
         return Err(Refusal::Folders(text.into()));
     }
+    let whole = groups.keys().zip(&crews).filter(|(_, crew)| crew.is_whole());
+    let letters = Letters::new(network, whole.map(|(group, _)| *group));
+    let letters = Rc::new(RefCell::new(letters));
+    crews.iter_mut().for_each(|crew| crew.write_by(&letters));
     crew::run(&mut crews)?;
-    let mut all = Summary::default();
+    let (matched, moves) = (letters.borrow().matched, letters.borrow().moves);
+    let mut all = Summary { letters: matched, moves, ..Summary::default() };
     for (group, crew) in groups.keys().zip(&mut crews) {
         let servers = crew.judge()?;
         all.messages += servers.messages;

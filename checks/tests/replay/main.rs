@@ -1,11 +1,13 @@
 //! `checks replay DIR…`: honest traces are taken, and each lie is found.
 
 mod format;
+mod moved;
 mod passed;
 mod recorded;
 #[cfg(unix)]
 mod sharded;
 mod strange;
+mod town;
 mod whole;
 mod world;
 

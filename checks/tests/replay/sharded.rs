@@ -133,15 +133,19 @@ impl Cluster {
 
     /// Has the configuration changed. The number of the one that has it.
     pub fn change(&self, change: &Change) -> u64 {
-        wait_for("a change", || match self.admin().change(change).expect("the controller answers") {
-            Outcome::Done { number } => Some(number),
-            // Somebody else's, or nobody knows: it is asked again; or it was done the time before.
-            Outcome::Refused(Refusal::InUse(_) | Refusal::NoChange | Refusal::NoSuchGroup(_)) => {
-                let config = self.admin().config(None).expect("the controller answers");
-                config.map(|config| config.number)
+        wait_for("a change", || {
+            match self.admin().change(change).expect("the controller answers") {
+                Outcome::Done { number } => Some(number),
+                // Somebody else's, or nobody knows: it is asked again; or it was done the time before.
+                Outcome::Refused(
+                    Refusal::InUse(_) | Refusal::NoChange | Refusal::NoSuchGroup(_),
+                ) => {
+                    let config = self.admin().config(None).expect("the controller answers");
+                    config.map(|config| config.number)
+                }
+                Outcome::Stale | Outcome::Unknown => None,
+                Outcome::Refused(refusal) => panic!("{change:?}: {refusal}"),
             }
-            Outcome::Stale | Outcome::Unknown => None,
-            Outcome::Refused(refusal) => panic!("{change:?}: {refusal}"),
         })
     }
 
@@ -227,8 +231,7 @@ fn live(cluster: &mut Cluster) {
         drop(stop);
     });
     let told = wait_for("an answer behind all that", || {
-        let mut connection =
-            Connection::open(&addresses[0].into(), &Options::default()).ok()?;
+        let mut connection = Connection::open(&addresses[0].into(), &Options::default()).ok()?;
         connection.call(&["DBSIZE"]).ok().filter(|told| matches!(told, Frame::Integer(_)))
     });
     assert!(matches!(told, Frame::Integer(_)), "{told:?}");
@@ -263,9 +266,10 @@ fn a_sharded_cluster_that_moves_slots_and_is_killed() {
         assert_eq!(servers.nodes.len(), NODES, "{}", group.name);
         assert!(servers.nodes.iter().all(|node| node.lives == 2), "{}: {servers:?}", group.name);
         assert!(servers.messages > 100 && servers.entries > 5, "{}: {servers:?}", group.name);
-        assert_eq!(servers.absent, [], "{}", group.name);
+        assert!(servers.absent.is_empty(), "{}", group.name);
     }
-    let snapshots = |nodes: &[checks::conform::NodeSummary]| nodes.iter().any(|it| it.snapshots > 0);
+    let snapshots =
+        |nodes: &[checks::conform::NodeSummary]| nodes.iter().any(|it| it.snapshots > 0);
     assert!(summary.groups.iter().any(|it| snapshots(&it.servers.nodes)), "{summary:?}");
     // Another group's trace in its place is none of its own.
     let trace = &cluster.traces()[0];

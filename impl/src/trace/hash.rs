@@ -10,7 +10,7 @@ use protocol::rsm::{Effect, Rsm, Rules};
 use serde::Serialize;
 use std::hash::{BuildHasher, Hash, Hasher};
 
-fn hasher() -> impl Hasher {
+pub(super) fn hasher() -> impl Hasher {
     FixedState::with_seed(0x7175_6f72).build_hasher()
 }
 

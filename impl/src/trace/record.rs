@@ -45,6 +45,8 @@ pub struct Recorder {
     stamps: Stamps,
     /// The batch: room for its head and its stamps, then events. Empty until something has happened.
     batch: Vec<u8>,
+    /// Something is in it that leaves, and is no effect of the machine.
+    pub(super) leaves: bool,
     clock: fn() -> u64,
 }
 
@@ -82,7 +84,8 @@ impl Recorder {
         let mut file = File::create(&path).map_err(Error::io("create", &path))?;
         file.write_all(&header.encode()).map_err(Error::io("write", &path))?;
         let (stamps, batch) = (Stamps::default(), Vec::new());
-        Ok(Self { folder: made, file, path, header, number: 0, stamps, batch, clock })
+        let (number, leaves) = (0, false);
+        Ok(Self { folder: made, file, path, header, number, stamps, batch, leaves, clock })
     }
 
     /// Which life it is. The first one of a node that has run before begins with all that the node has.
@@ -131,7 +134,7 @@ impl Recorder {
         self.put(event);
     }
 
-    fn put(&mut self, event: &impl Serialize) {
+    pub(super) fn put(&mut self, event: &impl Serialize) {
         if self.batch.is_empty() {
             self.batch.resize(HEAD + STAMPS, 0);
             self.stamps.begun_us = (self.clock)();

@@ -8,10 +8,10 @@ use crate::kv;
 /// What the driver promises: after every step of the replica, [`lead`](Self::lead) is told in which term it leads.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Duty<R = InOrder> {
-    rules: R,
-    settings: Settings,
+    pub(super) rules: R,
+    pub(super) settings: Settings,
     /// The term in which the replica leads, and the mover of that time.
-    mover: Option<(u64, Mover<R>)>,
+    pub(super) mover: Option<(u64, Mover<R>)>,
 }
 
 impl<R: Rules> Duty<R> {
