@@ -53,11 +53,12 @@ fn processes_with(text: &str) -> Vec<String> {
 
 /// A run of seven seconds on loopback, with kills.
 #[cfg(target_os = "linux")]
-fn short_run(out: &Path, program: &Path) -> Output {
+fn short_run(out: &Path, program: &Path, more: &[&str]) -> Output {
     let _ = std::fs::remove_dir_all(out);
     let short = ["--minutes=0.1", "--seed=71", "--nodes=3", "--clients=12", "--network=loopback"];
     let (out, program) = (out.to_string_lossy(), program.to_string_lossy());
-    chaos(&[&short[..], &["--record", "--json", "--out", &out, "--quorate", &program]].concat())
+    let rest = ["--record", "--json", "--out", &out, "--quorate", &program];
+    chaos(&[&short[..], &rest, more].concat())
 }
 
 /// Three processes, twelve clients, kills: judged to be right, and nothing is left but the picture.
@@ -66,7 +67,7 @@ fn short_run(out: &Path, program: &Path) -> Output {
 fn a_short_run() {
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chaos-short");
     let place = out.to_string_lossy();
-    let output = short_run(&out, &quorate());
+    let output = short_run(&out, &quorate(), &[]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
     let report: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
@@ -97,6 +98,27 @@ fn a_short_run() {
     assert_eq!(processes_with(&place), Vec::<String>::new(), "no process is left");
 }
 
+/// The same of a sharded cluster, whose configuration changes meanwhile.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_short_run_of_a_sharded_cluster() {
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chaos-sharded");
+    let output = short_run(&out, &quorate(), &["--groups=2"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    let faults = report["faults"].as_array().expect("a list of faults");
+    assert!(faults.iter().any(|fault| fault["kind"] == "change"), "administrators asked: {text}");
+    assert!(report["configurations"].as_u64() > Some(1), "something has changed: {text}");
+    assert!(report["acknowledged"].as_u64() > Some(0), "tags were looked for: {text}");
+    assert_eq!(report["problems"], serde_json::json!([]));
+    let replayed = &report["replayed"];
+    assert_eq!(replayed["groups"].as_array().map(Vec::len), Some(3), "{replayed}");
+    for what in ["messages", "entries", "letters", "moves"] {
+        assert!(replayed[what].as_u64() > Some(50), "{what}: {replayed}");
+    }
+}
+
 /// A server that forgets everything whenever it is started: what was acknowledged is lost when all are killed. The run
 /// fails, and the evidence is there.
 #[cfg(target_os = "linux")]
@@ -114,7 +136,7 @@ fn servers_that_forget_are_found() {
     let allowed = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(&forgetful, allowed).expect("it is this user's");
     let out = place.join("chaos-forgetful");
-    let output = short_run(&out, &forgetful);
+    let output = short_run(&out, &forgetful, &[]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{text}{}", stderr(&output));
     let report: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
