@@ -1,8 +1,9 @@
 //! What goes wrong, and when: a plan from a seed, carried out on processes, ways and disks.
 //!
 //! A plan names kinds, times and random numbers; who the victim is may hang on who leads when the time has come. Two
-//! faults at most are there at once: one of a dense row, and now and then one of another. What a fault has done
-//! is undone when its time is over, and at a chapter's end everything is mended, whatever was done.
+//! faults at most are there at once: one of a dense row, and now and then one of another; beside them administrators
+//! of a sharded cluster ask for what they want. What a fault has done is undone when its time is over, and at a
+//! chapter's end everything is mended, whatever was done.
 
 mod kind;
 
@@ -48,14 +49,18 @@ pub struct Record {
 #[derive(Debug)]
 pub struct Bag {
     kinds: Vec<Kind>,
+    /// Whether administrators ask too.
+    changes: bool,
     left: Vec<Kind>,
     random: Random,
 }
 
 impl Bag {
-    /// A bag of these.
-    pub const fn new(kinds: Vec<Kind>, seed: u64) -> Self {
-        Self { kinds, left: Vec::new(), random: Random(seed) }
+    /// A bag of these. What administrators ask for is in none: it has a row of its own.
+    pub fn new(mut kinds: Vec<Kind>, seed: u64) -> Self {
+        let changes = kinds.contains(&Kind::Change);
+        kinds.retain(|kind| *kind != Kind::Change);
+        Self { kinds, changes, left: Vec::new(), random: Random(seed) }
     }
 
     fn draw(&mut self) -> Kind {
@@ -71,17 +76,20 @@ impl Bag {
         let length = length.as_millis() as usize;
         let longest = (length / 4).max(100);
         let mut plan = Vec::new();
-        // The dense row, and the sparse one; both leave the beginning and the end in peace.
-        for (least, more) in [(500, 1500), (4000, 9000)] {
+        // The dense row, and the sparse one, and that of administrators; all leave the beginning and the end in peace.
+        let rows = [(500, 1500, false), (4000, 9000, false), (200, 1800, true)];
+        for (least, more, changes) in rows.into_iter().take(2 + usize::from(self.changes)) {
             let pause = |bag: &mut Self| (least + bag.random.below(more)).min(longest);
             let mut at = pause(self);
             loop {
-                let kind = self.draw();
+                let kind = if changes { Kind::Change } else { self.draw() };
                 let lasts = kind.least_ms() + self.random.below(kind.most_ms());
                 let lasts = lasts.min(longest);
                 if at + lasts + longest / 2 > length {
-                    // It is not forgotten.
-                    self.left.push(kind);
+                    if !changes {
+                        // It is not forgotten.
+                        self.left.push(kind);
+                    }
                     break;
                 }
                 let random = self.random.below(usize::MAX) as u64;
@@ -162,12 +170,7 @@ impl World {
             kind if kind.cuts() => cuts,
             _ => true,
         };
-        let mut kinds: Vec<Kind> = Kind::ALL.into_iter().filter(here).collect();
-        if self.groups > 0 {
-            // As often as all others together.
-            kinds.extend(vec![Kind::Change; kinds.len() - 2]);
-        }
-        kinds
+        Kind::ALL.into_iter().filter(here).collect()
     }
 
     /// Begins a fault: what it holds, and to whom it happens. None if it can't happen to anybody just now.
