@@ -10,6 +10,7 @@
 //! seed is a similar run, and what a finding leaves behind is its evidence: the history, the servers' logs, their
 //! folders.
 
+pub mod admin;
 pub mod chapter;
 pub mod clients;
 pub mod disks;
@@ -68,6 +69,10 @@ pub struct Args {
     /// Server processes.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(3..=7))]
     nodes: u8,
+    /// Groups of a sharded cluster, with a server on each node, as the controller has; slots move meanwhile. 0: one
+    /// group with all slots, and no controller.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=8))]
+    groups: u8,
     /// Clients: one third each Clerks, ONCE through a stock client, and stock clients.
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(12..=300))]
     clients: u16,
@@ -142,6 +147,7 @@ fn try_run(args: &Args, out: &Path, as_json: bool) -> Result<u8, Error> {
     let plan = stage::Plan {
         program,
         nodes: args.nodes.into(),
+        groups: args.groups,
         seed: args.seed,
         inside: args.inside,
         record: args.record,
@@ -176,6 +182,7 @@ impl Run {
             seed: args.seed,
             minutes: args.minutes,
             nodes: args.nodes.into(),
+            groups: args.groups,
             clients: args.clients.into(),
             network: if args.inside.is_some() { "namespaces" } else { "loopback" },
             not_tried: set.not_tried.clone(),
@@ -230,6 +237,9 @@ impl Run {
         }
         while !self.settled.is_empty() {
             self.read_again(set)?;
+        }
+        if args.groups > 0 {
+            self.report.configurations = admin::settle(&set.world)?;
         }
         self.report.problems.extend(set.world.sizes_differ());
         Ok(())

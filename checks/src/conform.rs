@@ -16,24 +16,32 @@
 //! - a read is answered from a state that is not older than what any node had committed before the read came, by the
 //!   clock that the nodes of one machine share: this hangs on no rule of the protocol.
 //!
+//! In a sharded cluster each node has several servers, of the controller and of groups, with a trace each
+//! ([`trace::place`]). They are replayed together, each group by itself.
+//!
 //! Nodes take turns: one goes on until the next message that it hears was not sent yet. If none can go on, one of these
 //! messages may be a part of a longer one that was sent; if none is, the first of them was sent by nobody. Where a
 //! node's folder is not given, what it sent is believed.
 
+mod beside;
+mod crew;
+mod letters;
 mod node;
 mod post;
+mod sharded;
 mod window;
 
-use node::{Node, Stop};
-use post::Shared;
+use beside::Nothing;
+use crew::{Crew, Servers};
+use protocol::raft;
 use protocol::rsm::{Decided, Rules};
-use protocol::{NodeId, raft};
 use quorate::kv::Kv;
 use quorate::rsm::StateMachine;
 use quorate::trace;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Why traces are refused.
 #[derive(Debug, thiserror::Error)]
@@ -45,10 +53,10 @@ pub enum Refusal {
     #[error("{0}")]
     Folders(String),
     /// What they say is not what the machine does, or not what can have happened.
-    #[error("node {} life {life} step {step}, in the batch at byte {offset} of {}: {what}", node.0, path.display())]
+    #[error("{server} life {life} step {step}, in the batch at byte {offset} of {}: {what}", path.display())]
     Step {
-        /// Whose trace.
-        node: NodeId,
+        /// Whose trace, in words.
+        server: Rc<str>,
         /// Which life.
         life: u64,
         /// Which step of it, from 1 on; 0 is its start.
@@ -93,6 +101,38 @@ pub struct Summary {
     pub reads_without_clock: u64,
     /// Nodes of the group whose folders were not given: what they sent is believed.
     pub absent: Vec<u8>,
+    /// Of a sharded cluster: letters between groups and the controller that came, and were matched with the sending.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub letters: u64,
+    /// What the movers of groups' leaders were told, and have made the same of.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub moves: u64,
+    /// Of a sharded cluster, its groups, each with its servers. The figures above are those of all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupSummary>,
+}
+
+/// Serde asks by reference.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Summary {
+    /// How many steps were taken, of all servers.
+    pub fn steps(&self) -> u64 {
+        let own: u64 = self.nodes.iter().map(|node| node.steps).sum();
+        own + self.groups.iter().map(|group| group.servers.steps()).sum::<u64>()
+    }
+}
+
+/// What was replayed of one group of a sharded cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct GroupSummary {
+    /// Which: `the controller`, or `group 1` and so on.
+    pub name: String,
+    /// Of its servers.
+    pub servers: Summary,
 }
 
 /// What was replayed of one node.
@@ -112,15 +152,18 @@ pub struct NodeSummary {
     pub snapshots: u64,
 }
 
-/// Replays the traces of a cluster of the store: a folder for each node.
+/// Replays the traces of a cluster: a folder for each node. It is one of the store, or a sharded one.
 ///
 /// # Errors
 /// The first thing that differs, or that can't have happened.
 pub fn replay(folders: &[PathBuf], network: Network) -> Result<Summary, Refusal> {
-    replay_by(folders, &Kv::new(), (raft::Paper, Decided), network)
+    match sharded::groups(folders)? {
+        Some(groups) => sharded::replay(&groups, network),
+        None => replay_by(folders, &Kv::new(), (raft::Paper, Decided), network),
+    }
 }
 
-/// The same for another service, or by other rules.
+/// The same for one group of another service, or by other rules.
 ///
 /// # Errors
 /// As above.
@@ -130,80 +173,10 @@ pub fn replay_by<S: StateMachine, R: raft::Rules, W: Rules>(
     rules: (R, W),
     network: Network,
 ) -> Result<Summary, Refusal> {
-    let open = |folder: &PathBuf| Node::open(folder, empty, rules);
-    let mut nodes: Vec<Node<S, R, W>> = folders.iter().map(open).collect::<Result<_, _>>()?;
-    nodes.sort_by_key(Node::number);
-    let voters = belong_together(&nodes)?;
-    let present: Vec<NodeId> = nodes.iter().map(Node::number).collect();
-    let mut shared = Shared::new(&present, network);
-    // Why a node can't go on for now; and who can't even if what it hears was cut into parts.
-    let mut waits: Vec<Option<Refusal>> = nodes.iter().map(|_| None).collect();
-    let mut stuck = vec![false; nodes.len()];
-    loop {
-        let open = (0..nodes.len()).filter(|&at| !nodes[at].is_over());
-        let ready = open.clone().filter(|&at| waits[at].is_none());
-        let next = ready.min_by_key(|&at| nodes[at].time());
-        shared.takes_part = next.is_none();
-        let next = next.or_else(|| {
-            let left = open.clone().filter(|&at| !stuck[at]);
-            left.min_by_key(|&at| nodes[at].time())
-        });
-        let Some(at) = next else {
-            let first = open.min_by_key(|&at| nodes[at].time());
-            match first.and_then(|at| waits[at].take()) {
-                Some(nobody) => return Err(nobody),
-                None => break,
-            }
-        };
-        let before = nodes[at].steps();
-        let stopped = match nodes[at].go_on(&mut shared) {
-            Ok(()) => None,
-            Err(Stop::Refused(refusal)) => return Err(refusal),
-            Err(Stop::Unheard(nobody)) => Some(nobody),
-        };
-        if stopped.is_none() || nodes[at].steps() > before {
-            waits.iter_mut().for_each(|wait| *wait = None);
-            stuck.fill(false);
-        } else {
-            stuck[at] = shared.takes_part;
-        }
-        waits[at] = stopped;
-        shared.forget(nodes.iter().map(Node::snapshot).min().unwrap_or(0));
-    }
-    let (reads, reads_without_clock) = std::mem::take(&mut shared.window).judge()?;
-    let absent = voters.iter().filter(|node| !present.contains(node)).map(|node| node.0);
-    Ok(Summary {
-        nodes: nodes.iter().map(Node::summary).collect(),
-        messages: shared.messages,
-        copies: shared.copies(),
-        passed: shared.passed,
-        entries: shared.committed(),
-        reads,
-        reads_without_clock,
-        absent: absent.collect(),
-    })
-}
-
-/// The voters of the group, of which each folder has another.
-fn belong_together<S: StateMachine, R: raft::Rules, W: Rules>(
-    nodes: &[Node<S, R, W>],
-) -> Result<Vec<NodeId>, Refusal> {
-    let Some(first) = nodes.first() else {
-        return Err(Refusal::Folders("name at least one folder with a trace".into()));
-    };
-    for pair in nodes.windows(2) {
-        if pair[0].number() == pair[1].number() {
-            let (one, other) = (pair[0].folder().display(), pair[1].folder().display());
-            let text = format!("{one} and {other} are both of node {}", pair[0].number().0);
-            return Err(Refusal::Folders(text + ": name each node's folder once"));
-        }
-        if pair[0].group() != pair[1].group() {
-            let (one, other) = (pair[0].folder().display(), pair[1].folder().display());
-            let text = format!("{one} and {other} are of different clusters");
-            return Err(Refusal::Folders(text + ": name the folders of one"));
-        }
-    }
-    Ok(first.voters())
+    let mut crews: [Box<dyn Crew>; 1] =
+        [Box::new(Servers::open(folders, None, empty, rules, network, |_| Box::new(Nothing))?)];
+    crew::run(&mut crews)?;
+    crews[0].judge()
 }
 
 /// Whether a replay of this is one of traces, and not of a saved path.
@@ -214,6 +187,13 @@ pub fn is_trace(path: &Path) -> bool {
 /// The summary for people.
 pub fn text(summary: &Summary) -> String {
     let mut text = String::new();
+    for GroupSummary { name, servers } in &summary.groups {
+        let _ = writeln!(text, "{name}");
+        self::text(servers).lines().for_each(|line| text.extend(["  ", line, "\n"]));
+    }
+    if !summary.groups.is_empty() {
+        text += "all together\n";
+    }
     for node in &summary.nodes {
         let NodeSummary { node, lives, torn, batches, steps, snapshots } = node;
         let _ = writeln!(
@@ -238,6 +218,13 @@ pub fn text(summary: &Summary) -> String {
             text,
             "{} reads have no clock in common with others: their windows were not looked at",
             summary.reads_without_clock
+        );
+    }
+    if summary.letters > 0 {
+        let Summary { letters, moves, .. } = summary;
+        let _ = writeln!(
+            text,
+            "{letters} letters were sent; movers were told {moves} things, and did as the machine does"
         );
     }
     for node in &summary.absent {

@@ -6,24 +6,14 @@ use linear::Budget;
 use linear::history::Told;
 use linear::kv::{Bytes, History, Op, Ret};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
-/// The server: beside this program if the whole workspace is tested, else it is built now.
-fn quorate() -> PathBuf {
-    let beside = Path::new(env!("CARGO_BIN_EXE_checks")).with_file_name("quorate");
-    if !beside.is_file() {
-        let folder = beside.parent().expect("a program is in a folder");
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "-p", "quorate", "--bin", "quorate", "--target-dir"]);
-        build.arg(folder.parent().expect("the profile's folder is in another"));
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().expect("cargo starts").success(), "quorate is built");
-    }
-    beside
-}
+#[path = "support/program.rs"]
+mod program;
+
+#[cfg(target_os = "linux")]
+use program::quorate;
 
 fn chaos(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_checks"));
@@ -63,11 +53,12 @@ fn processes_with(text: &str) -> Vec<String> {
 
 /// A run of seven seconds on loopback, with kills.
 #[cfg(target_os = "linux")]
-fn short_run(out: &Path, program: &Path) -> Output {
+fn short_run(out: &Path, program: &Path, more: &[&str]) -> Output {
     let _ = std::fs::remove_dir_all(out);
     let short = ["--minutes=0.1", "--seed=71", "--nodes=3", "--clients=12", "--network=loopback"];
     let (out, program) = (out.to_string_lossy(), program.to_string_lossy());
-    chaos(&[&short[..], &["--record", "--json", "--out", &out, "--quorate", &program]].concat())
+    let rest = ["--record", "--json", "--out", &out, "--quorate", &program];
+    chaos(&[&short[..], &rest, more].concat())
 }
 
 /// Three processes, twelve clients, kills: judged to be right, and nothing is left but the picture.
@@ -76,7 +67,7 @@ fn short_run(out: &Path, program: &Path) -> Output {
 fn a_short_run() {
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chaos-short");
     let place = out.to_string_lossy();
-    let output = short_run(&out, &quorate());
+    let output = short_run(&out, &quorate(), &[]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
     let report: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
@@ -107,6 +98,27 @@ fn a_short_run() {
     assert_eq!(processes_with(&place), Vec::<String>::new(), "no process is left");
 }
 
+/// The same of a sharded cluster, whose configuration changes meanwhile.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_short_run_of_a_sharded_cluster() {
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chaos-sharded");
+    let output = short_run(&out, &quorate(), &["--groups=2"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    let faults = report["faults"].as_array().expect("a list of faults");
+    assert!(faults.iter().any(|fault| fault["kind"] == "change"), "administrators asked: {text}");
+    assert!(report["configurations"].as_u64() > Some(1), "something has changed: {text}");
+    assert!(report["acknowledged"].as_u64() > Some(0), "tags were looked for: {text}");
+    assert_eq!(report["problems"], serde_json::json!([]));
+    let replayed = &report["replayed"];
+    assert_eq!(replayed["groups"].as_array().map(Vec::len), Some(3), "{replayed}");
+    for what in ["messages", "entries", "letters", "moves"] {
+        assert!(replayed[what].as_u64() > Some(50), "{what}: {replayed}");
+    }
+}
+
 /// A server that forgets everything whenever it is started: what was acknowledged is lost when all are killed. The run
 /// fails, and the evidence is there.
 #[cfg(target_os = "linux")]
@@ -124,7 +136,7 @@ fn servers_that_forget_are_found() {
     let allowed = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(&forgetful, allowed).expect("it is this user's");
     let out = place.join("chaos-forgetful");
-    let output = short_run(&out, &forgetful);
+    let output = short_run(&out, &forgetful, &[]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{text}{}", stderr(&output));
     let report: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");

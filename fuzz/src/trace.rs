@@ -15,7 +15,7 @@ use protocol::kv::Reply;
 use protocol::rsm::Outcome;
 use quorate::rsm::encode;
 use quorate::session::{Answer, Query};
-use quorate::trace::{Batch, Event, Heard, Next, Raw, Reader, Recorder, lives};
+use quorate::trace::{Batch, Event, Heard, Next, Raw, Reader, Recorder, Whose, lives};
 use quorate::wal::Identity;
 use second::{End, Head, STAMPS};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,8 @@ pub use real::seeds as real_seeds;
 type Line<'a> = Event<Raw<'a>, Query, Outcome<Answer>>;
 
 const IDENTITY: Identity = Identity { cluster: 0xc105_7e12, node: 7 };
-const HEAD: Head = Head { cluster: IDENTITY.cluster, node: IDENTITY.node, life: 1, clock: 3 };
+const WHOSE: Whose = Whose { identity: IDENTITY, group: 3 };
+const HEAD: Head = Head { cluster: IDENTITY.cluster, node: 7, group: 3, life: 1, clock: 3 };
 
 fn name(life: usize) -> String {
     format!("life-{life:08}.trace")
@@ -95,8 +96,9 @@ fn read(path: &Path, bytes: &[u8]) -> Option<Found> {
     let mut reader = match (Reader::open(path), second::header(bytes)) {
         (Ok(reader), Some(head)) => {
             let header = reader.header();
-            let Identity { cluster, node } = header.identity;
-            assert_eq!(Head { cluster, node, life: header.life, clock: header.clock }, head);
+            let Whose { identity: Identity { cluster, node }, group } = header.whose;
+            let (node, life) = (u32::try_from(node).expect("it has four bytes"), header.life);
+            assert_eq!(Head { cluster, node, group, life, clock: header.clock }, head);
             reader
         }
         (Err(error), None) => {
@@ -224,14 +226,14 @@ fn edit(file: &mut Vec<u8>, choices: &mut Choices<'_>) {
     }
 }
 
-/// The next life begins behind a file that is this node's, and not behind another.
+/// The next life begins behind a file that is this server's, and not behind another.
 fn go_on(folder: &Path, last: usize, file: &[u8]) {
     let head = second::header(file);
-    match Recorder::begin_by(folder, IDENTITY, 3, || 0) {
+    match Recorder::begin_by(folder, WHOSE, 3, || 0) {
         Ok(next) => {
             assert_eq!(next.life(), last as u64 + 1);
-            let mine = head.map(|head| (head.cluster, head.node));
-            assert_eq!(mine, Some((IDENTITY.cluster, IDENTITY.node)), "it is this node's");
+            let whose = |head: Head| (head.cluster, head.node, head.group);
+            assert_eq!(head.map(whose), Some(whose(HEAD)), "it is this server's");
         }
         Err(error) => {
             let text = error.to_string();

@@ -57,7 +57,7 @@ pub struct Settings {
     pub max_value_bytes: Option<usize>,
     /// The most clients.
     pub max_clients: Option<usize>,
-    /// The folder for this node's trace, which `checks replay` reads.
+    /// The folder for this node's trace, which `checks replay` reads; of several servers it has a folder for each.
     pub record: Option<PathBuf>,
 }
 

@@ -34,7 +34,7 @@ use crate::mailbox::{Mailbox, Refused};
 use crate::peer::{self, Received, Transport};
 use crate::rsm::{Coded, StateMachine};
 use crate::timer::TimerThread;
-use crate::trace;
+use crate::trace::{self, Recorder};
 use crate::wal::{self, Batch, GroupId, Identity};
 use protocol::log::Entry;
 use protocol::raft::{self, Message, Paper};
@@ -76,10 +76,26 @@ pub trait Callers<S: StateMachine>: Send + 'static {
     }
 
     /// The round is over: the service with all that is applied, and the term in which this server leads, if it does.
-    /// What is given is asked next, in order.
-    fn attend(&mut self, service: &S, leads: Option<Term>) -> Requests<S, Self::Caller> {
-        let _ = (service, leads);
+    /// What is given is asked next, in order. If the server is recorded, what is taken in is noted; what leaves because
+    /// of it has to wait for [`Callers::carry`].
+    fn attend(
+        &mut self,
+        service: &S,
+        leads: Option<Term>,
+        trace: Option<&mut Recorder>,
+    ) -> Requests<S, Self::Caller> {
+        let _ = (service, leads, trace);
         Vec::new()
+    }
+
+    /// What [`Callers::attend`] has come to may leave.
+    fn carry(&mut self) {}
+
+    /// Of a caller's command that is the proposal of a group's mover, the mover's term and the proposal's number: it is
+    /// noted in the trace.
+    fn proposal(&self, caller: &Self::Caller) -> Option<(Term, u64)> {
+        let _ = caller;
+        None
     }
 
     /// The round is over, and the machine is here. For tests that compare it with a model's.

@@ -7,6 +7,7 @@ use crate::mailbox::Mailbox;
 use crate::raft::{Callers, Handle, Outcome, Request, Requests, What};
 use crate::rsm::{Gauges, StateMachine, encode};
 use crate::shardkv::{Carrier, Letter};
+use crate::trace::{self, Recorder};
 use protocol::kv::Stamp;
 use protocol::rsm::StateMachine as _;
 use protocol::shardctl::{Command, Controller, Exact, GroupId, Limits, Num, Query, Reply};
@@ -65,6 +66,11 @@ impl StateMachine for Shardctl {
         Ok(Self(Controller::decode(Exact, LIMITS, &all)?))
     }
 
+    /// Of all of it: there is little.
+    fn print(&self) -> u64 {
+        trace::of_hashed(&self.0)
+    }
+
     fn gauges(&self) -> Gauges {
         Gauges { keys: self.0.configs().len() as u64, bytes: 0 }
     }
@@ -118,12 +124,15 @@ pub struct Teller<K> {
     carrier: Arc<dyn Carrier>,
     questions: Mailbox<Question>,
     taken: Vec<Question>,
+    /// What [`Teller::attend`] has come to that leaves.
+    answers: Vec<Letter>,
 }
 
 impl<K: Callers<Shardctl>> Teller<K> {
     /// With nobody waiting.
     pub fn new(clients: K, carrier: Arc<dyn Carrier>) -> Self {
-        Self { clients, carrier, questions: Mailbox::new(MAX_LETTERS), taken: Vec::new() }
+        let (taken, answers) = (Vec::new(), Vec::new());
+        Self { clients, carrier, questions: Mailbox::new(MAX_LETTERS), taken, answers }
     }
 
     /// What makes the door, when the server has started.
@@ -170,28 +179,37 @@ impl<K: Callers<Shardctl>> Callers<Shardctl> for Teller<K> {
         &mut self,
         service: &Shardctl,
         leads: Option<Term>,
+        mut trace: Option<&mut Recorder>,
     ) -> Requests<Shardctl, Self::Caller> {
         let of_client = |request: Request<Query, K::Caller>| {
             let Request { caller, what, forwards } = request;
             Request { caller: Asker::Client(caller), what, forwards }
         };
-        let mut asks: Vec<_> =
-            self.clients.attend(service, leads).into_iter().map(of_client).collect();
+        let asks = self.clients.attend(service, leads, trace.as_deref_mut());
+        let mut asks: Vec<_> = asks.into_iter().map(of_client).collect();
+        // What nodes ask for themselves goes into no machine.
+        let mut note = |letter: Letter, answered: bool| {
+            if let Some(trace) = trace.as_deref_mut() {
+                trace.letter(letter, answered);
+            }
+        };
         self.questions.try_take(&mut self.taken);
         for question in self.taken.drain(..) {
             match question {
-                Question::Next(to, number) => {
-                    if let Some(next) = Next::of(&service.0, to, number) {
-                        self.carrier.carry(Letter::Told { to, next });
-                    }
+                Question::Next(from, number) => {
+                    let next = Next::of(&service.0, from, number);
+                    note(Letter::Next { from, number }, next.is_some());
+                    let told = next.map(|next| Letter::Told { to: from, next });
+                    self.answers.extend(told);
                 }
                 Question::Show(to, number) => {
                     let latest = service.0.latest();
                     if latest.number > number {
-                        self.carrier.carry(Letter::Shown { to, config: latest.clone() });
+                        self.answers.push(Letter::Shown { to, config: latest.clone() });
                     }
                 }
                 Question::Finished(group, number) => {
+                    note(Letter::Finished { from: group, number }, false);
                     let command = encode(&Command::Finished { group, number });
                     let what = What::Command(command.expect("a command is plain data"));
                     asks.push(Request { caller: Asker::Group(group), what, forwards: true });
@@ -201,7 +219,58 @@ impl<K: Callers<Shardctl>> Callers<Shardctl> for Teller<K> {
         asks
     }
 
+    fn carry(&mut self) {
+        self.clients.carry();
+        self.answers.drain(..).for_each(|letter| self.carrier.carry(letter));
+    }
+
+    fn proposal(&self, caller: &Self::Caller) -> Option<(Term, u64)> {
+        match caller {
+            Asker::Client(caller) => self.clients.proposal(caller),
+            Asker::Group(_) => None,
+        }
+    }
+
     fn flush(&mut self) {
         self.clients.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::kv::{Bytes, ClientId};
+    use protocol::shardctl::{Change, RequestId, SlotRange};
+
+    fn change(controller: &mut Controller, seq: u64, change: Change) {
+        let request = RequestId { client: ClientId(7), seq };
+        let told = controller.apply(&Command::Change { request, based: None, change });
+        assert_eq!(told, Reply::Changed { number: seq });
+    }
+
+    /// Each bit of the controller's bytes counts in its fingerprint.
+    #[test]
+    fn the_fingerprint_hangs_on_every_bit() {
+        let mut controller = Controller::new(Exact, LIMITS);
+        let group = |id, at: &str| (GroupId(id), vec![Bytes::from(at)]);
+        change(&mut controller, 1, Change::Join(vec![group(1, "a:1"), group(2, "b:2")]));
+        let slots = vec![SlotRange { first: 3, last: 9000 }];
+        change(&mut controller, 2, Change::Move { slots, to: GroupId(1) });
+        controller.apply(&Command::Finished { group: GroupId(1), number: 1 });
+        change(&mut controller, 3, Change::Leave(vec![GroupId(2)]));
+        let mut bytes = Vec::new();
+        controller.encode(&mut bytes);
+        let print = Shardctl(controller.clone()).print();
+        let mut others = 0;
+        for at in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            let Ok(other) = Controller::decode(Exact, LIMITS, &flipped) else { continue };
+            if other != controller {
+                assert_ne!(Shardctl(other).print(), print, "bit {at}");
+                others += 1;
+            }
+        }
+        assert!(others > 100, "{others} of {} bits make another controller", bytes.len() * 8);
     }
 }

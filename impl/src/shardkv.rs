@@ -92,9 +92,8 @@ impl StateMachine for Shardkv {
         Some(Command::Work { work: Work::Tick, value_bytes: 0 })
     }
 
-    /// Of the keys that are served: what is on its way is not in it.
     fn print(&self) -> u64 {
-        self.0.store().print()
+        self.0.print()
     }
 
     /// Of the keys that are served: they are asked for in every round, and much may be on its way.

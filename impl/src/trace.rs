@@ -14,27 +14,32 @@
 //! behind the log, and a replay says so. Steps that nobody has seen anything of may be lost with the process. If
 //! it can't be written the server stops, for it must not go on unseen.
 //!
-//! A folder has one node's trace: a file for each of its *lives*, from a start to its end, by number. `format.rs`
-//! has the bytes, `record.rs` the writing side, `read.rs` the other.
+//! A folder has one server's trace: a file for each of its *lives*, from a start to its end, by number. A node of a
+//! sharded cluster has several servers, and its folder has a folder for each: `controller`, `group-1` and so on.
+//! What drives moves beside a group's machine, and what the controller is asked for it, is in them too: `beside.rs`.
+//! `format.rs` has the bytes, `record.rs` the writing side, `read.rs` the other.
 
+mod beside;
 mod error;
 mod format;
 mod hash;
 mod read;
 mod record;
 
+pub use beside::{Moved, of_duty, of_moves};
 pub use error::Error;
-pub use format::{FORMAT, Header, Stamps};
-pub use hash::{log_hash, of, of_effects, of_entry, of_state};
-pub use read::{Batch, Next, Reader, lives};
+pub use format::{FORMAT, Header, Stamps, Whose};
+pub use hash::{log_hash, of, of_effects, of_entry, of_hashed, of_state};
+pub use read::{Batch, Next, Reader, lives, place, servers};
 pub use record::{Recorder, leaves, whole};
 
+use crate::shardkv::Letter;
 use crate::wal;
 use protocol::log::Entry;
 use protocol::raft::{self, Config, Message};
 use protocol::rsm::{Caller, Ticket};
 use protocol::terms::Terms;
-use protocol::{HardState, NodeId, SnapshotId};
+use protocol::{HardState, NodeId, SnapshotId, Term};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Bytes that are written as they are.
@@ -175,6 +180,19 @@ pub enum Event<P, Q, Y> {
         /// Its ticket there.
         ticket: Ticket,
     },
+    /// Of the mover of a group's server.
+    Mover(Box<Moved>),
+    /// A command that the server's mover has proposed is submitted next.
+    Proposed {
+        /// The ticket that it has now.
+        ticket: Ticket,
+        /// The mover's term.
+        term: Term,
+        /// The proposal's number.
+        proposal: u64,
+    },
+    /// A letter has come to the controller's server.
+    Letter(Box<Letter>),
 }
 
 fn borrowed(entry: &Entry<wal::Bytes>) -> Entry<Raw<'_>> {

@@ -2,6 +2,7 @@
 //! node. A run is chapter after chapter, each with keys and a history of its own: so a long run needs no more memory
 //! than a short one, and a finding is known soon after it happened.
 
+use super::admin;
 use super::clients::{Caller, Pen, Stage, act, clerk, once, stock};
 use super::faults::{Fault, Held, Record, World};
 use super::judge::Final;
@@ -104,6 +105,7 @@ pub fn play(
         let mut faults = Vec::new();
         let done = conduct(script, world, tally, &mut faults, tell);
         let done = done.and_then(|()| recover(world, script));
+        let done = done.and_then(|()| settle(world, script));
         std::thread::sleep(PEACE);
         (faults, done)
     });
@@ -234,6 +236,14 @@ pub fn recover(world: &mut World, script: &Script) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Waits until slots are where they belong.
+fn settle(world: &World, script: &Script) -> Result<(), String> {
+    if world.groups == 0 || is_over(script.parent) {
+        return Ok(());
+    }
+    admin::settle(world).map(|_| ())
 }
 
 fn open(address: SocketAddr, password: &str) -> Option<Connection> {

@@ -1,9 +1,15 @@
 //! What goes wrong, and when: a plan from a seed, carried out on processes, ways and disks.
 //!
 //! A plan names kinds, times and random numbers; who the victim is may hang on who leads when the time has come. Two
-//! faults at most are there at once: one of a dense row, and now and then one of another. What a fault has done
-//! is undone when its time is over, and at a chapter's end everything is mended, whatever was done.
+//! faults at most are there at once: one of a dense row, and now and then one of another; beside them administrators
+//! of a sharded cluster ask for what they want. What a fault has done is undone when its time is over, and at a
+//! chapter's end everything is mended, whatever was done.
 
+mod kind;
+
+pub use kind::Kind;
+
+use super::admin::{self, Asking};
 use super::disks::{Busy, Drag, Mounted};
 use super::network::{Links, run};
 use super::nodes::{Node, leader};
@@ -12,126 +18,6 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
-
-/// What can go wrong.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// kill -9 of one node, which is started again.
-    KillOne,
-    /// The same to the one that leads.
-    KillLeader,
-    /// kill -9 of all nodes, which are started again at once.
-    KillAll,
-    /// All nodes are asked to end, and started again.
-    RestartAll,
-    /// SIGSTOP of one node, SIGCONT later.
-    Stop,
-    /// The same to the one that leads.
-    StopLeader,
-    /// One node reaches no other, and none reaches it. Clients do.
-    Isolate,
-    /// The same to the one that leads.
-    IsolateLeader,
-    /// A majority and a minority.
-    Halves,
-    /// Two sides, and one node that both see.
-    Bridge,
-    /// What some send to others does not arrive; what comes back does.
-    OneWay,
-    /// No client reaches one node.
-    NoClients,
-    /// What one node sends is late, or lost.
-    SlowNetwork,
-    /// There is no room on one node's disk.
-    FullDisk,
-    /// Nothing that one node writes is written, until later.
-    FrozenDisk,
-    /// The disk that the others share is kept busy.
-    SlowDisk,
-    /// One node's syncs take longer.
-    SlowSyncs,
-    /// One node's time of day jumps, and back.
-    Clock,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 18] = [
-        Self::KillOne,
-        Self::KillLeader,
-        Self::KillAll,
-        Self::RestartAll,
-        Self::Stop,
-        Self::StopLeader,
-        Self::Isolate,
-        Self::IsolateLeader,
-        Self::Halves,
-        Self::Bridge,
-        Self::OneWay,
-        Self::NoClients,
-        Self::SlowNetwork,
-        Self::FullDisk,
-        Self::FrozenDisk,
-        Self::SlowDisk,
-        Self::SlowSyncs,
-        Self::Clock,
-    ];
-
-    /// For people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::KillOne => "kill -9 one",
-            Self::KillLeader => "kill -9 leader",
-            Self::KillAll => "kill -9 all",
-            Self::RestartAll => "restart all",
-            Self::Stop => "SIGSTOP one",
-            Self::StopLeader => "SIGSTOP leader",
-            Self::Isolate => "isolate one",
-            Self::IsolateLeader => "isolate leader",
-            Self::Halves => "halves",
-            Self::Bridge => "bridge",
-            Self::OneWay => "one-way cut",
-            Self::NoClients => "no clients",
-            Self::SlowNetwork => "slow network",
-            Self::FullDisk => "full disk",
-            Self::FrozenDisk => "frozen disk",
-            Self::SlowDisk => "slow disk",
-            Self::SlowSyncs => "slow syncs",
-            Self::Clock => "clock jump",
-        }
-    }
-
-    /// Whether it needs ways that can be cut.
-    pub const fn cuts(self) -> bool {
-        matches!(
-            self,
-            Self::Isolate
-                | Self::IsolateLeader
-                | Self::Halves
-                | Self::Bridge
-                | Self::OneWay
-                | Self::NoClients
-        )
-    }
-
-    /// The least that it lasts, in milliseconds.
-    const fn least_ms(self) -> usize {
-        // A process looks at its clock's file once a second.
-        if matches!(self, Self::Clock) { 1500 } else { 200 }
-    }
-
-    /// The most that it lasts beyond that, in milliseconds: longer than an election takes, some longer than clients
-    /// wait.
-    const fn most_ms(self) -> usize {
-        match self {
-            Self::Stop | Self::StopLeader | Self::OneWay | Self::SlowNetwork => 5000,
-            Self::KillAll | Self::RestartAll => 800,
-            Self::KillOne | Self::KillLeader | Self::FullDisk => 3000,
-            _ => 4000,
-        }
-    }
-}
 
 /// A fault to come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -163,14 +49,18 @@ pub struct Record {
 #[derive(Debug)]
 pub struct Bag {
     kinds: Vec<Kind>,
+    /// Whether administrators ask too.
+    changes: bool,
     left: Vec<Kind>,
     random: Random,
 }
 
 impl Bag {
-    /// A bag of these.
-    pub const fn new(kinds: Vec<Kind>, seed: u64) -> Self {
-        Self { kinds, left: Vec::new(), random: Random(seed) }
+    /// A bag of these. What administrators ask for is in none: it has a row of its own.
+    pub fn new(mut kinds: Vec<Kind>, seed: u64) -> Self {
+        let changes = kinds.contains(&Kind::Change);
+        kinds.retain(|kind| *kind != Kind::Change);
+        Self { kinds, changes, left: Vec::new(), random: Random(seed) }
     }
 
     fn draw(&mut self) -> Kind {
@@ -186,17 +76,20 @@ impl Bag {
         let length = length.as_millis() as usize;
         let longest = (length / 4).max(100);
         let mut plan = Vec::new();
-        // The dense row, and the sparse one; both leave the beginning and the end in peace.
-        for (least, more) in [(500, 1500), (4000, 9000)] {
+        // The dense row, and the sparse one, and that of administrators; all leave the beginning and the end in peace.
+        let rows = [(500, 1500, false), (4000, 9000, false), (200, 1800, true)];
+        for (least, more, changes) in rows.into_iter().take(2 + usize::from(self.changes)) {
             let pause = |bag: &mut Self| (least + bag.random.below(more)).min(longest);
             let mut at = pause(self);
             loop {
-                let kind = self.draw();
+                let kind = if changes { Kind::Change } else { self.draw() };
                 let lasts = kind.least_ms() + self.random.below(kind.most_ms());
                 let lasts = lasts.min(longest);
                 if at + lasts + longest / 2 > length {
-                    // It is not forgotten.
-                    self.left.push(kind);
+                    if !changes {
+                        // It is not forgotten.
+                        self.left.push(kind);
+                    }
                     break;
                 }
                 let random = self.random.below(usize::MAX) as u64;
@@ -217,6 +110,8 @@ impl Bag {
 pub struct World {
     /// The processes. They end before what they stand on.
     pub nodes: Vec<Node>,
+    /// How many groups there are; 0 is a cluster of the store.
+    pub groups: u8,
     /// The ways between them.
     pub links: Links,
     /// Which node's disk can be filled, and its file system.
@@ -258,12 +153,15 @@ pub enum Held {
     Dragged(Drag),
     /// A node whose time of day is off.
     Clock(usize),
+    /// Administrators who wait for an answer.
+    Asking(Vec<Asking>),
 }
 
 impl World {
     /// Which kinds can be had here.
     pub fn kinds(&self, cuts: bool) -> Vec<Kind> {
         let here = |kind: &Kind| match kind {
+            Kind::Change => self.groups > 0,
             Kind::SlowNetwork => self.links.slowing.is_some(),
             Kind::FullDisk => self.small.is_some(),
             Kind::FrozenDisk => self.icy.is_some(),
@@ -343,6 +241,10 @@ impl World {
                 let jump = jumps[random.below(jumps.len())];
                 self.nodes[one].set_clock(jump).map_err(|error| error.to_string())?;
                 Some((Held::Clock(one), format!("n{one} {jump:+} s")))
+            }
+            Kind::Change => {
+                let (asking, words) = admin::ask(self, &mut random);
+                Some((Held::Asking(asking), words))
             }
             kind => {
                 let (ways, name) = self.shape(kind, one, &mut random);
@@ -429,6 +331,10 @@ impl World {
             Held::Dragged(drag) => {
                 drop(drag);
                 Ok(())
+            }
+            Held::Asking(asking) => {
+                let panicked = |_| "an administrator has panicked".to_owned();
+                asking.into_iter().try_for_each(|one| one.join().map_err(panicked))
             }
             Held::Clock(node) => self.nodes[node].set_clock(0).map_err(|error| error.to_string()),
         }

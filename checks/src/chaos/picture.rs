@@ -44,6 +44,7 @@ const fn shade(kind: FaultKind) -> &'static str {
         | FaultKind::SlowDisk
         | FaultKind::SlowSyncs => "#7c3aed",
         FaultKind::Clock => "#64748b",
+        FaultKind::Change => "#15803d",
         _ => "#1d4ed8",
     }
 }

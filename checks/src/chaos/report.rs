@@ -16,6 +16,8 @@ pub struct Report {
     pub minutes: f64,
     /// Server processes.
     pub nodes: usize,
+    /// Groups of a sharded cluster; 0 is a cluster of the store.
+    pub groups: u8,
     /// Clients at once.
     pub clients: usize,
     /// What the nodes were connected by.
@@ -42,6 +44,8 @@ pub struct Report {
     pub duplicates: u64,
     /// Keys that every node was asked for again, long after.
     pub keys: u64,
+    /// The number of the last configuration of a sharded cluster.
+    pub configurations: u64,
     /// How often a server was started.
     pub starts: u64,
     /// How often one ended for want of room on its disk.
@@ -114,10 +118,11 @@ pub fn progress(tally: &Tally, faults: &str) -> String {
 /// The report for people.
 pub fn text(report: &Report) -> String {
     let mut out = String::new();
-    let Report { seed, nodes, clients, network, seconds, chapters, .. } = report;
+    let Report { seed, nodes, groups, clients, network, seconds, chapters, .. } = report;
+    let of = if *groups > 0 { format!(", {groups} groups") } else { String::new() };
     let _ = writeln!(
         out,
-        "seed {seed}: {nodes} nodes, {clients} clients, {network}; {seconds:.0} s in {chapters} chapters\n"
+        "seed {seed}: {nodes} nodes{of}, {clients} clients, {network}; {seconds:.0} s in {chapters} chapters\n"
     );
     faults(report, &mut out);
     told(report, &mut out);
@@ -128,6 +133,9 @@ pub fn text(report: &Report) -> String {
     out += &line("appends nobody knew of, and executed", number(report.found));
     out += &line("executed again by stock clients' resending", number(report.duplicates));
     out += &line("keys read again by every node, long after", number(report.keys));
+    if *groups > 0 {
+        out += &line("configurations", number(report.configurations));
+    }
     out += &line("servers started", number(report.starts));
     out += &line("servers ended for want of room", number(report.ended));
     out += &line("elections won", number(report.elections));
@@ -137,11 +145,16 @@ pub fn text(report: &Report) -> String {
         "longest time in which nobody was served",
         format!("{gap:.1} s, from {from:.1} s on"),
     );
-    if let Some(Summary { nodes, messages, entries, reads, .. }) = &report.replayed {
-        out += &line("steps replayed", number(nodes.iter().map(|node| node.steps).sum()));
+    if let Some(replayed) = &report.replayed {
+        let Summary { messages, entries, reads, letters, moves, .. } = replayed;
+        out += &line("steps replayed", number(replayed.steps()));
         out += &line("  messages matched with their sending", number(*messages));
         out += &line("  entries the same on all nodes", number(*entries));
         out += &line("  reads answered within their windows", number(*reads));
+        if *groups > 0 {
+            out += &line("  letters matched with their sending", number(*letters));
+            out += &line("  things that movers were told", number(*moves));
+        }
     }
     out += &line("time to judge", format!("{:.1} s", report.judged_s));
     out += &line("timeline", report.picture.clone());
@@ -158,7 +171,8 @@ pub fn text(report: &Report) -> String {
         let _ = writeln!(out, "logs and folders: {evidence}");
         let _ = writeln!(
             out,
-            "a similar run: checks chaos --minutes {} --seed {seed} --nodes {nodes} --clients {clients} --network {network}",
+            "a similar run: checks chaos --minutes {} --seed {seed} --nodes {nodes} --groups {groups} --clients {clients} \
+             --network {network}",
             report.minutes
         );
     }

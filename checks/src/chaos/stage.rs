@@ -1,5 +1,6 @@
 //! Before the first chapter and behind the last: folders, file systems, processes.
 
+use super::admin;
 use super::disks::{Drag, Mounted};
 use super::faults::World;
 use super::network::{self, Links};
@@ -26,6 +27,8 @@ pub struct Plan {
     pub program: PathBuf,
     /// How many nodes.
     pub nodes: usize,
+    /// How many groups; 0 is a cluster of the store.
+    pub groups: u8,
     /// Which node gets which disk.
     pub seed: u64,
     /// Who made the namespaces.
@@ -58,7 +61,7 @@ pub fn set(plan: &Plan, missing: Option<&str>) -> Result<Set, String> {
     let mut trouble = String::new();
     for _ in 0..TRIES {
         let mut set = prepare(plan, missing)?;
-        match start(&mut set.world) {
+        match start(&mut set.world).and_then(|()| join(&set.world)) {
             Ok(()) => return Ok(set),
             // On loopback somebody else may have taken a port.
             Err(error) => trouble = error,
@@ -102,6 +105,7 @@ fn prepare(plan: &Plan, missing: Option<&str>) -> Result<Set, String> {
         let words = [plan.program.to_string_lossy().into_owned(), "server".into()];
         command.extend(words);
         command.extend(["--nodes".into(), list.join(",")]);
+        command.extend(admin::arguments(&list.join(","), plan.groups));
         command.extend(["--secret-file".into(), files.0.to_string_lossy().into_owned()]);
         command.extend(["--password-file".into(), files.1.to_string_lossy().into_owned()]);
         command.extend(["--snapshot-bytes".into(), SNAPSHOT_BYTES.into()]);
@@ -139,6 +143,7 @@ fn prepare(plan: &Plan, missing: Option<&str>) -> Result<Set, String> {
     let tried = Drag::try_out().map_err(|error| not_tried.push(format!("slow syncs: {error}")));
     let world = World {
         nodes,
+        groups: plan.groups,
         links,
         small,
         icy,
@@ -150,6 +155,11 @@ fn prepare(plan: &Plan, missing: Option<&str>) -> Result<Set, String> {
         problems: Vec::new(),
     };
     Ok(Set { world, folder, not_tried })
+}
+
+/// Lets groups join, if there are any.
+fn join(world: &World) -> Result<(), String> {
+    if world.groups == 0 { Ok(()) } else { admin::begin(world).map(|_| ()) }
 }
 
 fn addresses(plan: &Plan) -> Result<Vec<SocketAddr>, String> {

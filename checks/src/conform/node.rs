@@ -3,6 +3,9 @@
 mod boot;
 mod step;
 
+pub use step::claimed;
+
+use super::beside::{Aside, Beside};
 use super::post::Shared;
 use super::window::Answered;
 use super::{NodeSummary, Refusal};
@@ -12,10 +15,11 @@ use protocol::raft::{Config, Timer};
 use protocol::rsm::{Effect, Outcome, Rsm, Rules, Ticket};
 use protocol::{Index, NodeId, SnapshotId, Write, raft};
 use quorate::rsm::{Coded, StateMachine};
-use quorate::trace::{self, Batch, Event, Next, Origin, Raw, Reader};
-use quorate::wal::{Bytes, Identity};
+use quorate::trace::{self, Batch, Event, Next, Origin, Raw, Reader, Whose};
+use quorate::wal::Bytes;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Why a node does not go on.
 pub enum Stop {
@@ -23,12 +27,15 @@ pub enum Stop {
     Refused(Refusal),
     /// What it hears next was not sent, or not yet.
     Unheard(Refusal),
+    /// The letter that it gets next was not sent, or not yet.
+    Unread(Refusal),
 }
 
 /// The same without its place.
-pub(super) enum Fault {
+pub enum Fault {
     Refused(String),
     Unheard(String),
+    Unread(String),
 }
 
 impl From<String> for Fault {
@@ -59,7 +66,9 @@ type Line<'a, S> = Event<Raw<'a>, <S as StateMachine>::Query, Outcome<<S as Stat
 /// A node.
 pub struct Node<S: StateMachine, R, W> {
     folder: PathBuf,
-    identity: Identity,
+    whose: Whose,
+    /// Whose trace it is, in words.
+    name: Rc<str>,
     config: Config,
     rules: (R, W),
     empty: S,
@@ -90,20 +99,35 @@ pub struct Node<S: StateMachine, R, W> {
     told: Index,
     /// The life's trace ends in the middle of something.
     torn: bool,
+    /// What it does beside its machine.
+    beside: Box<dyn Beside<S, R, W>>,
+    /// How many lines were taken.
+    lines: u64,
     summary: NodeSummary,
 }
 
 impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
-    /// Opens a node's folder.
-    pub fn open(folder: &Path, empty: &S, rules: (R, W)) -> Result<Self, Refusal> {
+    /// Opens a server's folder. `whose` is its group's place in its node's log and its name, if it has one.
+    pub fn open(
+        folder: &Path,
+        whose: Option<(u32, &str)>,
+        empty: &S,
+        rules: (R, W),
+        beside: &dyn Fn(NodeId) -> Box<dyn Beside<S, R, W>>,
+    ) -> Result<Self, Refusal> {
         let lives: VecDeque<_> = trace::lives(folder)?.into();
         let nothing = || Refusal::Folders(format!("there is no trace in {}", folder.display()));
         let reader = Reader::open(&lives.front().ok_or_else(nothing)?.1)?;
-        let identity = reader.header().identity;
+        let found = reader.header().whose;
+        if whose.is_some_and(|(group, _)| found.group != group) {
+            let text = format!("{} has the trace of {found}", folder.display());
+            return Err(Refusal::Folders(text + ": give the folder as the server left it"));
+        }
         let config = Config { me: NodeId(0), voters: Default::default(), max_batch: 1, window: 1 };
         let mut node = Self {
             folder: folder.to_owned(),
-            identity,
+            whose: found,
+            name: "a node".into(),
             config,
             rules,
             empty: empty.clone(),
@@ -126,6 +150,8 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             next_read: 0,
             told: 0,
             torn: false,
+            beside: beside(config.me),
+            lines: 0,
             summary: NodeSummary::default(),
         };
         node.load(|_| Ok(()))?;
@@ -135,6 +161,9 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             _ => return Err(node.refusal("a life begins with a start".into())),
         }
         node.summary.node = node.config.me.0;
+        node.beside = beside(node.config.me);
+        let of = whose.map(|(_, name)| format!("{name} on ")).unwrap_or_default();
+        node.name = format!("{of}node {}", node.config.me.0).into();
         Ok(node)
     }
 
@@ -148,9 +177,9 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         &self.folder
     }
 
-    /// What all nodes of a cluster have in common.
-    pub fn group(&self) -> (u128, Vec<NodeId>) {
-        (self.identity.cluster, self.voters())
+    /// What all servers of a group have in common: the cluster, its place in their logs, and its nodes.
+    pub fn group(&self) -> (u128, u32, Vec<NodeId>) {
+        (self.whose.identity.cluster, self.whose.group, self.voters())
     }
 
     /// All nodes of its group.
@@ -168,9 +197,9 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         self.batch.as_ref().map_or(u64::MAX, |batch| batch.stamps.begun_us)
     }
 
-    /// How many steps were taken.
-    pub const fn steps(&self) -> u64 {
-        self.summary.steps
+    /// How many lines were taken.
+    pub const fn lines(&self) -> u64 {
+        self.lines
     }
 
     /// The last index that its durable snapshot covers.
@@ -206,8 +235,8 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             let Some((life, path)) = self.lives.pop_front() else { return Ok(()) };
             let reader = Reader::open(&path)?;
             let header = reader.header();
-            if (header.identity, header.life) != (self.identity, life) {
-                let found = header.identity;
+            if (header.whose, header.life) != (self.whose, life) {
+                let found = header.whose;
                 let path = path.display();
                 let text =
                     format!("{path} is life {} of {found}, and does not belong there", header.life);
@@ -222,7 +251,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
     fn refusal(&self, what: String) -> Refusal {
         let batch = self.batch.as_ref();
         Refusal::Step {
-            node: self.config.me,
+            server: Rc::clone(&self.name),
             life: self.life,
             step: self.step,
             path: batch.map_or_else(|| self.folder.clone(), |batch| batch.path.clone()),
@@ -243,6 +272,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
                 // The step was not taken.
                 Stop::Unheard(self.refusal(what))
             }
+            Ok(Fault::Unread(what)) => Stop::Unread(self.refusal(what)),
         })?;
         self.batch = None;
         self.load(|node| node.end_life(shared)).map_err(Stop::Refused)
@@ -256,6 +286,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         while let Some((event, next)) = batch.event(self.place).map_err(Err)? {
             self.take(event, batch, shared).map_err(Ok)?;
             self.place = next;
+            self.lines += 1;
         }
         self.end_batch(batch, shared).map_err(|what| Ok(Fault::Refused(what)))
     }
@@ -268,6 +299,9 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
     ) -> Result<(), Fault> {
         if self.came.is_some() && !matches!(event, Event::Done { .. }) {
             return Err(Fault::Refused("it is not noted what the step has come to".into()));
+        }
+        if self.beside.is_open() && !matches!(event, Event::Mover(_)) {
+            return Err(Fault::Refused("it is not noted what the mover has come to".into()));
         }
         match event {
             Event::Boot(boot) => self.begin_life(*boot, shared)?,
@@ -294,8 +328,22 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
                 let outcome = Outcome::<S::Reply>::NotExecuted { leader: None };
                 shared.answer(self.config.me, node, ticket, trace::of(&outcome));
             }
+            Event::Mover(moved) => self.take_aside(Aside::Mover(*moved), shared)?,
+            Event::Proposed { ticket, term, proposal } => {
+                self.take_aside(Aside::Proposed(ticket, (term, proposal)), shared)?;
+            }
+            Event::Letter(letter) => self.take_aside(Aside::Letter(*letter), shared)?,
         }
         Ok(())
+    }
+
+    fn take_aside(&mut self, aside: Aside, shared: &Shared<S>) -> Result<(), Fault> {
+        let Some(machine) = self.machine.as_ref().filter(|_| self.booting.is_none()) else {
+            return Err(Fault::Refused(
+                "something beside the machine in front of the start".into(),
+            ));
+        };
+        self.beside.take(aside, machine, &mut shared.letters.borrow_mut())
     }
 
     /// The service was copied for a snapshot.
@@ -330,7 +378,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         let Some(machine) = self.machine.as_ref().filter(|_| self.booting.is_none()) else {
             return Ok(());
         };
-        if self.came.is_some() {
+        if self.came.is_some() || self.beside.is_open() {
             return Err("it is not noted what the step has come to".into());
         }
         let stamps = batch.stamps;
@@ -358,7 +406,8 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             clock: self.clock,
             came_us,
             applied,
-            at: (self.config.me, self.life, self.step),
+            server: Rc::clone(&self.name),
+            at: (self.life, self.step),
             place: (batch.path.clone(), batch.offset),
         });
     }

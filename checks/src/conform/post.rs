@@ -1,6 +1,7 @@
 //! What the nodes of a cluster know of each other: messages that are under way, entries, and snapshots.
 
 use super::Network;
+use super::letters::Letters;
 use super::window::Window;
 use protocol::log::Entry;
 use protocol::raft::{Body, Message};
@@ -8,8 +9,10 @@ use protocol::{Index, LogId, NodeId, SnapshotId};
 use quorate::rsm::Coded;
 use quorate::trace::of_entry;
 use quorate::wal::Bytes;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
+use std::rc::Rc;
 
 /// From whom, to whom.
 type Way = (NodeId, NodeId);
@@ -31,6 +34,8 @@ pub struct Shared<S> {
     committed: HashMap<Index, (LogId, u64, NodeId)>,
     /// The states of snapshots, and their files' checksums.
     states: BTreeMap<SnapshotId, (Coded<S>, u32)>,
+    /// Letters that go from group to group.
+    pub letters: Rc<RefCell<Letters>>,
     /// Times.
     pub window: Window,
     /// Whether the next message that comes may be a part of one that was sent. Not before all that can be sent was: it
@@ -54,6 +59,7 @@ impl<S> Shared<S> {
             entries: HashMap::new(),
             committed: HashMap::new(),
             states: BTreeMap::new(),
+            letters: Rc::default(),
             window: Window::default(),
             takes_part: false,
             messages: 0,

@@ -4,6 +4,7 @@ use super::Refusal;
 use protocol::{Index, NodeId};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 /// A read that was answered.
 #[derive(Clone, Debug)]
@@ -14,8 +15,10 @@ pub struct Answered {
     pub came_us: u64,
     /// How much was applied when it was answered.
     pub applied: Index,
-    /// Where to find it: node, life, step.
-    pub at: (NodeId, u64, u64),
+    /// Whose it is, in words.
+    pub server: Rc<str>,
+    /// Where to find it: life, step.
+    pub at: (u64, u64),
     /// The file and the batch's place there.
     pub place: (PathBuf, u64),
 }
@@ -62,7 +65,7 @@ impl Window {
                 continue;
             };
             if applied > read.applied {
-                let (node, life, step) = read.at;
+                let (server, (life, step)) = (read.server, read.at);
                 let (path, offset) = read.place;
                 let what = format!(
                     "a read was answered outside its window: from a state that has applied {}, and {} µs before the \
@@ -71,7 +74,7 @@ impl Window {
                     read.came_us - ended_us,
                     by.0
                 );
-                return Err(Refusal::Step { node, life, step, path, offset, what });
+                return Err(Refusal::Step { server, life, step, path, offset, what });
             }
         }
         Ok((judged, without))

@@ -1,11 +1,19 @@
 //! `checks replay DIR…`: honest traces are taken, and each lie is found.
 
 mod format;
+mod moved;
 mod passed;
 mod recorded;
+#[cfg(unix)]
+mod sharded;
 mod strange;
+mod town;
 mod whole;
 mod world;
+
+#[cfg(unix)]
+#[path = "../support/program.rs"]
+mod program;
 
 use checks::conform::{Network, Summary, replay_by};
 use protocol::log::Entry;

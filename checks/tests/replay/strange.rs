@@ -1,11 +1,11 @@
 //! Traces with right checksums over what nobody wrote: each is replayed or refused, and nothing else happens.
 
 use super::world::{Sum, World};
-use checks::conform::{Network, replay_by};
+use checks::conform::{Network, Refusal, Summary, replay, replay_by};
 use protocol::raft::{self, Paper, Timer};
 use protocol::rsm::Decided;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[allow(dead_code, reason = "the fuzzer's target reads and writes more of a file")]
 #[path = "../../../fuzz/src/trace/second.rs"]
@@ -100,22 +100,17 @@ fn strange(file: &[u8], chance: &mut Chance) -> Vec<u8> {
 }
 
 /// How many of so many strange traces were refused, each with where it is and what differs.
-fn refused(rounds: usize) -> usize {
-    let world = all();
-    let folders = world.folders();
-    let files = files(&folders);
-    assert_eq!(files.len(), 4);
+fn refused(
+    rounds: usize,
+    files: &[(PathBuf, Vec<u8>)],
+    judge: impl Fn(&Path, &mut Chance) -> Result<Summary, Refusal>,
+) -> usize {
     let mut refused = 0;
     for seed in 0..rounds {
         let mut chance = Chance(seed as u64);
         let (path, honest) = &files[chance.below(files.len())];
         std::fs::write(path, strange(honest, &mut chance)).expect("a trace");
-        // All of them, or this one: then what others are said to have sent is believed.
-        let alone = [path.parent().expect("it is in a folder").to_owned()];
-        let folders = if chance.below(2) == 0 { &folders[..] } else { &alone };
-        let judged = catch_unwind(AssertUnwindSafe(|| {
-            replay_by(folders, &Sum(0), (Paper, Decided), Network::Once)
-        }));
+        let judged = catch_unwind(AssertUnwindSafe(|| judge(path, &mut chance)));
         let judged = judged.unwrap_or_else(|_| panic!("seed {seed} is more than a refusal"));
         if let Err(refusal) = judged {
             assert!(refusal.to_string().len() > 30, "seed {seed}: {refusal}");
@@ -123,16 +118,36 @@ fn refused(rounds: usize) -> usize {
         }
         std::fs::write(path, honest).expect("a trace");
     }
+    println!("{refused} of {rounds} strange traces are refused");
     refused
 }
 
 /// What was changed is nearly always seen; a stamp, or what comes in the end, may be believed.
 #[test]
 fn strange_traces_are_refused_or_replayed() {
-    super::summary(&all());
-    let rounds = 2000;
-    let refused = refused(rounds);
-    println!("{refused} of {rounds} strange traces are refused");
+    let world = all();
+    super::summary(&world);
+    let (folders, rounds) = (world.folders(), 2000);
+    let files = files(&folders);
+    assert_eq!(files.len(), 4);
+    let refused = refused(rounds, &files, |path, chance| {
+        // All of them, or this one: then what others are said to have sent is believed.
+        let alone = [path.parent().expect("it is in a folder").to_owned()];
+        let folders = if chance.below(2) == 0 { &folders[..] } else { &alone };
+        replay_by(folders, &Sum(0), (Paper, Decided), Network::Once)
+    });
+    assert!(refused * 10 > rounds * 7, "{refused} of {rounds}");
+}
+
+/// The same of a sharded cluster, with what its movers were told and the letters.
+#[test]
+fn strange_traces_of_movers_are_refused_or_replayed() {
+    let town = super::town::busy();
+    let servers = quorate::trace::servers(&town.folder()).expect("it is there");
+    let folders: Vec<PathBuf> = servers.into_iter().map(|(_, folder)| folder).collect();
+    let (files, rounds) = (files(&folders), 1000);
+    assert_eq!(files.len(), 5);
+    let refused = refused(rounds, &files, |_, _| replay(&[town.folder()], Network::Once));
     assert!(refused * 10 > rounds * 7, "{refused} of {rounds}");
 }
 

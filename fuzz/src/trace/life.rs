@@ -3,7 +3,7 @@
 
 use super::super::bytes::Choices;
 use super::super::seeds::works;
-use super::{IDENTITY, Line, second};
+use super::{Line, WHOSE, second};
 use protocol::kv::{Bytes, Op, Reply};
 use protocol::log::{Durable, Entry};
 use protocol::quorum::NodeSet;
@@ -174,7 +174,7 @@ struct Writer {
 impl Writer {
     /// Begins a life: from nothing, or from what a disk has, with all of it or without.
     fn begin(folder: &Path, life: u64, choices: &mut Choices<'_>) -> Self {
-        let mut recorder = Recorder::begin_by(folder, IDENTITY, 3, clock).expect("a folder");
+        let mut recorder = Recorder::begin_by(folder, WHOSE, 3, clock).expect("a folder");
         assert_eq!(recorder.life(), life);
         let mut durable = Durable::default();
         let mut service = Coded::new(Kv::new());

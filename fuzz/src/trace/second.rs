@@ -23,7 +23,8 @@ pub enum End {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Head {
     pub cluster: u128,
-    pub node: u64,
+    pub node: u32,
+    pub group: u32,
     pub life: u64,
     pub clock: u128,
 }
@@ -47,7 +48,8 @@ pub fn header(file: &[u8]) -> Option<Head> {
     let right = &bytes[..8] == b"quotrace" && u32_at(bytes, 12) == header_sum(bytes);
     (right && u32_at(bytes, 8) == 1).then(|| Head {
         cluster: number_at(bytes, 16, 16),
-        node: number_at(bytes, 32, 8) as u64,
+        node: number_at(bytes, 32, 4) as u32,
+        group: number_at(bytes, 36, 4) as u32,
         life: number_at(bytes, 40, 8) as u64,
         clock: number_at(bytes, 48, 16),
     })
@@ -87,6 +89,7 @@ pub fn sealed_header(head: Head) -> Vec<u8> {
     let mut bytes = b"quotrace\x01\0\0\0\0\0\0\0".to_vec();
     bytes.extend(head.cluster.to_le_bytes());
     bytes.extend(head.node.to_le_bytes());
+    bytes.extend(head.group.to_le_bytes());
     bytes.extend(head.life.to_le_bytes());
     bytes.extend(head.clock.to_le_bytes());
     let sum = header_sum(&bytes);

@@ -71,7 +71,7 @@ pub struct Arguments {
     /// the system allows (net.core.somaxconn)
     #[arg(long, value_name = "N")]
     max_clients: Option<usize>,
-    /// Write down in this folder all that goes into this node's server, for `checks replay`. It grows with every
+    /// Write down in this folder all that goes into this node's servers, for `checks replay`. It grows with every
     /// command, without a bound
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,

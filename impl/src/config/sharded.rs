@@ -53,12 +53,6 @@ pub enum ShardedError {
     /// A group without nodes.
     #[error("group {0} has no nodes. Write {0}=HOST:PORT,HOST:PORT,…")]
     Empty(String),
-    /// A trace that nothing could read.
-    #[error(
-        "the servers of a sharded cluster can't be recorded yet: `checks replay` reads traces of one group with all \
-        slots. Leave out --record"
-    )]
-    Record,
     /// There is nothing to do here.
     #[error(
         "{0} is in no group, and not one of the controller's nodes. Name a group that it is in with --group"
@@ -82,9 +76,6 @@ impl Settings {
         if self.controller.is_empty() {
             let none = self.groups.is_empty();
             return if none { Ok(None) } else { Err(ShardedError::NoController.into()) };
-        }
-        if self.record.is_some() {
-            return Err(ShardedError::Record.into());
         }
         let controllers = self.places("the controller", &self.controller, nodes)?;
         let mut groups = BTreeMap::new();

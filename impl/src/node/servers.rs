@@ -9,6 +9,7 @@ use crate::raft::{self, Host, Network, Options, Server, Shared};
 use crate::shardctl::{Shardctl, Teller};
 use crate::shardkv::{Carrier, Mover, Post, Shardkv};
 use crate::sync::{AtomicBool, Ordering, Parker, Unparker};
+use crate::trace;
 use crate::wal::{GroupId as LogId, Identity};
 use protocol::NodeId;
 use protocol::quorum::NodeSet;
@@ -69,14 +70,19 @@ impl Hosted {
         let (host, log) = Host::open(&config.dir, identity, config.raft.snapshot_bytes)?;
         let log = thread::Builder::new().name("disk".into()).spawn(|| log.run());
         let log = log.map_err(|error| raft::Error::Thread(error.into()))?;
-        let options = |voters: NodeSet| Options { voters, ..config.raft.clone() };
+        let options = |log: LogId, voters: NodeSet| {
+            let record = config.raft.record.as_deref();
+            let record = record.map(|folder| trace::place(folder, log.0.into()));
+            Options { voters, record, ..config.raft.clone() }
+        };
         let network = || peers.clone().map_or(Network::Alone, Network::Shared);
         let mut controller = None;
         if sharded.controllers.contains(config.me) {
             let callers = Teller::new(doors.callers(), carrier());
             let door = callers.door();
-            let options = options(sharded.controllers);
-            let server = host.start(LogId(0), options, network(), Shardctl::new(), callers)?;
+            let log = LogId(0);
+            let options = options(log, sharded.controllers);
+            let server = host.start(log, options, network(), Shardctl::new(), callers)?;
             let door = door(server.handle());
             post.put_controller(Arc::new(move |letter| door.put(&letter)));
             controller = Some(server);
@@ -87,9 +93,10 @@ impl Hosted {
             let callers =
                 Mover::new(*group, Settings::DEFAULT, doors.callers_of(*group), carrier());
             let door = callers.door();
-            let options = options(*voters);
+            let log = log_of(*group);
+            let options = options(log, *voters);
             let service = Shardkv::new(*group);
-            let server = host.start(log_of(*group), options, network(), service, callers)?;
+            let server = host.start(log, options, network(), service, callers)?;
             let door = door(server.handle());
             ticked.push(door.clone());
             post.put_group(*group, Arc::new(move |letter| door.put(letter)));

@@ -454,14 +454,21 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
     /// Gives each a ticket and submits them: who asks, the command, and whether it may be passed on.
     fn submit(&mut self, commands: Vec<(Origin<K::Caller>, Vec<u8>, bool)>) {
         let stamp = self.rsm.time();
-        let submitted = commands.into_iter().map(|(origin, command, passes)| {
+        let mut submitted = Vec::with_capacity(commands.len());
+        for (origin, command, passes) in commands {
             let payload = stamped(stamp, &command);
             let command = passes.then_some(command);
+            let proposal = match &origin {
+                Origin::Caller(caller) => self.callers.proposal(caller),
+                Origin::Peer(..) => None,
+            };
             let bytes = payload.len();
             let ticket = self.state.waiting.add(Slot { origin, command, bytes });
-            (Caller { ticket, passes }, payload)
-        });
-        let submitted: Vec<_> = submitted.collect();
+            if let Some(proposal) = proposal {
+                self.note(|recorder| recorder.proposed(ticket, proposal));
+            }
+            submitted.push((Caller { ticket, passes }, payload));
+        }
         for portion in portions(submitted) {
             let (last, tickets) = (self.rsm.replica().raft().last().index, tickets(&portion));
             self.step(Input::Submit(portion));

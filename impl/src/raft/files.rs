@@ -228,8 +228,10 @@ impl Files {
         id: SnapshotId,
     ) -> Result<(Coded<S>, u32), Error> {
         let state = Self::read(path, id)?;
-        let from = path.file_name().unwrap_or_default().to_string_lossy();
-        self.name_it(&from, id)?;
+        // All groups' files arrive in one folder, which is not this one.
+        let named = self.path(id);
+        std::fs::rename(path, &named).map_err(Error::io("rename", &named))?;
+        self.folder.sync().map_err(Error::io("sync the folder of", &named))?;
         Ok(state)
     }
 

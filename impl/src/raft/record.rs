@@ -1,8 +1,8 @@
 //! What the trace of a server begins with. See [`crate::trace`].
 
 use crate::rsm::{Coded, StateMachine};
-use crate::trace::{self, Boot, Error, Recorder, log_hash};
-use crate::wal::{Bytes, Identity};
+use crate::trace::{self, Boot, Error, Recorder, Whose, log_hash};
+use crate::wal::Bytes;
 use protocol::log::Durable;
 use protocol::raft::Config;
 use std::path::Path;
@@ -21,11 +21,11 @@ pub struct Up<'a, S> {
 /// that a replay can begin there; a later one with fingerprints, for the lives in front of it say what they must be.
 pub fn begin<S: StateMachine>(
     folder: &Path,
-    identity: Identity,
+    whose: Whose,
     up: &Up<'_, S>,
 ) -> Result<Recorder, Error> {
     let Up { config, first_read, sum, durable, service } = *up;
-    let mut recorder = Recorder::begin(folder, identity)?;
+    let mut recorder = Recorder::begin(folder, whose)?;
     let ran = *durable != Durable::default();
     let whole = (recorder.life() == 1 && ran).then(|| trace::whole(durable, service));
     let boot = Boot {

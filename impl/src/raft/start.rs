@@ -11,7 +11,7 @@ use crate::mailbox::Mailbox;
 use crate::peer::{self, Peers, Received, Room, Transport};
 use crate::rsm::{Coded, StateMachine};
 use crate::timer::TimerThread;
-use crate::trace::Recorder;
+use crate::trace::{Recorder, Whose};
 use crate::wal::{self, GroupId, Identity};
 use protocol::log::{Durable, Entry};
 use protocol::raft::{self, Config, Paper};
@@ -152,7 +152,8 @@ where
     let first_read = host.first_read();
     let recorder = options.record.as_deref().map(|folder| {
         let up = Up { config, first_read, sum, durable: &durable, service: &service };
-        record::begin(folder, host.identity(), &up)
+        let whose = Whose { identity: host.identity(), group: u32::from(group.0) };
+        record::begin(folder, whose, &up)
     });
     let recorder = recorder.transpose()?;
     let rsm = Rsm::new(rules, config, durable, service, first_read);

@@ -2,8 +2,8 @@
 
 use protocol::NodeId;
 use protocol::shardctl::Config;
-use protocol::shardkv::mover::Message;
-use protocol::shardkv::{GroupId, Next, Num};
+use protocol::shardkv::mover::{Effect, Message};
+use protocol::shardkv::{Command, GroupId, Next, Num};
 use serde::{Deserialize, Serialize};
 
 /// Something that a group or the controller tells another.
@@ -74,6 +74,19 @@ pub enum To {
 }
 
 impl Letter {
+    /// What a group's mover writes; of a proposal, its number and what is proposed.
+    ///
+    /// # Errors
+    /// If it is no letter, but a proposal.
+    pub fn of(from: GroupId, effect: Effect) -> Result<Self, (u64, Command)> {
+        Ok(match effect {
+            Effect::Send { to, message } => Self::Move { from, to, message },
+            Effect::Query { number } => Self::Next { from, number },
+            Effect::Report { number } => Self::Finished { from, number },
+            Effect::Propose { proposal, command } => return Err((proposal, command)),
+        })
+    }
+
     /// Whom it is for.
     pub const fn to(&self) -> To {
         match self {

@@ -5,8 +5,9 @@ use crate::mailbox::Mailbox;
 use crate::raft::{Callers, Handle, Outcome, Request, Requests, What};
 use crate::rsm::encode;
 use crate::session::{Answer, Query};
+use crate::trace::{Moved, Recorder};
 use protocol::shardkv::mover::{Duty, Effect, Input, Settings};
-use protocol::shardkv::{self as machine, Command, GroupId, InOrder, Step};
+use protocol::shardkv::{self as machine, Command, Group, GroupId, InOrder, Step};
 use protocol::terms::Terms;
 use protocol::{Index, NodeId, Term};
 use std::sync::Arc;
@@ -69,6 +70,9 @@ pub struct Mover<K> {
     /// What became of proposals, by their movers' terms and their numbers.
     told: Vec<((Term, u64), Option<Step>)>,
     effects: Vec<Effect>,
+    /// What [`Mover::attend`] has come to that leaves.
+    letters: Vec<Letter>,
+    settings: Settings,
 }
 
 impl<K: Callers<Shardkv>> Mover<K> {
@@ -83,6 +87,8 @@ impl<K: Callers<Shardkv>> Mover<K> {
             taken: Vec::new(),
             told: Vec::new(),
             effects: Vec::new(),
+            letters: Vec::new(),
+            settings,
         }
     }
 
@@ -94,20 +100,47 @@ impl<K: Callers<Shardkv>> Mover<K> {
         move |server| Door { inputs, server }
     }
 
-    /// Carries the effects out; the proposals are asked.
-    fn carry_out(&mut self, asks: &mut Requests<Shardkv, Asker<K::Caller>>) {
+    /// Gives the mover what has come for it; who does not lead has none, and drops it.
+    fn take(&mut self, group: &Group, leads: Option<Term>, mut trace: Option<&mut Recorder>) {
+        let mut noted = false;
+        let mut note = |moved: &dyn Fn() -> Moved| {
+            if let Some(trace) = trace.as_deref_mut() {
+                trace.moved(moved());
+                noted = true;
+            }
+        };
+        if self.duty.term() != leads {
+            let settings = self.settings;
+            note(&|| leads.map_or(Moved::Rests, |term| Moved::Leads { term, settings }));
+        }
+        self.duty.lead(leads, group);
+        for ((term, proposal), step) in self.told.drain(..) {
+            if leads == Some(term) {
+                note(&|| Moved::Told { proposal, step });
+            }
+            let answer = step.map(machine::Answer::Step);
+            self.duty.tell(group, (term, proposal), answer, &mut self.effects);
+        }
+        self.inputs.try_take(&mut self.taken);
+        for input in self.taken.drain(..) {
+            if leads.is_some() {
+                note(&|| Moved::of(&input));
+            }
+            self.duty.step(group, input, &mut self.effects);
+        }
+        if let Some(trace) = trace.filter(|_| noted) {
+            trace.moves(&self.duty, &self.effects);
+        }
+    }
+
+    /// Makes letters of the effects; the proposals are asked.
+    fn write(&mut self, asks: &mut Requests<Shardkv, Asker<K::Caller>>) {
         let Some(term) = self.duty.term() else { return };
-        let from = self.gid;
         for effect in self.effects.drain(..) {
-            self.carrier.carry(match effect {
-                Effect::Send { to, message } => Letter::Move { from, to, message },
-                Effect::Query { number } => Letter::Next { from, number },
-                Effect::Report { number } => Letter::Finished { from, number },
-                Effect::Propose { proposal, command } => {
-                    asks.push(propose(term, proposal, &command));
-                    continue;
-                }
-            });
+            match Letter::of(self.gid, effect) {
+                Ok(letter) => self.letters.push(letter),
+                Err((proposal, command)) => asks.push(propose(term, proposal, &command)),
+            }
         }
     }
 }
@@ -152,25 +185,29 @@ impl<K: Callers<Shardkv>> Callers<Shardkv> for Mover<K> {
         &mut self,
         service: &Shardkv,
         leads: Option<Term>,
+        mut trace: Option<&mut Recorder>,
     ) -> Requests<Shardkv, Self::Caller> {
         let of_client = |request: Request<Query, K::Caller>| {
             let Request { caller, what, forwards } = request;
             Request { caller: Asker::Client(caller), what, forwards }
         };
-        let mut asks: Vec<_> =
-            self.clients.attend(service, leads).into_iter().map(of_client).collect();
-        let group = &service.0;
-        self.duty.lead(leads, group);
-        for (which, step) in self.told.drain(..) {
-            let answer = step.map(machine::Answer::Step);
-            self.duty.tell(group, which, answer, &mut self.effects);
-        }
-        self.inputs.try_take(&mut self.taken);
-        for input in self.taken.drain(..) {
-            self.duty.step(group, input, &mut self.effects);
-        }
-        self.carry_out(&mut asks);
+        let asks = self.clients.attend(service, leads, trace.as_deref_mut());
+        let mut asks: Vec<_> = asks.into_iter().map(of_client).collect();
+        self.take(&service.0, leads, trace);
+        self.write(&mut asks);
         asks
+    }
+
+    fn carry(&mut self) {
+        self.clients.carry();
+        self.letters.drain(..).for_each(|letter| self.carrier.carry(letter));
+    }
+
+    fn proposal(&self, caller: &Self::Caller) -> Option<(Term, u64)> {
+        match caller {
+            Asker::Client(caller) => self.clients.proposal(caller),
+            Asker::Mover { term, proposal } => Some((*term, *proposal)),
+        }
     }
 
     fn flush(&mut self) {

@@ -1,7 +1,6 @@
 //! What can be wrong with a trace.
 
-use super::format::FORMAT;
-use crate::wal::Identity;
+use super::format::{FORMAT, Whose};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,15 +18,15 @@ pub enum Error {
         /// What it said.
         error: Arc<io::Error>,
     },
-    /// The folder has another node's trace.
+    /// The folder has another server's trace.
     #[error("{} has the trace of {found}, and this is {wanted}. Give each node a folder of its own", path.display())]
     Foreign {
         /// The file that says so.
         path: PathBuf,
         /// Whose it is.
-        found: Identity,
+        found: Whose,
         /// Whose it should be.
-        wanted: Identity,
+        wanted: Whose,
     },
     /// Another build wrote it.
     #[error(

@@ -7,6 +7,7 @@
 
 use super::Error;
 use crate::wal::Identity;
+use std::fmt;
 use std::path::Path;
 
 /// The format that this build writes and reads.
@@ -19,11 +20,37 @@ pub(super) const HEAD: usize = 12;
 /// The length of what a body begins with, in bytes.
 pub(super) const STAMPS: usize = 32;
 
+/// Whose trace it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Whose {
+    /// The node.
+    pub identity: Identity,
+    /// Which of the node's servers, by its place in the node's log: 0 is the only one, or that of the controller.
+    pub group: u32,
+}
+
+/// Of a node with one server.
+impl From<Identity> for Whose {
+    fn from(identity: Identity) -> Self {
+        Self { identity, group: 0 }
+    }
+}
+
+impl fmt::Display for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { identity, group } = self;
+        match group {
+            0 => write!(f, "{identity}"),
+            group => write!(f, "group {group} on {identity}"),
+        }
+    }
+}
+
 /// What a file begins with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
     /// Whose trace it is.
-    pub identity: Identity,
+    pub whose: Whose,
     /// Which life, from 1 on.
     pub life: u64,
     /// By which clock its stamps are: that of one machine, from its start to its end. 0 is unknown.
@@ -54,8 +81,11 @@ impl Header {
         let mut bytes = [0; HEADER];
         bytes[..8].copy_from_slice(MAGIC);
         bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
-        bytes[16..32].copy_from_slice(&self.identity.cluster.to_le_bytes());
-        bytes[32..40].copy_from_slice(&self.identity.node.to_le_bytes());
+        let Whose { identity: Identity { cluster, node }, group } = self.whose;
+        let node = u32::try_from(node).expect("nodes have small numbers");
+        bytes[16..32].copy_from_slice(&cluster.to_le_bytes());
+        bytes[32..36].copy_from_slice(&node.to_le_bytes());
+        bytes[36..40].copy_from_slice(&group.to_le_bytes());
         bytes[40..48].copy_from_slice(&self.life.to_le_bytes());
         bytes[48..64].copy_from_slice(&self.clock.to_le_bytes());
         let sum = header_sum(&bytes);
@@ -77,10 +107,11 @@ impl Header {
         }
         let identity = Identity {
             cluster: u128::from_le_bytes(array(bytes, 16)),
-            node: u64::from_le_bytes(array(bytes, 32)),
+            node: u32::from_le_bytes(array(bytes, 32)).into(),
         };
+        let whose = Whose { identity, group: u32::from_le_bytes(array(bytes, 36)) };
         let life = u64::from_le_bytes(array(bytes, 40));
-        Ok(Self { identity, life, clock: u128::from_le_bytes(array(bytes, 48)) })
+        Ok(Self { whose, life, clock: u128::from_le_bytes(array(bytes, 48)) })
     }
 }
 

@@ -10,7 +10,7 @@ use protocol::rsm::{Effect, Rsm, Rules};
 use serde::Serialize;
 use std::hash::{BuildHasher, Hash, Hasher};
 
-fn hasher() -> impl Hasher {
+pub(super) fn hasher() -> impl Hasher {
     FixedState::with_seed(0x7175_6f72).build_hasher()
 }
 
@@ -72,6 +72,13 @@ pub fn log_hash(log: &Log<wal::Bytes>, first: u64) -> u64 {
 pub fn of_entry(entry: &Entry<wal::Bytes>) -> u64 {
     let mut state = hasher();
     entry.hash(&mut state);
+    state.finish()
+}
+
+/// Of anything that can be hashed.
+pub fn of_hashed<T: Hash>(value: &T) -> u64 {
+    let mut state = hasher();
+    value.hash(&mut state);
     state.finish()
 }
 

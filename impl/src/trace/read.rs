@@ -12,7 +12,36 @@ pub(super) fn name(life: u64) -> String {
     format!("life-{life:08}.trace")
 }
 
-/// The lives in a node's folder, in order.
+/// Where in the folder of a sharded cluster's node one of its servers has its trace, by its place in the node's log.
+pub fn place(folder: &Path, group: u32) -> PathBuf {
+    match group {
+        0 => folder.join("controller"),
+        group => folder.join(format!("group-{group}")),
+    }
+}
+
+/// The servers in a folder of a sharded cluster's node, by their places in the node's log, in order. None if it is no
+/// such folder.
+///
+/// # Errors
+/// If the folder can't be read.
+pub fn servers(folder: &Path) -> Result<Vec<(u32, PathBuf)>, Error> {
+    let listed = std::fs::read_dir(folder).map_err(Error::io("list", folder))?;
+    let mut found = Vec::new();
+    for entry in listed {
+        let path = entry.map_err(Error::io("list", folder))?.path();
+        let text = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let number = match text.as_str() {
+            "controller" => Some(0),
+            text => text.strip_prefix("group-").and_then(|number| number.parse().ok()),
+        };
+        found.extend(number.filter(|&group| place(folder, group) == path).map(|it| (it, path)));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The lives in a server's folder, in order.
 ///
 /// # Errors
 /// If the folder can't be read, or one of them is missing.

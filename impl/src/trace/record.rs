@@ -1,10 +1,10 @@
 //! The writing side of a trace.
 
-use super::format::{HEAD, Header, STAMPS, Stamps, head};
+use super::format::{HEAD, Header, STAMPS, Stamps, Whose, head};
 use super::{Boot, Error, Event, Heard, Origin, Raw, Whole, borrowed, lives, of_effects, of_state};
 use crate::disk::{Disk, Folder};
 use crate::rsm::{Coded, StateMachine};
-use crate::wal::{Bytes, Identity};
+use crate::wal::Bytes;
 use protocol::log::Durable;
 use protocol::raft;
 use protocol::rsm::{Effect, Input, Outcome, Rsm, Rules, Ticket};
@@ -45,16 +45,18 @@ pub struct Recorder {
     stamps: Stamps,
     /// The batch: room for its head and its stamps, then events. Empty until something has happened.
     batch: Vec<u8>,
+    /// Something is in it that leaves, and is no effect of the machine.
+    pub(super) leaves: bool,
     clock: fn() -> u64,
 }
 
 impl Recorder {
-    /// Begins the trace of a node's next life in a folder. It has its name after [`Recorder::boot`].
+    /// Begins the trace of a server's next life in a folder. It has its name after [`Recorder::boot`].
     ///
     /// # Errors
-    /// If the folder can't be used, or has another node's trace.
-    pub fn begin(folder: &Path, identity: Identity) -> Result<Self, Error> {
-        Self::begin_by(folder, identity, clock_name(), monotonic_us)
+    /// If the folder can't be used, or has another server's trace.
+    pub fn begin(folder: &Path, whose: impl Into<Whose>) -> Result<Self, Error> {
+        Self::begin_by(folder, whose, clock_name(), monotonic_us)
     }
 
     /// The same by another clock, for tests: its name, and what shows the time in microseconds.
@@ -63,25 +65,27 @@ impl Recorder {
     /// As above.
     pub fn begin_by(
         folder: &Path,
-        identity: Identity,
+        whose: impl Into<Whose>,
         name: u128,
         clock: fn() -> u64,
     ) -> Result<Self, Error> {
+        let whose = whose.into();
         let made = Folder::new(folder).map_err(Error::io("make the folder", folder))?;
         let lives = lives(folder)?;
         if let Some((_, path)) = lives.last() {
-            let found = super::Reader::open(path)?.header().identity;
-            if found != identity {
-                return Err(Error::Foreign { path: path.clone(), found, wanted: identity });
+            let found = super::Reader::open(path)?.header().whose;
+            if found != whose {
+                return Err(Error::Foreign { path: path.clone(), found, wanted: whose });
             }
         }
         let life = lives.last().map_or(1, |(life, _)| life + 1);
         let path = made.path(DRAFT);
-        let header = Header { identity, life, clock: name };
+        let header = Header { whose, life, clock: name };
         let mut file = File::create(&path).map_err(Error::io("create", &path))?;
         file.write_all(&header.encode()).map_err(Error::io("write", &path))?;
         let (stamps, batch) = (Stamps::default(), Vec::new());
-        Ok(Self { folder: made, file, path, header, number: 0, stamps, batch, clock })
+        let (number, leaves) = (0, false);
+        Ok(Self { folder: made, file, path, header, number, stamps, batch, leaves, clock })
     }
 
     /// Which life it is. The first one of a node that has run before begins with all that the node has.
@@ -130,7 +134,7 @@ impl Recorder {
         self.put(event);
     }
 
-    fn put(&mut self, event: &impl Serialize) {
+    pub(super) fn put(&mut self, event: &impl Serialize) {
         if self.batch.is_empty() {
             self.batch.resize(HEAD + STAMPS, 0);
             self.stamps.begun_us = (self.clock)();

@@ -42,6 +42,7 @@
 
 mod contract;
 pub mod mover;
+mod print;
 pub mod router;
 mod rules;
 mod snapshot;
@@ -59,6 +60,7 @@ use crate::shardctl::SlotRange;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::fmt;
+use print::Print;
 
 /// How far a slot is that changes its group.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -108,7 +110,7 @@ impl Move {
 /// A group: its store, its configuration, and what is on its way.
 ///
 /// Invariants: a slot in `moves` is in the store only if it is `Giving`; every slot in the store is the group's by its
-/// configuration or is `Giving`; no move has a number above the group's.
+/// configuration or is `Giving`; no move has a number above the group's; `print` is that of `owners` and `moves`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Group<R = InOrder, K = Exact> {
     rules: R,
@@ -118,6 +120,7 @@ pub struct Group<R = InOrder, K = Exact> {
     owners: Pages<SlotId, GroupId>,
     moves: Pages<SlotId, Move>,
     store: Store<K>,
+    print: Print,
 }
 
 impl<R: Rules, K: kv::Rules> Group<R, K> {
@@ -131,7 +134,10 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
     ) -> Self {
         let owners: Pages<SlotId, GroupId> = owners.into_iter().collect();
         assert!(owners.values().all(|owner| *owner != gid), "a new group begins without slots");
-        Self { rules, gid, number, owners, moves: Pages::new(), store }
+        let (moves, print) = (Pages::new(), Print::NONE);
+        let mut group = Self { rules, gid, number, owners, moves, store, print };
+        group.print = group.count_print();
+        group
     }
 
     /// Which group.
@@ -315,10 +321,10 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
         self.number = configuration.number;
         let number = self.number;
         for change @ Change { slot, from, to } in configuration.changes.iter().copied() {
-            self.owners.insert(slot, to);
+            self.set_owner(slot, to);
             if self.calls_off(&change) || (called_off.contains(&slot) && self.is_returned(&change))
             {
-                self.moves.remove(&slot);
+                self.take_move(slot);
                 continue;
             }
             let (other, state) = match from {
@@ -327,7 +333,7 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
                 Some(from) if to == self.gid => (from, State::Taking(Staged::new(slot))),
                 _ => continue,
             };
-            self.moves.insert(slot, Move { number, other, state });
+            self.put_move(slot, Move { number, other, state });
         }
         step
     }
@@ -349,6 +355,7 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
             (range.first..=range.last).map(move |slot| (SlotId(slot), owner))
         };
         self.owners = owners.iter().flat_map(slots).collect();
+        self.print = self.count_print();
         Step::Done
     }
 
@@ -371,10 +378,12 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
         if !self.rules.freezes_while_taking() && takes() {
             return Step::NotNext;
         }
-        let Some(there) = self.moves.get_mut(&slot) else { return Step::Over };
+        let Some(there) = self.moves.get(&slot) else { return Step::Over };
         match there.state {
             State::Giving => {
-                there.state = State::Frozen(self.store.remove_slot(slot));
+                let state = State::Frozen(self.store.remove_slot(slot));
+                let Move { number, other, .. } = *there;
+                self.put_move(slot, Move { number, other, state });
                 Step::Done
             }
             State::Frozen(_) => Step::Done,
@@ -395,7 +404,7 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
 
     /// SHARD-STAGE-1.
     fn stage(&mut self, slot: SlotId, number: Num, part: &Part) -> Step {
-        let rules = self.rules;
+        let (rules, before) = (self.rules, self.print_of(slot));
         let staged = match self.staged(slot, number) {
             Ok(staged) => staged,
             Err(step) => return step,
@@ -404,6 +413,7 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
             return Step::NotNext;
         }
         staged.take(part);
+        self.print.replace(before, self.print_of(slot));
         Step::Done
     }
 
@@ -417,7 +427,7 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
         if !rules.is_whole(staged, (head.stream, head.parts), &head.sum) {
             return Step::NotNext;
         }
-        if let Some(Move { state: State::Taking(staged), .. }) = self.moves.remove(&slot) {
+        if let Some(Move { state: State::Taking(staged), .. }) = self.take_move(slot) {
             self.store.install_slot(staged.finish(&head.sum));
         }
         Step::Done
@@ -433,7 +443,7 @@ impl<R: Rules, K: kv::Rules> Group<R, K> {
             // No leader asks for it before the slot was stopped.
             Some(Way::Giving) => Step::NotNext,
             Some(Way::Frozen) => {
-                self.moves.remove(&slot);
+                self.take_move(slot);
                 Step::Done
             }
             Some(Way::Taking) | None => Step::Over,
@@ -470,7 +480,7 @@ impl<R: Rules, K: kv::Rules> StateMachine for Group<R, K> {
 
 impl<R, K> fmt::Debug for Group<R, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rules: _, gid, number, owners: _, moves, store } = self;
+        let Self { rules: _, gid, number, owners: _, moves, store, print: _ } = self;
         write!(f, "{gid:?} at {number}")?;
         for (slot, Move { number, other, state }) in moves {
             write!(f, " [{slot:?} by {number} {other:?} {state:?}]")?;

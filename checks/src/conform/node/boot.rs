@@ -50,6 +50,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             ));
         }
         self.machine = None;
+        self.beside.begin();
         self.armed.clear();
         self.callers.clear();
         self.reads.clear();

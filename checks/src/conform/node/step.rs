@@ -1,5 +1,6 @@
 //! A step: whether its input can have happened, and what the machine makes of it.
 
+use super::super::beside::Submitted;
 use super::super::post::Shared;
 use super::{Came, Fault, Node, Who};
 use protocol::log::Entry;
@@ -23,7 +24,7 @@ fn command_of(payload: &[u8]) -> u64 {
 }
 
 /// Lets the machine do something, which it claims to be able to do: else what it claims.
-pub(super) fn claimed<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+pub fn claimed<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let claim = panic.downcast_ref::<String>().cloned();
         let claim = claim.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
@@ -163,6 +164,12 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
                             format!("it received a command under {ticket} from node {}", node.0);
                         return Err(Fault::Unheard(what + ", which did not pass it on"));
                     }
+                    self.beside.submitted(&Submitted {
+                        ticket: caller.ticket,
+                        is_own: origin.is_none(),
+                        passes: caller.passes,
+                        bytes: payload.0.get(8..).unwrap_or_default(),
+                    })?;
                     self.callers.insert(caller.ticket, Who { origin: *origin, command });
                 }
             }
@@ -290,6 +297,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
                 self.armed.remove(&timer);
             }
             Effect::Tell { ticket, outcome } => {
+                self.beside.told(ticket, &outcome, &mut shared.letters.borrow_mut());
                 if let Some(came_us) = self.reads.remove(&ticket) {
                     if let Outcome::Done(_) = outcome {
                         let applied = self.machine.as_ref().map_or(0, Rsm::applied);

@@ -39,8 +39,16 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
 
     /// Lets the callers ask by themselves. They are asked in the next round, which comes at once.
     fn attend(&mut self) {
-        let leads = self.rsm.replica().raft().leads_in();
-        let asks = self.callers.attend(&self.rsm.service().service, leads);
+        if self.state.failed.is_some() {
+            return;
+        }
+        let (leads, service) = (self.rsm.replica().raft().leads_in(), &self.rsm.service().service);
+        let asks = self.callers.attend(service, leads, self.recorder.as_mut());
+        self.record(|recorder, rsm| recorder.let_leave(rsm));
+        if self.state.failed.is_some() {
+            return;
+        }
+        self.callers.carry();
         if asks.is_empty() {
             return;
         }

@@ -22,6 +22,7 @@
 //! applied; every proposal has one outcome, and if it was executed the group has it; a message bears the group that
 //! sent it.
 
+mod digest;
 mod duty;
 mod giving;
 mod taking;
@@ -40,6 +41,7 @@ use taking::Staging;
 
 /// Bounds of what is under way.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Settings {
     /// Slots that are sent to one taker at a time.
     pub slots: usize,

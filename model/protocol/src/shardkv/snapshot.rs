@@ -160,7 +160,8 @@ impl<R: Rules, K: kv::Rules> GroupDecoder<R, K> {
     /// [`DecodeError`] if more should have come, or no group is like that.
     pub fn finish(self) -> Result<Group<R, K>, DecodeError> {
         let Next::Store(decoder) = self.next else { return Err(DecodeError::Truncated) };
-        let group = Group { store: decoder.finish()?, ..self.group };
+        let mut group = Group { store: decoder.finish()?, ..self.group };
+        group.print = group.count_print();
         let own = |slot| match group.moves.get(&slot).map(Move::way) {
             None => group.owner(slot) == Some(group.gid),
             Some(way) => way == Way::Giving,

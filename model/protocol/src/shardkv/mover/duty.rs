@@ -9,10 +9,10 @@ use crate::kv;
 /// the group that a step is given is what that replica has applied (SHARD-LEAD-2).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Duty<R = InOrder> {
-    rules: R,
-    settings: Settings,
+    pub(super) rules: R,
+    pub(super) settings: Settings,
     /// The term in which the replica leads, and the mover of that time.
-    mover: Option<(u64, Mover<R>)>,
+    pub(super) mover: Option<(u64, Mover<R>)>,
 }
 
 impl<R: Rules> Duty<R> {

@@ -5,6 +5,7 @@ use crate::kv::{self, Part, Place, SlotCopy, SlotId, Sum};
 use crate::shardkv::{Command, Group, Move, Rules, State};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 /// A slot that is being sent.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -48,6 +49,15 @@ impl Sending {
     pub(super) const fn new(number: Num, to: GroupId) -> Self {
         Self { number, to, copies: None }
     }
+
+    /// See [`Mover`]'s.
+    pub(super) fn digest(&self, state: &mut impl Hasher) {
+        let Self { number, to, copies } = self;
+        (number, to, copies.is_some()).hash(state);
+        if let Some(copies) = copies {
+            copies.digest(state);
+        }
+    }
 }
 
 impl Copies {
@@ -64,6 +74,16 @@ impl Copies {
             goes_on: true,
             told: false,
             drops,
+        }
+    }
+
+    fn digest(&self, state: &mut impl Hasher) {
+        let Self { old, copy, is_last, place, parts, next, bytes, before, goes_on, told, drops } =
+            self;
+        (old.id(), old.sum(), copy.id(), copy.sum(), is_last, place).hash(state);
+        (next, bytes, before, goes_on, told, drops, parts.len()).hash(state);
+        for part in parts {
+            (part.stream, part.index, part.changes.len(), part.bytes()).hash(state);
         }
     }
 
