@@ -171,7 +171,8 @@ pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
 }
 
 /// A few scenarios for every kind of thing, for CI: the store on one server, its memory and its lock, elections,
-/// persistence, snapshots over a bad network, the replicated state machine, the store with restarts and partitions.
+/// persistence, snapshots over a bad network, the replicated state machine, the store with restarts and partitions, the
+/// controller, groups that stop while slots move, a slot that is stuck, and administrators who are cut off.
 pub const CI: &[&str] = &[
     "UnreliableOneKey2",
     "MemAppend2",
@@ -193,6 +194,12 @@ pub const CI: &[&str] = &[
     "Snapshot4C",
     "Unreliable4B",
     "PersistPartitionUnreliable4B",
+    "ShardctrlerMulti",
+    "ShardkvConcurrent1",
+    "ShardkvUnreliable3",
+    "ShardkvChallenge2Partial",
+    "JoinLeave5B",
+    "PartitionControllerJoin5C",
 ];
 
 /// The scenarios whose name or lab has this in it, whatever the case.

@@ -66,6 +66,22 @@ fn a_seed_is_a_run() {
     assert_eq!(json(&[right]), json(&[wrong]));
 }
 
+/// Rules of groups that are wrong: two that serve a slot, reads of what is not here, and what was written last and is
+/// left behind.
+#[test]
+fn moves_find_who_moves_wrongly() {
+    for id in ["H1", "H7"] {
+        let text = fails(id, "JoinLeaveBasic5A");
+        assert!(text.contains("One Group Serves A Slot"), "{id}: {text}");
+    }
+    let text = fails("H9", "JoinLeaveBasic5A");
+    assert!(text.contains("is to be") && text.contains("NoKey"), "{text}");
+    let text = fails("QH8", "OneConcurrentClerkReliable5A");
+    assert!(text.contains("no order explains"), "{text}");
+    let text = fails("H5b", "JoinBasic5A");
+    assert!(text.contains("the groups do not finish"), "{text}");
+}
+
 /// A round on threads, in a folder that goes.
 fn on_threads<T: Kit>(harsh: bool, kit: T, scenario: &Scenario, seed: u64) -> Report {
     let setting = Setting { real: true, harsh };

@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// A change that waits for a group is done within this when that has started again.
 const DONE_MS: u64 = 2_000;
+/// For so long clients write while administrators are cut off.
+const CLERKS: Duration = ms(60_000);
 /// Between two looks whether a change is finished.
 const BETWEEN: Duration = ms(20);
 /// Between two changes.
@@ -265,8 +267,11 @@ fn partition_controller(
 fn rounds(cluster: &mut Cluster<'_>, count: usize, comes_back: bool, clients: usize) -> Outcome {
     let mut data = begin(cluster, VALUE_BYTES)?;
     let writers = Writers::begin(cluster, clients, Habit::Versions(KEYS as u64));
-    for round in 0..count {
+    let end = cluster.lab.bed().now() + if clients > 0 { CLERKS } else { Duration::ZERO };
+    let mut round = 0;
+    while round < count || cluster.lab.bed().now() < end {
         partition_controller(cluster, &mut data, round, comes_back)?;
+        round += 1;
     }
     writers.end(cluster)
 }
