@@ -28,6 +28,7 @@ pub mod report;
 pub mod requests;
 pub mod round;
 pub mod rsm;
+pub mod sharded;
 pub mod simulated;
 pub mod single;
 pub mod store;

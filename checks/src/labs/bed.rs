@@ -6,7 +6,9 @@
 
 use super::harsh::Harsh;
 use protocol::kv::clerk::Request;
-use protocol::kv::{ClientId, Reply};
+use protocol::kv::{ClientId, Reply, Seq};
+use protocol::shardctl::{self, Asked};
+use protocol::shardkv::Refusal;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,10 +67,23 @@ pub enum Answered {
     Reply(Reply),
     /// It was not executed and never will be (the labs' ErrWrongLeader); perhaps this server leads.
     NotExecuted(Option<usize>),
+    /// It was not executed: the server's group does not serve the slot (the labs' ErrWrongGroup).
+    Refused(Refusal),
+    /// What the controller says.
+    Control(shardctl::Reply),
     /// The server does not know what became of it.
     Unknown,
     /// There is no answer, and nobody knows whether the request has arrived (the labs' Call returned false).
     Failed,
+}
+
+/// What a group of the sharded store has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Holding {
+    /// Keys that are served.
+    pub keys: u64,
+    /// About how many bytes of memory they take, and what is on its way too.
+    pub bytes: u64,
 }
 
 /// Some servers, their network and their time. Servers have numbers from 0 on.
@@ -142,6 +157,23 @@ pub trait Bed {
 
     /// Sends a request to a server from outside, on the same network. Requests with the same `call` are copies of one.
     fn send(&mut self, server: usize, call: u64, request: Request) -> Ticket;
+
+    /// Asks a server of the controller. Those with the same `call` are copies of one: this one is the sending
+    /// `attempt` of the client's call `seq`.
+    fn ask(&mut self, _server: usize, _call: u64, _copy: (Seq, u32), _asked: Asked) -> Ticket {
+        unreachable!("there is no controller here")
+    }
+
+    /// What the group of a server has by what the server itself has applied; None: it has no part in the sharded store,
+    /// or does not run.
+    fn holding(&self, _server: usize) -> Option<Holding> {
+        None
+    }
+
+    /// How a server of the sharded store stands, for people who look for what is wrong.
+    fn describe(&self, _server: usize) -> String {
+        String::new()
+    }
 
     /// What became of a request, once that is known. It is told once.
     fn answer(&mut self, ticket: Ticket) -> Option<Answered>;

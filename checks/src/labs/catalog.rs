@@ -1,11 +1,14 @@
 //! The scenarios by name, in the labs' order.
 
 mod raft;
+mod sharded;
 mod single;
 mod store;
 
 use super::harsh::Level;
 use super::lab::{Lab, Outcome};
+use super::sharded::Sharded;
+use super::sharded::cluster::Cluster;
 use super::store::{Storm, Style, Told};
 
 /// A scenario.
@@ -36,6 +39,8 @@ pub enum Run {
     Styled(fn(&mut Told<'_>) -> Outcome, Style),
     /// Rounds of clients of the store.
     Storm(Storm),
+    /// This, of the sharded store.
+    Sharded(fn(&mut Cluster<'_>) -> Outcome),
 }
 
 /// What servers are servers of.
@@ -53,6 +58,8 @@ pub enum Service {
     },
     /// The store itself, on one server and without a log.
     Single,
+    /// The sharded store.
+    Sharded(Sharded),
 }
 
 /// The labs' interval between snapshots, in commands.
@@ -106,6 +113,7 @@ impl Scenario {
     const fn snapshot_bytes(&self) -> Option<u64> {
         match self.serves {
             Service::Store { snapshot_bytes } => snapshot_bytes,
+            Service::Sharded(sharded) => sharded.snapshot_bytes,
             Service::Log { .. } | Service::Single => None,
         }
     }
@@ -120,8 +128,18 @@ impl Scenario {
             Run::Told(run) => run(lab)?,
             Run::Styled(run, style) => run(&mut Told { lab, style, snapshot_bytes })?,
             Run::Storm(storm) => storm.play(lab, snapshot_bytes)?,
+            Run::Sharded(run) => self.play_sharded(lab, run)?,
         }
         lab.finish()
+    }
+
+    fn play_sharded(&self, lab: &mut Lab, run: fn(&mut Cluster<'_>) -> Outcome) -> Outcome {
+        let Service::Sharded(sharded) = self.serves else {
+            return Err(lab.failure("there is no sharded store"));
+        };
+        let mut cluster = Cluster::new(lab, sharded, self.reliable);
+        run(&mut cluster)?;
+        cluster.end()
     }
 
     /// How harsh the network may be: see [`super::harsh`].
@@ -148,11 +166,13 @@ impl Scenario {
 pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
     let later = store::RSM.iter().chain(store::LATER);
     let one = single::ALL.iter().chain(raft::ALL);
-    one.chain(later).chain(store::EARLIER).chain(store::ONE_KEY)
+    let sharded = sharded::CONTROLLER.iter().chain(sharded::EARLIER).chain(sharded::LATER);
+    one.chain(later).chain(store::EARLIER).chain(store::ONE_KEY).chain(sharded)
 }
 
 /// A few scenarios for every kind of thing, for CI: the store on one server, its memory and its lock, elections,
-/// persistence, snapshots over a bad network, the replicated state machine, the store with restarts and partitions.
+/// persistence, snapshots over a bad network, the replicated state machine, the store with restarts and partitions, the
+/// controller, groups that stop while slots move, a slot that is stuck, and administrators who are cut off.
 pub const CI: &[&str] = &[
     "UnreliableOneKey2",
     "MemAppend2",
@@ -174,6 +194,12 @@ pub const CI: &[&str] = &[
     "Snapshot4C",
     "Unreliable4B",
     "PersistPartitionUnreliable4B",
+    "ShardctrlerMulti",
+    "ShardkvConcurrent1",
+    "ShardkvUnreliable3",
+    "ShardkvChallenge2Partial",
+    "JoinLeave5B",
+    "PartitionControllerJoin5C",
 ];
 
 /// The scenarios whose name or lab has this in it, whatever the case.

@@ -6,6 +6,8 @@
 use super::bed::{Answered, Ticket};
 use super::lab::{LONGEST, Lab, Next, Outcome, ms};
 use super::machines::AnyClerk;
+use super::sharded::SERVERS;
+use super::sharded::route::Route;
 use crate::sim::ops;
 use linear::history::Told;
 use protocol::NodeId;
@@ -53,6 +55,8 @@ pub struct Caller {
     notes: bool,
     /// So often it looks whether a call has ended for which nobody does anything else meanwhile.
     look: Duration,
+    /// Its way to the group of a key, if the store is sharded.
+    route: Option<Route>,
 }
 
 impl Caller {
@@ -63,8 +67,19 @@ impl Caller {
 
     /// A client that reaches these servers only, a bit for each.
     pub fn of(lab: &mut Lab, reaches: Rc<Cell<u64>>) -> Self {
+        let servers = lab.servers();
+        Self::among(lab, reaches, servers)
+    }
+
+    /// A client of the sharded store, which goes this way.
+    pub fn sharded(lab: &mut Lab, route: Route) -> Self {
+        let caller = Self::among(lab, Rc::new(Cell::new(ALL)), SERVERS);
+        Self { route: Some(route), ..caller }
+    }
+
+    fn among(lab: &mut Lab, reaches: Rc<Cell<u64>>, servers: usize) -> Self {
         let client = lab.bed_mut().new_client();
-        let servers = u8::try_from(lab.servers()).expect("there are few servers");
+        let servers = u8::try_from(servers).expect("there are few servers");
         let config = Config { client, servers, record_puts: false };
         let clerk = lab.machines().clerk(config);
         let number = lab.number();
@@ -79,6 +94,7 @@ impl Caller {
             notes: true,
             look: LOOK,
             id: client,
+            route: None,
         }
     }
 
@@ -102,7 +118,17 @@ impl Caller {
             lab.history.call(self.number, now, noted).expect("a client has one call at a time");
         }
         self.op = Some(op.clone());
+        self.route.iter_mut().for_each(|route| route.begin(&key));
         self.step(lab, Input::Call { key, op });
+    }
+
+    /// A server by the name by which the clerk knows it.
+    fn server(&self, to: NodeId) -> usize {
+        self.route.as_ref().map_or_else(|| to.0.into(), |route| route.server(to))
+    }
+
+    fn reached(&self, server: usize) -> bool {
+        self.reaches.get() >> server & 1 == 1
     }
 
     fn step(&mut self, lab: &mut Lab, input: Input) {
@@ -111,7 +137,8 @@ impl Caller {
         for effect in effects {
             match effect {
                 Effect::Send { to, request } => {
-                    if self.reaches.get() >> to.0 & 1 == 0 {
+                    let server = self.server(to);
+                    if !self.reached(server) {
                         // What leads nowhere has failed, and can't have been executed.
                         let (seq, attempt) = (request.seq, request.attempt);
                         let answer = Answer::NotExecuted { leader: None };
@@ -121,7 +148,7 @@ impl Caller {
                     }
                     // Copies of one call have its number, and no other call has it.
                     let call = self.number << 32 | request.seq;
-                    let ticket = lab.bed_mut().send(to.0.into(), call, request.clone());
+                    let ticket = lab.bed_mut().send(server, call, request.clone());
                     self.sent.push((ticket, request));
                     self.retry_at = Some(lab.bed().now() + PATIENCE);
                 }
@@ -152,24 +179,50 @@ impl Caller {
                     false
                 }
                 Answered::NotExecuted(leader) => {
-                    let reached = |server: &usize| self.reaches.get() >> server & 1 == 1;
-                    let leader = leader.filter(reached).map(|server| NodeId(server as u8));
+                    let leader = leader.map(|leader| NodeId(leader as u8));
+                    let leader = leader.filter(|leader| self.reached(self.server(*leader)));
+                    if leader.is_none() {
+                        self.missed(lab);
+                    }
                     let answer = Answer::NotExecuted { leader };
                     self.step(lab, Input::Answer { seq, attempt, answer });
                     self.clerk.attempts() == attempt
                 }
-                Answered::Unknown | Answered::Failed => true,
+                Answered::Refused(refusal) => {
+                    let answer = Answer::NotExecuted { leader: None };
+                    self.step(lab, Input::Answer { seq, attempt, answer });
+                    let route = self.route.as_mut().filter(|_| latest);
+                    if route.is_some_and(|route| route.refused(lab, &refusal)) {
+                        self.retry_at = Some(lab.bed().now() + LOOK);
+                        continue;
+                    }
+                    true
+                }
+                Answered::Unknown | Answered::Failed => {
+                    self.missed(lab);
+                    true
+                }
+                Answered::Control(reply) => {
+                    return Err(lab.failure(format!("a client of the store is told {reply:?}")));
+                }
             };
             if latest && retry {
                 self.retry_at = Some(lab.bed().now() + PAUSE);
             }
         }
+        self.route.iter_mut().for_each(|route| route.poll(lab));
         if self.retry_at.is_some_and(|at| at <= lab.bed().now()) {
+            self.missed(lab);
             self.step(lab, Input::Retry);
         }
         let Some(told) = self.ended.take() else { return Ok(None) };
         self.note(lab, &told)?;
         Ok(Some(told))
+    }
+
+    /// Nobody has executed the call this time.
+    fn missed(&mut self, lab: &mut Lab) {
+        self.route.iter_mut().for_each(|route| route.missed(lab));
     }
 
     fn note(&mut self, lab: &mut Lab, told: &CallEnd) -> Outcome {

@@ -5,6 +5,7 @@ use protocol::Machine;
 use protocol::kv::clerk::{self, Clerk, Config};
 use protocol::kv::lock::{self, Lock};
 use protocol::kv::{ClientId, Rules, Seq};
+use protocol::shardctl::{self, Admin};
 
 /// A clerk of any rules.
 pub trait AnyClerk {
@@ -48,12 +49,26 @@ impl<R: Rules> AnyLock for Lock<R> {
     }
 }
 
+/// An administrator of the controller, of any rules.
+pub trait AnyAdmin {
+    /// See [`Machine::step`].
+    fn step(&mut self, input: shardctl::Input, out: &mut Vec<shardctl::Effect>);
+}
+
+impl<R: shardctl::Rules> AnyAdmin for Admin<R> {
+    fn step(&mut self, input: shardctl::Input, out: &mut Vec<shardctl::Effect>) {
+        Machine::step(self, input, out);
+    }
+}
+
 /// What makes them.
 pub trait Machines {
     /// A client that has called nobody yet.
     fn clerk(&self, config: Config) -> Box<dyn AnyClerk>;
     /// A user that does not hold its lock.
     fn lock(&self, client: ClientId) -> Box<dyn AnyLock>;
+    /// An administrator who has asked for nothing yet.
+    fn admin(&self, client: ClientId) -> Box<dyn AnyAdmin>;
 }
 
 /// Those of a kit.
@@ -67,5 +82,9 @@ impl<T: Kit> Machines for Of<T> {
 
     fn lock(&self, client: ClientId) -> Box<dyn AnyLock> {
         Box::new(Lock::new(self.0.kv(), client))
+    }
+
+    fn admin(&self, client: ClientId) -> Box<dyn AnyAdmin> {
+        Box::new(Admin::new(self.0.ctl(), client))
     }
 }

@@ -4,6 +4,7 @@ use super::bed::{Answered, Ticket};
 use super::wire::Shared;
 use crate::sim::env::Env;
 use crate::sim::event::{Event, Mail, Sending};
+use crate::sim::kinds::{Ask, Told};
 use crate::sim::random::Random;
 use protocol::NodeId;
 use protocol::kv::clerk::{Answer, Request};
@@ -53,7 +54,7 @@ impl Fates {
     }
 
     /// An answer has arrived, unless it is lost. None: the server does not know.
-    pub fn answer(&mut self, ticket: Ticket, answer: Option<Answer>, lost: bool) {
+    pub fn answer(&mut self, ticket: Ticket, answer: Option<Told>, lost: bool) {
         let Some(fate) = self.0.get_mut(ticket) else { return };
         if !matches!(fate, Fate::Open(..)) {
             return;
@@ -61,8 +62,10 @@ impl Fates {
         *fate = Fate::Answered(match answer {
             _ if lost => Answered::Failed,
             None => Answered::Unknown,
-            Some(Answer::Reply(reply)) => Answered::Reply(reply),
-            Some(Answer::NotExecuted { leader }) => {
+            Some(Told::Answer(Answer::Reply(reply))) => Answered::Reply(reply),
+            Some(Told::Refused(refusal)) => Answered::Refused(refusal),
+            Some(Told::Control(reply)) => Answered::Control(reply),
+            Some(Told::Answer(Answer::NotExecuted { leader })) => {
                 Answered::NotExecuted(leader.map(|leader| usize::from(leader.0)))
             }
         });
@@ -131,15 +134,16 @@ impl Requests {
         {
             let copy = env.copy();
             env.judge.sends(copy, call);
-            let request = request.clone();
-            let sending = Sending { client: NOBODY, copy, request, passes: false };
+            let ask = Ask::Store(request.clone());
+            let sending = Sending { client: NOBODY, copy, ask, passes: false };
             env.after(us + later, Event::Arrives(to, Mail::Request(sending)));
         }
         self.fates.begin(match us {
             None => Fate::Fails(time(env.now)),
             Some(_) if !env.runs(to) => dead_end(time(env.now), &mut env.random),
             Some(us) => {
-                let sending = Sending { client: ticket, copy, request, passes: false };
+                let ask = Ask::Store(request);
+                let sending = Sending { client: ticket, copy, ask, passes: false };
                 env.after(us, Event::Arrives(to, Mail::Request(sending)));
                 Fate::Open(to, env.boot(to).into())
             }
@@ -147,7 +151,7 @@ impl Requests {
     }
 
     /// An answer has arrived, unless it is lost. None: the server does not know.
-    pub fn answer(&mut self, ticket: Ticket, answer: Option<Answer>, wire: &Shared, env: &mut Env) {
+    pub fn answer(&mut self, ticket: Ticket, answer: Option<Told>, wire: &Shared, env: &mut Env) {
         let Some(from) = self.fates.server(ticket) else { return };
         let lost = wire.borrow_mut().loses_answer(from, env.now, &mut env.random);
         self.fates.answer(ticket, answer, lost);

@@ -6,6 +6,7 @@ use super::catalog::Service;
 use super::harsh::Level;
 use super::lab::{Failure, Lab, Limit, Outcome};
 use super::machines::Of;
+use super::sharded;
 use super::simulated::Simulated;
 use super::single::{Here, Single, There};
 use super::threaded::Threaded;
@@ -90,6 +91,9 @@ pub fn simulate_in<T: Kit>(setting: Setting, kit: T, scenario: &Scenario, seed: 
         Service::Log { .. } | Service::Store { .. } => {
             Box::new(Simulated::new(kit, scenario, from))
         }
+        Service::Sharded(sharded) => {
+            Box::new(sharded::simulated::Simulated::new(kit, scenario, sharded, from))
+        }
     };
     play(setting, kit, bed, scenario, seed)
 }
@@ -115,14 +119,24 @@ pub fn real_in<T: Kit>(
         return play(setting, kit, Box::new(bed), scenario, seed);
     }
     let folder = folder.join(format!("{}-{seed}", scenario.name));
-    let bed = match Threaded::new(kit, scenario, seed, &folder) {
+    let begun: std::io::Result<Box<dyn Bed>> = match scenario.serves {
+        Service::Sharded(sharded) => {
+            let bed = sharded::threaded::Threaded::new(kit, scenario, sharded, seed, &folder);
+            bed.map(|bed| Box::new(bed) as Box<dyn Bed>)
+        }
+        _ => {
+            let bed = Threaded::new(kit, scenario, seed, &folder);
+            bed.map(|bed| Box::new(bed) as Box<dyn Bed>)
+        }
+    };
+    let bed = match begun {
         Ok(bed) => bed,
         Err(error) => {
             let failure = Some((0, format!("no thread can be started: {error}")));
             return Report { failure, ..Report::empty(setting, scenario.name, seed) };
         }
     };
-    let mut report = play(setting, kit, Box::new(bed), scenario, seed);
+    let mut report = play(setting, kit, bed, scenario, seed);
     if let Some((_, text)) = &mut report.failure {
         let _ = write!(text, "; its folder is {}", folder.display());
     } else if let Err(error) = std::fs::remove_dir_all(&folder) {

@@ -48,7 +48,11 @@ fn add_one(lab: &mut Lab) -> Outcome<i64> {
                 Answered::Reply(reply) => {
                     return Err(lab.failure(format!("an addition is answered with {reply:?}")));
                 }
-                Answered::NotExecuted(_) | Answered::Unknown | Answered::Failed => {}
+                Answered::NotExecuted(_)
+                | Answered::Refused(_)
+                | Answered::Control(_)
+                | Answered::Unknown
+                | Answered::Failed => {}
             }
         }
         lab.sleep(ms(50))?;

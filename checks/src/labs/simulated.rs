@@ -16,6 +16,7 @@ use crate::sim::event::{Event, Sending};
 use crate::sim::faults::Corner;
 use crate::sim::group;
 use crate::sim::judge::BOUNDED_WORK;
+use crate::sim::kinds::{Ask, Kind};
 use crate::sim::kit::Kit;
 use crate::sim::plan::Habits;
 use crate::sim::random::Random;
@@ -33,8 +34,8 @@ const KEY: &str = "log";
 /// Between two commands.
 const END: char = ';';
 /// There are never more events than these, and these in a millisecond: a tenth is much.
-const EVENTS: u64 = 500_000;
-const EVENTS_A_MS: u64 = 200;
+pub(super) const EVENTS: u64 = 500_000;
+pub(super) const EVENTS_A_MS: u64 = 200;
 
 /// The bed in virtual time.
 pub struct Simulated<T: Kit> {
@@ -50,11 +51,11 @@ pub struct Simulated<T: Kit> {
 
 /// What of a bed is not said by its scenario: the product's bounds, and a disk that takes some milliseconds for a sync,
 /// as those do on which people run servers.
-fn habits(scenario: &Scenario) -> Habits {
+pub(super) fn habits(scenario: &Scenario) -> Habits {
     let (snapshot_every, snapshot_bytes) = match scenario.serves {
         Serves::Log { snapshot_every } => (snapshot_every, None),
         Serves::Store { snapshot_bytes } => (0, snapshot_bytes),
-        Serves::Single => (0, None),
+        Serves::Single | Serves::Sharded(_) => (0, None),
     };
     Habits {
         nodes: scenario.servers,
@@ -91,9 +92,9 @@ impl<T: Kit> Simulated<T> {
         let mut env = Env::with(habits(scenario), Random::new(seed), false);
         let wire = Rc::new(RefCell::new(Wire::new(usize::from(scenario.servers))));
         wire.borrow_mut().reliable = scenario.reliable;
-        env.net.carrier = Some(Box::new(End(Rc::clone(&wire))));
+        env.net.carrier = Some(Box::new(End::new(&wire)));
         env.delivered = matches!(scenario.serves, Serves::Log { .. }).then(Vec::new);
-        let servers = env.net.all().map(|node| Server::new(kit, node)).collect();
+        let servers = env.net.all().map(|node| Server::new(kit, node, Kind::Store)).collect();
         let (commands, requests) = (Vec::new(), Requests::default());
         let mut bed = Self { kit, env, servers, wire, commands, first_copy: 0, requests };
         for server in 0..bed.servers.len() {
@@ -124,12 +125,12 @@ impl<T: Kit> Simulated<T> {
     fn log_of(&self, file: &[u8]) -> Vec<Command> {
         let limits = self.env.habits.limits;
         let seen = Rc::default();
-        let service = Service::decode(self.kit.kv(), limits, seen, file);
+        let service = Service::decode(self.kit, Kind::Store, limits, seen, file);
         self.log_in(&service.expect("a service reads what it has written"))
     }
 
-    fn log_in(&self, service: &Service<T::Kv>) -> Vec<Command> {
-        let value = service.store().get(&Bytes::from(KEY));
+    fn log_in(&self, service: &Service<T>) -> Vec<Command> {
+        let value = service.store().and_then(|store| store.get(&Bytes::from(KEY)));
         let text = value.map_or("", |(value, _)| {
             std::str::from_utf8(value.as_ref()).expect("commands are text")
         });
@@ -209,8 +210,8 @@ impl<T: Kit> Bed for Simulated<T> {
         let op = Op::Append { value: Bytes::from(format!("{command}{END}").as_str()) };
         self.commands.push(command);
         let command = KvCommand { key: Bytes::from(KEY), op, once: None };
-        let request = Request { seq: copy, attempt: 1, command };
-        let sending = Sending { client: NOBODY, copy, request, passes: false };
+        let ask = Ask::Store(Request { seq: copy, attempt: 1, command });
+        let sending = Sending { client: NOBODY, copy, ask, passes: false };
         self.servers[server].propose(sending, &mut self.env);
         let Some(life) = &self.servers[server].life else {
             return Proposed { number: 0, term, leads: false };
@@ -269,7 +270,7 @@ impl<T: Kit> Bed for Simulated<T> {
 
     fn number_at(&self, server: usize, key: &str) -> Option<i64> {
         let life = self.servers[server].life.as_ref()?;
-        let value = life.rsm.service().store().get(&Bytes::from(key));
+        let value = life.rsm.service().store()?.get(&Bytes::from(key));
         value.map_or(Some(0), |(value, _)| std::str::from_utf8(value.as_ref()).ok()?.parse().ok())
     }
 

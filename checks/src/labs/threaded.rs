@@ -13,21 +13,22 @@
 //! afterwards counts, and its disk forgets what was not synced. Then its threads are told to end at once, and waited
 //! for.
 
-mod disk;
-mod hub;
-mod log;
-mod network;
-mod watch;
+pub(super) mod disk;
+pub(super) mod hub;
+pub(super) mod log;
+pub(super) mod network;
+pub(super) mod watch;
 
 use super::bed::{Answered, Bed, Command, Delivery, Proposed, State, Ticket};
 use super::catalog::{Scenario, Service};
 use super::harsh::Harsh;
 use super::requests::{Fate, NOBODY, dead_end, is_executed_once};
 use crate::conform;
+use crate::sim::kinds::Ask;
 use crate::sim::kit::Kit;
 use crate::sim::random::{Random, sum};
 use disk::Cached;
-use hub::{Hub, Load};
+use hub::{Given, Hub, Load};
 use model::node::DiskFault;
 use network::Link;
 use protocol::NodeId;
@@ -155,7 +156,7 @@ impl<T: Kit> Threaded<T> {
         let usual = Options::new(name(server), NodeSet::first(self.seats.len()));
         let never = u64::MAX / 4;
         let (snapshot_bytes, park, deadline) = match self.serves {
-            Service::Single => unreachable!("it has a bed of its own"),
+            Service::Single | Service::Sharded(_) => unreachable!("it has a bed of its own"),
             Service::Log { snapshot_every: 0 } => (never, NO_PATIENCE, NO_PATIENCE),
             Service::Log { snapshot_every } => {
                 ((snapshot_every - 1) * COMMAND_BYTES, NO_PATIENCE, NO_PATIENCE)
@@ -185,7 +186,7 @@ impl<T: Kit> Threaded<T> {
             end.life += 1;
             end.life
         };
-        let link = Link { hub: Arc::clone(&hub), me, life };
+        let link = Link { hub: Arc::clone(&hub), me, first: 0, life };
         let reach = Box::new(move |sink| {
             if let Some(mut state) = link.hub.of_life(me, life) {
                 state.ends[server].sink = Some(Arc::new(sink));
@@ -200,7 +201,15 @@ impl<T: Kit> Threaded<T> {
             Server::start_on(ground, &folder, identity(server), options, Kv::new(), watch);
         let started = started.map_err(|error| error.to_string())?;
         let (handle, shared) = (started.handle(), started.shared());
-        hub.state().ends[server].handle = Some(handle.clone());
+        let inlet = handle.clone();
+        let put = move |given| {
+            if let Given::Request(caller, Ask::Store(request)) = given {
+                let what = asked(request.command);
+                // One that is refused was killed meanwhile.
+                let _ = inlet.post(vec![quorate::raft::Request { caller, what, forwards: false }]);
+            }
+        };
+        hub.state().ends[server].inlet = Some(Arc::new(put));
         self.seats[server].running = Some(Running { server: started, shared, handle });
         Ok(())
     }
@@ -210,7 +219,7 @@ impl<T: Kit> Threaded<T> {
         let mut state = self.hub.state();
         let end = &mut state.ends[server];
         end.life += 1;
-        (end.sink, end.handle, end.service) = (None, None, None);
+        (end.sink, end.inlet, end.service) = (None, None, None);
         drop(state);
         self.seats[server].running.take()
     }
@@ -253,6 +262,17 @@ impl<T> Drop for Threaded<T> {
         let running = self.seats.iter_mut().filter_map(|seat| seat.running.take());
         running.for_each(|running| running.server.kill());
     }
+}
+
+/// How long the newest snapshot in a server's folder is, in bytes.
+pub(super) fn newest_snapshot(folder: &Path) -> u64 {
+    let Ok(files) = std::fs::read_dir(folder.join("snapshots")) else { return 0 };
+    let complete = |name: &str| name.starts_with("snapshot-") && !name.contains('.');
+    let newest = files
+        .flatten()
+        .filter(|file| complete(&file.file_name().to_string_lossy()))
+        .max_by_key(std::fs::DirEntry::file_name);
+    newest.and_then(|file| file.metadata().ok()).map_or(0, |file| file.len())
 }
 
 /// What the store is asked for.
@@ -392,7 +412,7 @@ impl<T: Kit> Bed for Threaded<T> {
         let (now, to) = (self.now(), name(server));
         let mut state = self.hub.state();
         let state = &mut *state;
-        let (life, runs) = (state.ends[server].life, state.ends[server].handle.is_some());
+        let (life, runs) = (state.ends[server].life, state.ends[server].inlet.is_some());
         let caller = Caller::Client(state.fates.next());
         let once = is_executed_once(&request);
         let us = state.wire.takes_outside(to, self.hub.now_us(), &mut state.random);
@@ -400,19 +420,14 @@ impl<T: Kit> Bed for Threaded<T> {
             None => state.fates.begin(Fate::Fails(now)),
             Some(_) if !runs => state.fates.begin(dead_end(now, &mut state.random)),
             Some(us) => {
-                let what = asked(request.command.clone());
-                self.hub.post(state, us, to, None, Load::Request { caller, what, life });
+                let ask = Ask::Store(request);
+                let load = Load::Request { caller, ask: ask.clone(), life };
+                self.hub.post(state, us, to, None, load);
                 // Behind it, however long this thread is held up here: who comes first is told what was read, and the
                 // record of a long reply says only that the call was executed.
                 if once && let Some(later) = state.wire.copy_after() {
-                    let (caller, what) = (Caller::Client(NOBODY), asked(request.command));
-                    self.hub.post(
-                        state,
-                        us + later,
-                        to,
-                        None,
-                        Load::Request { caller, what, life },
-                    );
+                    let load = Load::Request { caller: Caller::Client(NOBODY), ask, life };
+                    self.hub.post(state, us + later, to, None, load);
                 }
                 state.fates.begin(Fate::Open(to, life))
             }
@@ -445,13 +460,7 @@ impl<T: Kit> Bed for Threaded<T> {
     }
 
     fn snapshot_bytes(&self, server: usize) -> u64 {
-        let Ok(files) = std::fs::read_dir(self.folder(server).join("snapshots")) else { return 0 };
-        let complete = |name: &str| name.starts_with("snapshot-") && !name.contains('.');
-        let newest = files
-            .flatten()
-            .filter(|file| complete(&file.file_name().to_string_lossy()))
-            .max_by_key(std::fs::DirEntry::file_name);
-        newest.and_then(|file| file.metadata().ok()).map_or(0, |file| file.len())
+        newest_snapshot(&self.folder(server))
     }
 
     fn broken(&self) -> Option<String> {

@@ -169,24 +169,41 @@ pub struct Letter {
 
 /// The simulator's side of a wire.
 #[derive(Debug)]
-pub struct End(pub Shared);
+pub struct End {
+    wire: Shared,
+    /// How many servers of others the wire has in front of these.
+    first: u8,
+}
 
-fn letter(packet: &Packet) -> Letter {
-    let Packet { from, to, message, .. } = *packet;
-    Letter { from, to, is_request: message.body.is_request(), bytes: frame_bytes(packet) }
+impl End {
+    /// Of all servers of a wire.
+    pub fn new(wire: &Shared) -> Self {
+        Self::behind(wire, 0)
+    }
+
+    /// Of the servers behind so many others.
+    pub fn behind(wire: &Shared, first: u8) -> Self {
+        Self { wire: Rc::clone(wire), first }
+    }
+
+    fn letter(&self, packet: &Packet) -> Letter {
+        let Packet { from, to, message, .. } = *packet;
+        let (from, to) = (NodeId(self.first + from.0), NodeId(self.first + to.0));
+        Letter { from, to, is_request: message.body.is_request(), bytes: frame_bytes(packet) }
+    }
 }
 
 impl Carrier for End {
     fn carries(&mut self, packet: &Packet, now: u64, random: &mut Random) -> Option<u64> {
-        self.0.borrow_mut().carries(letter(packet), now, random)
+        self.wire.borrow_mut().carries(self.letter(packet), now, random)
     }
 
     fn carries_again(&mut self) -> Option<u64> {
-        self.0.borrow_mut().copy_after()
+        self.wire.borrow_mut().copy_after()
     }
 
     fn lets_in(&mut self, packet: &Packet) -> bool {
-        self.0.borrow_mut().lets_in(letter(packet))
+        self.wire.borrow_mut().lets_in(self.letter(packet))
     }
 }
 

@@ -6,11 +6,11 @@ use super::env::{Delivered, Env};
 use super::event::{Call, Command, Event, Packet};
 use super::faults::{Corner, Fault};
 use super::judge::{CLAIMS, DAMAGE, News, STATE_MACHINE_SAFETY};
+use super::kinds::Said;
 use super::kit::Kit;
 use super::server::{Flow, HEARTBEAT_US, InputOf, RETRY, RETRY_US, Server, Stopped, size};
 use super::service::Applied;
 use super::waiting::Origin;
-use protocol::kv::Reply;
 use protocol::log::Entry;
 use protocol::raft::{self, Body, RoleName, Timer};
 use protocol::rsm::{self, Input, Outcome, Ticket};
@@ -218,7 +218,7 @@ impl<T: Kit> Server<T> {
         }
     }
 
-    fn tell(&mut self, ticket: Ticket, outcome: Outcome<Reply>, env: &mut Env) {
+    fn tell(&mut self, ticket: Ticket, outcome: Outcome<Said>, env: &mut Env) {
         let Some(life) = &mut self.life else { return };
         let Some(slot) = life.waiting.take(ticket) else { return };
         env.tell(|| format!("{:?} tells {:?} {outcome:?}", self.me, slot.origin));
@@ -230,6 +230,8 @@ impl<T: Kit> Server<T> {
                 let leads = life.rsm.replica().raft().leads();
                 self.tell_client(&sending, slot.read, outcome, leads, env);
             }
+            Origin::Mover { term, proposal } => life.moves.told((term, proposal), outcome),
+            Origin::Group(group) => self.noted(group, &outcome, env),
         }
     }
 }

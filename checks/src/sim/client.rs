@@ -6,6 +6,7 @@ use super::env::Env;
 use super::event::{ClientTimer, Event, Mail, Sending};
 use super::faults::Corner;
 use super::judge::TOLD;
+use super::kinds::{Ask, Told as Said};
 use super::ops;
 use linear::kv::Told;
 use protocol::kv::clerk::{Answer, Clerk, Config, Effect, Input, Outcome, Request};
@@ -193,14 +194,18 @@ impl<R: Rules> Client<R> {
         env.tell(|| format!("client {} copy {copy} to {to:?}: {request:?}", self.number));
         if let Some(us) = env.to_client() {
             let (client, passes) = (self.number, self.passes);
-            let sending = Sending { client, copy, request, passes };
+            let sending = Sending { client, copy, ask: Ask::Store(request), passes };
             env.after(us, Event::Arrives(to, Mail::Request(sending)));
         }
     }
 
     /// An answer has arrived.
-    pub fn answer(&mut self, copy: u64, call: (Seq, u32), answer: Option<Answer>, env: &mut Env) {
+    pub fn answer(&mut self, copy: u64, call: (Seq, u32), told: Option<Said>, env: &mut Env) {
         let (seq, attempt) = call;
+        let answer = told.map(|told| match told {
+            Said::Answer(answer) => answer,
+            other => unreachable!("a store says {other:?}"),
+        });
         if copy < self.since {
             return;
         }

@@ -8,6 +8,7 @@ use super::plan::{Habits, Plan};
 use super::random::{Random, Sum};
 use super::server::{ELECTION_US, HASTY_US};
 use protocol::NodeId;
+use quorate::shardkv::Letter;
 use std::collections::VecDeque;
 use std::hash::Hasher;
 
@@ -61,6 +62,8 @@ pub struct Env {
     lines: Option<VecDeque<String>>,
     /// What services were given, if anybody wants to know.
     pub delivered: Option<Vec<(NodeId, Delivered)>>,
+    /// Letters that servers of the sharded store have written, and who has written them.
+    pub letters: Vec<(NodeId, Letter)>,
     tags: u64,
     copies: u64,
 }
@@ -91,6 +94,7 @@ impl Env {
             lives: vec![(0, false); usize::from(habits.nodes)],
             lines: tells.then(VecDeque::new),
             delivered: None,
+            letters: Vec::new(),
             tags: 0,
             copies: 0,
         }

@@ -3,13 +3,13 @@
 //! Two events of one time happen in the order in which they were asked for. So the order of all events is a function of
 //! the seed and of nothing else.
 
+use super::kinds::{Ask, Said, Told};
 use super::service::Proposal;
-use protocol::kv::Reply;
-use protocol::kv::clerk::{Answer, Request};
 use protocol::log::Entry;
 use protocol::raft::Message;
 use protocol::rsm::{Outcome, Ticket};
 use protocol::{NodeId, SnapshotId};
+use quorate::shardkv::Letter;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::rc::Rc;
@@ -42,7 +42,7 @@ pub struct Sending {
     /// The number of this sending among all of the simulation.
     pub copy: u64,
     /// The call, and which sending of it.
-    pub request: Request,
+    pub ask: Ask,
     /// Whether its server may pass it on.
     pub passes: bool,
 }
@@ -78,10 +78,12 @@ pub enum Mail {
         /// Whose command.
         ticket: Ticket,
         /// What became of it.
-        outcome: Outcome<Reply>,
+        outcome: Outcome<Said>,
     },
     /// The connection to a server is lost.
     Lost(NodeId),
+    /// What another group or the controller says.
+    Letter(Letter),
     /// A client's call.
     Request(Sending),
     /// Writes are durable.
@@ -147,7 +149,7 @@ pub enum Event {
         /// Whose command.
         ticket: Ticket,
         /// What became of it.
-        outcome: Outcome<Reply>,
+        outcome: Outcome<Said>,
     },
     /// The loss of a connection is noticed.
     Noticed {
@@ -176,7 +178,7 @@ pub enum Event {
         /// Which sending of it.
         attempt: u32,
         /// The answer. None: nobody knows what became of it.
-        answer: Option<Answer>,
+        answer: Option<Told>,
     },
     /// A client's timer.
     Client {

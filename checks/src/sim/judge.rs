@@ -5,12 +5,14 @@
 //! changed; and two servers that have applied as many commands must be equal.
 
 use super::event::Command;
+use super::kinds::Said;
 use super::service::{Applied, Change};
 use linear::kv::{History, Kv, Op, Told};
 use linear::{Budget, Verdict};
 use protocol::clock::Stamp;
 use protocol::kv::{Bytes, ClientId, Limits, Reply, SlotId, Version};
 use protocol::log::Entry;
+use protocol::shardkv::Answer;
 use protocol::{Index, LogId, NodeId, Term};
 use std::collections::BTreeMap;
 
@@ -215,8 +217,10 @@ impl Judge {
 
     fn first_applied(&mut self, applied: &Applied) -> Result<Option<News>, Broken> {
         let Applied { copy, change, .. } = applied;
-        if let Change::Ticked(keys) = change {
-            return Ok((*keys > 0).then_some(News::Ticked));
+        match change {
+            Change::Ticked(keys) => return Ok((*keys > 0).then_some(News::Ticked)),
+            Change::Step => return Ok(None),
+            Change::None | Change::Wrote { .. } | Change::Done => {}
         }
         let Some(sent) = self.copies.get_mut(*copy as usize) else {
             return Err((STATE_MACHINE_SAFETY, format!("nobody has sent copy {copy}")));
@@ -258,9 +262,9 @@ impl Judge {
     /// room for have called since.
     fn turned_away(&mut self, applied: &Applied) -> Wrong {
         let (slot, client) = applied.once?;
-        match applied.reply {
-            Reply::SessionExpired => {}
-            Reply::ClientAhead => return None,
+        match applied.said {
+            Said::Store(Answer::Reply(Reply::SessionExpired)) => {}
+            Said::Store(Answer::Reply(Reply::ClientAhead) | Answer::Refused(_)) => return None,
             _ => {
                 self.used.insert((slot, client), applied.clock);
                 return None;

@@ -2,10 +2,12 @@
 
 use crate::catalog::AnyHunt;
 use model::node::DiskFault;
-use model::{group, kv, mutants};
+use model::{group, kv, mutants, shardctl, shardkv};
 use protocol::kv::{Exact, Rules as KvRules};
 use protocol::raft::{Paper, Rules as RaftRules};
 use protocol::rsm::{Decided, Rules as RsmRules};
+use protocol::shardctl::{Exact as ExactCtl, Rules as CtlRules};
+use protocol::shardkv::{InOrder, Rules as ShardRules};
 use std::fmt;
 
 /// The rules of all machines.
@@ -16,6 +18,10 @@ pub trait Kit: Copy + fmt::Debug + 'static {
     type Rsm: RsmRules;
     /// The store's and its clients'.
     type Kv: KvRules;
+    /// Those of the controller and its administrators.
+    type Ctl: CtlRules;
+    /// Those of groups that hand slots over.
+    type Shard: ShardRules;
 
     /// Raft's.
     fn raft(&self) -> Self::Raft;
@@ -23,6 +29,10 @@ pub trait Kit: Copy + fmt::Debug + 'static {
     fn rsm(&self) -> Self::Rsm;
     /// The store's and its clients'.
     fn kv(&self) -> Self::Kv;
+    /// Those of the controller and its administrators.
+    fn ctl(&self) -> Self::Ctl;
+    /// Those of groups that hand slots over.
+    fn shard(&self) -> Self::Shard;
 
     /// What is wrong with the disks.
     fn disk(&self) -> DiskFault {
@@ -38,6 +48,8 @@ impl Kit for Right {
     type Raft = Paper;
     type Rsm = Decided;
     type Kv = Exact;
+    type Ctl = ExactCtl;
+    type Shard = InOrder;
 
     fn raft(&self) -> Paper {
         Paper
@@ -50,6 +62,14 @@ impl Kit for Right {
     fn kv(&self) -> Exact {
         Exact
     }
+
+    fn ctl(&self) -> ExactCtl {
+        ExactCtl
+    }
+
+    fn shard(&self) -> InOrder {
+        InOrder
+    }
 }
 
 /// A mutant. All mutants are one type, so that they cost one compilation.
@@ -58,6 +78,8 @@ pub struct Wrong {
     raft: mutants::Bug,
     rsm: group::Bug,
     kv: kv::Bug,
+    ctl: shardctl::Bug,
+    shard: shardkv::Bug,
     disk: DiskFault,
 }
 
@@ -67,13 +89,16 @@ impl Wrong {
         raft: mutants::Bug::None,
         rsm: group::Bug::None,
         kv: kv::Bug::None,
+        ctl: shardctl::Bug::None,
+        shard: shardkv::Bug::None,
         disk: DiskFault::None,
     };
 
     /// Whether the product's own threads can be wrong in this way. Their store is what ships.
     pub fn can_be_real(self) -> bool {
         let disk = matches!(self.disk, DiskFault::None | DiskFault::ReportsEarly);
-        self.kv == kv::Bug::None && disk
+        let shards = self.ctl == shardctl::Bug::None && self.shard == shardkv::Bug::None;
+        self.kv == kv::Bug::None && shards && disk
     }
 
     /// A mutant of the models.
@@ -86,10 +111,12 @@ impl Wrong {
             }
             AnyHunt::Group(hunt) => Self { rsm: hunt.bug, disk: hunt.fault(), ..Self::NOTHING },
             AnyHunt::Kv(hunt) => Self { kv: hunt.bug, ..Self::NOTHING },
-            // The simulator has neither a controller nor slots that move.
-            AnyHunt::Ctl(_) | AnyHunt::Shard(_) | AnyHunt::ShardRaft(_) | AnyHunt::Route(_) => {
-                Self::NOTHING
-            }
+            // They show where there is a controller, and slots that move: in the labs' scenarios of the sharded store.
+            // Of a wrong store there only the slots are wrong that are handed over, which is beyond this.
+            AnyHunt::Ctl(hunt) => Self { ctl: hunt.bug, ..Self::NOTHING },
+            AnyHunt::Shard(hunt) => Self { shard: hunt.bug, ..Self::NOTHING },
+            // There is no mover on Raft that could do wrong by itself, and no router.
+            AnyHunt::ShardRaft(_) | AnyHunt::Route(_) => Self::NOTHING,
         }
     }
 }
@@ -98,6 +125,8 @@ impl Kit for Wrong {
     type Raft = mutants::Mutant;
     type Rsm = group::Wrong;
     type Kv = kv::Wrong;
+    type Ctl = shardctl::Wrong;
+    type Shard = shardkv::Wrong;
 
     fn raft(&self) -> mutants::Mutant {
         mutants::Mutant(self.raft)
@@ -109,6 +138,14 @@ impl Kit for Wrong {
 
     fn kv(&self) -> kv::Wrong {
         kv::Wrong(self.kv)
+    }
+
+    fn ctl(&self) -> shardctl::Wrong {
+        shardctl::Wrong { bug: self.ctl, replica: 0 }
+    }
+
+    fn shard(&self) -> shardkv::Wrong {
+        shardkv::Wrong(self.shard)
     }
 
     fn disk(&self) -> DiskFault {

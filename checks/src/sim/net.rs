@@ -7,9 +7,9 @@
 use super::env::Env;
 use super::event::{Call, Event, Mail, Packet};
 use super::faults::{Corner, Fault};
+use super::kinds::Said;
 use super::random::Random;
 use protocol::NodeId;
-use protocol::kv::Reply;
 use protocol::rsm::{Outcome, Ticket};
 use std::fmt;
 
@@ -192,7 +192,7 @@ impl Env {
         to: NodeId,
         epoch: u64,
         ticket: Ticket,
-        outcome: Outcome<Reply>,
+        outcome: Outcome<Said>,
     ) {
         self.soon(80, USUAL_US, Event::Answered { from, to, epoch, ticket, outcome });
     }

@@ -6,15 +6,17 @@ use super::event::Command;
 use super::event::{Event, Sending};
 use super::faults::Corner;
 use super::judge::{DUE, TOLD};
+use super::kinds::{Ask, Query, Said, Told};
 use super::kit::Kit;
 use super::server::{Flow, SWEEP, Server, TICK};
 use super::service::Proposal;
 use super::waiting::{Asked, Origin, Slot};
 use model::node::DiskFault;
-use protocol::kv::clerk::Answer;
-use protocol::kv::{Op, Reply, Work};
+use protocol::kv::clerk::{Answer, Request};
+use protocol::kv::{Op, Reply};
 use protocol::raft::{self, RoleName};
-use protocol::rsm::{Caller, Input, Outcome};
+use protocol::rsm::{Caller, Input, Outcome, StateMachine};
+use protocol::shardkv;
 use protocol::{SnapshotId, replica};
 use std::rc::Rc;
 
@@ -32,13 +34,14 @@ impl<T: Kit> Server<T> {
         let (wall, monotonic) = (self.clock.wall_ms(env.now), self.clock.monotonic_ms(env.now));
         let life = self.alive()?;
         let leads = life.rsm.replica().raft().leads();
-        life.estimate.keep(leads, life.rsm.service().store().clock(), wall, monotonic);
+        life.estimate.keep(leads, life.rsm.service().clock(), wall, monotonic);
         let now = life.estimate.now(monotonic);
         self.step(Input::Clock { now }, env)
     }
 
     pub(super) fn finish_round(&mut self, env: &mut Env) -> Flow {
-        self.submit_requests(env)?;
+        let asks = self.attend(env)?;
+        self.submit_requests(asks, env)?;
         self.look_after_log(env)?;
         self.arm_clock(env)?;
         let now = env.now;
@@ -52,9 +55,9 @@ impl<T: Kit> Server<T> {
         Ok(())
     }
 
-    /// The commands that have come together, and then the reads, as far as there is room.
-    fn submit_requests(&mut self, env: &mut Env) -> Flow {
-        let most = env.habits.max_waiting;
+    /// The commands that have come together and the server's own, and then the reads, as far as there is room.
+    fn submit_requests(&mut self, asks: Vec<Submitted>, env: &mut Env) -> Flow {
+        let (most, kind) = (env.habits.max_waiting, self.kind);
         let life = self.alive()?;
         let requests = std::mem::take(&mut life.requests);
         let room = most.saturating_sub(life.waiting.len());
@@ -62,32 +65,31 @@ impl<T: Kit> Server<T> {
         for (number, sending) in requests.into_iter().enumerate() {
             if number >= room {
                 self.tell_client(&sending, None, Outcome::Busy, false, env);
-            } else if sending.request.command.op.writes() {
-                let work = Work::Command(sending.request.command.clone());
-                let command = Rc::new(Proposal { stamp: 0, tag: 0, copy: sending.copy, work });
+            } else if let Some(query) = sending.ask.query() {
+                reads.push((sending, query));
+            } else if let Some(task) = sending.ask.task(kind) {
+                let command = Rc::new(Proposal { stamp: 0, tag: 0, copy: sending.copy, task });
                 let passes = sending.passes;
                 commands.push((Origin::Client(sending), command, passes));
-            } else {
-                reads.push(sending);
             }
         }
+        commands.extend(asks);
         if !commands.is_empty() {
             self.submit(commands, env)?;
         }
         if reads.is_empty() { Ok(()) } else { self.submit_reads(reads, env) }
     }
 
-    fn submit_reads(&mut self, sendings: Vec<Sending>, env: &mut Env) -> Flow {
+    fn submit_reads(&mut self, sendings: Vec<(Sending, Query)>, env: &mut Env) -> Flow {
         let life = self.alive()?;
         let (raft, until) = (life.rsm.replica().raft(), life.rsm.time());
         let asked = Asked { role: raft.role(), term: raft.term(), until };
-        let due = life.rsm.service().store().nearest_deadline();
+        let due = life.rsm.service().deadline();
         if raft.leads() && due.is_some_and(|due| due <= until) {
             env.corner(Corner::Held);
         }
         let mut reads = Vec::with_capacity(sendings.len());
-        for sending in sendings {
-            let query = (sending.request.command.key.clone(), sending.request.command.op.clone());
+        for (sending, query) in sendings {
             let origin = Origin::Client(sending);
             let slot = Slot { origin, command: None, read: Some(asked) };
             reads.push((life.waiting.add(slot), query));
@@ -101,8 +103,8 @@ impl<T: Kit> Server<T> {
         let stamp = life.rsm.time();
         let mut submitted = Vec::with_capacity(commands.len());
         for (origin, command, passes) in commands {
-            let Proposal { copy, work, .. } = &*command;
-            let proposal = Proposal { stamp, tag: env.tag(), copy: *copy, work: work.clone() };
+            let Proposal { copy, task, .. } = &*command;
+            let proposal = Proposal { stamp, tag: env.tag(), copy: *copy, task: task.clone() };
             let slot = Slot { origin, command: passes.then_some(command), read: None };
             let ticket = life.waiting.add(slot);
             submitted.push((Caller { ticket, passes }, Rc::new(proposal)));
@@ -117,10 +119,10 @@ impl<T: Kit> Server<T> {
         let mut submitted = Vec::new();
         for ticket in std::mem::take(&mut life.again) {
             let command = life.waiting.get(ticket).and_then(|slot| slot.command.as_ref());
-            let Some(Proposal { copy, work, .. }) = command.map(|command| &**command) else {
+            let Some(Proposal { copy, task, .. }) = command.map(|command| &**command) else {
                 continue;
             };
-            let proposal = Proposal { stamp, tag: env.tag(), copy: *copy, work: work.clone() };
+            let proposal = Proposal { stamp, tag: env.tag(), copy: *copy, task: task.clone() };
             submitted.push((Caller { ticket, passes: true }, Rc::new(proposal)));
         }
         self.step_once(Input::Submit(submitted), env)
@@ -205,30 +207,30 @@ impl<T: Kit> Server<T> {
         &mut self,
         sending: &Sending,
         read: Option<Asked>,
-        outcome: Outcome<Reply>,
+        outcome: Outcome<Said>,
         leads: bool,
         env: &mut Env,
     ) {
         let copy = sending.copy;
-        let writes = sending.request.command.op.writes();
+        let writes = sending.ask.writes();
         let answer = match outcome {
-            Outcome::Done(reply) => {
+            Outcome::Done(said) => {
                 if writes {
                     env.wrong(|judge, _| judge.executed(copy), self.me);
                 } else {
-                    self.judge_read(sending, read, &reply, leads, env);
+                    self.judge_read(sending, read, &said, leads, env);
                 }
-                Some(Answer::Reply(reply))
+                Some(Told::from(said))
             }
             Outcome::NotExecuted { leader } => {
                 env.corner(Corner::ToldNotExecuted);
                 env.wrong(|judge, _| judge.refuses(copy), self.me);
-                Some(Answer::NotExecuted { leader })
+                Some(Told::Answer(Answer::NotExecuted { leader }))
             }
             Outcome::Busy => {
                 env.corner(Corner::ToldBusy);
                 env.wrong(|judge, _| judge.refuses(copy), self.me);
-                Some(Answer::NotExecuted { leader: None })
+                Some(Told::Answer(Answer::NotExecuted { leader: None }))
             }
             Outcome::Unknown => {
                 env.corner(Corner::ToldUnknown);
@@ -239,7 +241,7 @@ impl<T: Kit> Server<T> {
             }
         };
         if let Some(us) = env.to_client() {
-            let (seq, attempt) = (sending.request.seq, sending.request.attempt);
+            let (seq, attempt) = sending.ask.call();
             let client = sending.client;
             env.after(us, Event::Reply { client, copy, seq, attempt, answer });
         }
@@ -250,7 +252,7 @@ impl<T: Kit> Server<T> {
         &self,
         sending: &Sending,
         read: Option<Asked>,
-        reply: &Reply,
+        said: &Said,
         leads: bool,
         env: &mut Env,
     ) {
@@ -259,10 +261,14 @@ impl<T: Kit> Server<T> {
         }
         let Some(Asked { role: RoleName::Leader, term, until }) = read else { return };
         let now = self.life.as_ref().map(|life| life.rsm.replica().raft().term());
-        let (Op::Get, Reply::Value { version, .. }) = (&sending.request.command.op, reply) else {
+        let Ask::Store(Request { command, .. }) = &sending.ask else { return };
+        let Said::Store(shardkv::Answer::Reply(Reply::Value { version, .. })) = said else {
             return;
         };
-        let key = &sending.request.command.key;
+        let key = &command.key;
+        if command.op != Op::Get {
+            return;
+        }
         let Some(ends) = env.judge.ends_at(key, *version) else { return };
         if !leads || now != Some(term) || ends > until {
             return;

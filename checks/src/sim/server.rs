@@ -10,25 +10,27 @@ use super::env::{Delivered, Env};
 use super::event::{Call, Command, Event, Mail, Packet, Sending};
 use super::faults::{Corner, Fault};
 use super::judge::{CLAIMS, DAMAGE};
+use super::kinds::{Kind, Said};
 use super::kit::Kit;
+use super::moves::Moves;
 use super::service::{Seen, Service};
 use super::waiting::{Origin, Waiting};
 use model::node::DiskFault;
 use protocol::clock::{Estimate, Stamp};
-use protocol::kv::Reply;
 use protocol::log::Entry;
 use protocol::quorum::NodeSet;
 use protocol::raft::{self, Body, Config, RoleName, Timer};
-use protocol::rsm::{self, Input, Outcome, Rsm, Ticket};
+use protocol::rsm::{self, Input, Outcome, Rsm, StateMachine, Ticket};
 use protocol::{Index, LogId, NodeId, Term, replica};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// The slots of the timers: Raft's four, and these.
+/// The places of the timers: Raft's four, and these.
 pub(super) const SWEEP: usize = 4;
 pub(super) const TICK: usize = 5;
 pub(super) const RETRY: usize = 6;
-pub(super) const SLOTS: usize = 7;
+pub(super) const MOVES: usize = 7;
+pub(super) const SLOTS: usize = 8;
 /// The product's times, in microseconds.
 pub(super) const HEARTBEAT_US: u64 = 50_000;
 pub(super) const ELECTION_US: (u64, u64) = (250_000, 500_000);
@@ -37,8 +39,8 @@ pub(super) const HASTY_US: (u64, u64) = (2_000, 12_000);
 pub(super) const RETRY_US: u64 = 20_000;
 
 /// The machine of a kit.
-pub type MachineOf<T> = Rsm<Service<<T as Kit>::Kv>, <T as Kit>::Raft, <T as Kit>::Rsm>;
-pub(super) type InputOf<'a, T> = Input<'a, Service<<T as Kit>::Kv>>;
+pub type MachineOf<T> = Rsm<Service<T>, <T as Kit>::Raft, <T as Kit>::Rsm>;
+pub(super) type InputOf<'a, T> = Input<'a, Service<T>>;
 
 /// The server goes no further: it was killed, or has done what must not be.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +72,8 @@ pub struct Life<T: Kit> {
     pub(super) sizes: VecDeque<u64>,
     pub(super) sizes_after: Index,
     pub(super) log_bytes: u64,
-    pub(super) effects: Vec<rsm::Effect<Reply>>,
+    pub(super) effects: Vec<rsm::Effect<Said>>,
+    pub(super) moves: Moves<T::Shard>,
 }
 
 impl<T: Kit> Life<T> {
@@ -90,6 +93,8 @@ pub struct Server<T: Kit> {
     pub me: NodeId,
     /// What it is made of.
     pub kit: T,
+    /// What it is a server of.
+    pub kind: Kind,
     /// Its memory, while it runs.
     pub life: Option<Life<T>>,
     /// Its disk.
@@ -105,16 +110,17 @@ pub struct Server<T: Kit> {
     /// After so many effects it is killed.
     pub fuse: Option<u32>,
     /// The service as it was when it was killed, for a mutant.
-    old: Option<Service<T::Kv>>,
+    old: Option<Service<T>>,
     pub(super) seen: Seen,
 }
 
 impl<T: Kit> Server<T> {
     /// A server that has never run.
-    pub fn new(kit: T, me: NodeId) -> Self {
+    pub fn new(kit: T, me: NodeId, kind: Kind) -> Self {
         Self {
             me,
             kit,
+            kind,
             life: None,
             disk: Disk::new(kit.disk()),
             clock: Clock::RIGHT,
@@ -163,18 +169,9 @@ impl<T: Kit> Server<T> {
             let history = rsm.service().history();
             env.wrong(|judge, me| judge.restores(me, last, history), self.me);
         }
-        let sizes: VecDeque<u64> = log(&rsm).map(size).collect();
-        let stamps = log(&rsm).filter_map(|entry| match entry {
-            Entry::Command(command) => Some(command.stamp),
-            Entry::NoOp => None,
-        });
+        let sizes: VecDeque<u64> = log::<T>(&rsm).map(size).collect();
         let (wall, monotonic) = (self.clock.wall_ms(env.now), self.clock.monotonic_ms(env.now));
-        let estimate = Estimate::new(
-            rsm.service().store().clock(),
-            stamps.max().unwrap_or(0),
-            wall,
-            monotonic,
-        );
+        let estimate = Estimate::new(rsm.service().clock(), last_stamp::<T>(&rsm), wall, monotonic);
         let judged = rsm.applied();
         self.life = Some(Life {
             rsm,
@@ -195,7 +192,9 @@ impl<T: Kit> Server<T> {
             sizes,
             sizes_after: last.index,
             effects: Vec::new(),
+            moves: Moves::new(self.kit.shard(), self.kind),
         });
+        self.tick_moves(env);
         for other in env.net.all().filter(|other| *other != self.me) {
             env.soon(1_000, 20_000, Event::Connect { from: self.me, to: other });
         }
@@ -212,17 +211,16 @@ impl<T: Kit> Server<T> {
         }
     }
 
-    fn restore(&mut self, env: &Env, last: LogId) -> Result<Service<T::Kv>, Refused> {
-        let (rules, limits, seen) = (self.kit.kv(), env.habits.limits, Rc::clone(&self.seen));
+    fn restore(&mut self, env: &Env, last: LogId) -> Result<Service<T>, Refused> {
+        let (kit, limits, seen) = (self.kit, env.habits.limits, Rc::clone(&self.seen));
         if let (DiskFault::RestartsAhead, Some(old)) = (self.kit.disk(), self.old.take()) {
             return Ok(old);
         }
         if last == LogId::ZERO || self.kit.disk() == DiskFault::RestartsEmpty {
-            return Ok(Service::empty(rules, limits, seen));
+            return Ok(Service::empty(kit, self.kind, limits, seen));
         }
         let file = self.disk.file(last).ok_or(Refused::Missing(last))?;
-        Service::decode(rules, limits, seen, &file)
-            .map_err(|error| Refused::Damaged(error.to_string()))
+        Service::decode(kit, self.kind, limits, seen, &file).map_err(Refused::Damaged)
     }
 
     /// Kills it.
@@ -291,8 +289,8 @@ impl<T: Kit> Server<T> {
             Mail::Packet(packet) => self.receive_packet(packet, env),
             Mail::Adopted(packet) => {
                 let Some(file) = &packet.file else { return Ok(()) };
-                let (rules, limits) = (self.kit.kv(), env.habits.limits);
-                let state = Service::decode(rules, limits, Rc::clone(&self.seen), file);
+                let seen = Rc::clone(&self.seen);
+                let state = Service::decode(self.kit, self.kind, env.habits.limits, seen, file);
                 let state = state.expect("a file that arrives whole is one");
                 let Packet { from, message, .. } = packet;
                 self.step(Input::Install { from, message, state: &state }, env)
@@ -315,6 +313,10 @@ impl<T: Kit> Server<T> {
             }
             Mail::Request(sending) => {
                 self.alive()?.requests.push(sending);
+                Ok(())
+            }
+            Mail::Letter(letter) => {
+                self.alive()?.moves.read(letter);
                 Ok(())
             }
             Mail::Durable { writes } => self.report(writes, env),
@@ -363,6 +365,11 @@ impl<T: Kit> Server<T> {
                 Ok(())
             }
             RETRY => self.step(Input::Retry, env),
+            MOVES => {
+                life.moves.tick();
+                self.tick_moves(env);
+                Ok(())
+            }
             _ => {
                 let timers = [Timer::Election, Timer::Contact, Timer::Heartbeat, Timer::Quorum];
                 let input = raft::Input::Timer(timers[slot]);
@@ -380,11 +387,18 @@ impl<T: Kit> Server<T> {
 }
 
 /// The entries of a machine's log.
-fn log<R: protocol::kv::Rules, P: raft::Rules, W: rsm::Rules>(
-    rsm: &Rsm<Service<R>, P, W>,
-) -> impl Iterator<Item = &Entry<Command>> {
+fn log<T: Kit>(rsm: &MachineOf<T>) -> impl Iterator<Item = &Entry<Command>> {
     let (first, log) = (rsm.replica().raft().terms().base().index + 1, rsm.replica().log());
     (first..=log.last()).filter_map(|index| log.get(index))
+}
+
+/// The largest stamp in a machine's log.
+fn last_stamp<T: Kit>(rsm: &MachineOf<T>) -> Stamp {
+    let stamps = log::<T>(rsm).filter_map(|entry| match entry {
+        Entry::Command(command) => Some(command.stamp),
+        Entry::NoOp => None,
+    });
+    stamps.max().unwrap_or(0)
 }
 
 /// How long an entry is, in bytes.

@@ -4,6 +4,7 @@ use super::event::{Command, Sending};
 use protocol::clock::Stamp;
 use protocol::raft::RoleName;
 use protocol::rsm::Ticket;
+use protocol::shardkv::GroupId;
 use protocol::{NodeId, Term};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -22,6 +23,15 @@ pub enum Origin {
         /// The caller there.
         ticket: Ticket,
     },
+    /// The server's own mover's.
+    Mover {
+        /// Of this term.
+        term: Term,
+        /// Its proposal's number.
+        proposal: u64,
+    },
+    /// A group's, at the controller.
+    Group(GroupId),
 }
 
 impl fmt::Debug for Origin {
@@ -29,6 +39,8 @@ impl fmt::Debug for Origin {
         match self {
             Self::Client(Sending { client, copy, .. }) => write!(f, "client {client} copy {copy}"),
             Self::Peer { node, ticket, .. } => write!(f, "{node:?} ticket {ticket}"),
+            Self::Mover { term, proposal } => write!(f, "proposal {proposal} of term {term}"),
+            Self::Group(group) => write!(f, "{group:?}"),
         }
     }
 }

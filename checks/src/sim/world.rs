@@ -11,6 +11,7 @@ use super::event::Event;
 use super::faults::{Fault, Faults};
 use super::group;
 use super::judge::{BOUNDED_WORK, CLAIMS, CONVERGENCE};
+use super::kinds::Kind;
 use super::kit::Kit;
 use super::ops;
 use super::plan::Plan;
@@ -18,6 +19,7 @@ use super::report::Report;
 use super::server::Server;
 use protocol::NodeId;
 use protocol::kv::Bytes;
+use protocol::rsm::StateMachine;
 
 /// When nothing goes wrong any more, everything must be settled after so long, in microseconds.
 const SETTLED_US: u64 = 40_000_000;
@@ -54,7 +56,8 @@ pub fn run<T: Kit>(kit: T, plan: &Plan, tells: bool) -> (Report, Vec<String>) {
 impl<T: Kit> World<T> {
     fn new(kit: T, plan: &Plan, tells: bool) -> Self {
         let mut env = Env::new(plan, tells);
-        let servers: Vec<Server<T>> = env.net.all().map(|node| Server::new(kit, node)).collect();
+        let server = |node| Server::new(kit, node, Kind::Store);
+        let servers: Vec<Server<T>> = env.net.all().map(server).collect();
         for node in env.net.all() {
             env.soon(0, 5_000, Event::Start(node));
         }
@@ -215,7 +218,7 @@ impl<T: Kit> World<T> {
             }
         }
         let clock = leader.time();
-        let due = leader.service().store().nearest_deadline().filter(|due| *due <= clock);
+        let due = leader.service().deadline().filter(|due| *due <= clock);
         if let Some(due) = due {
             return Some(format!("what was due at {due} is still there at {clock}"));
         }

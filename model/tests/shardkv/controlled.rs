@@ -106,6 +106,23 @@ fn groups_follow_the_controller() {
     assert_eq!(before.number, 4, "nothing was there to be evened out");
 }
 
+/// CTL-FINISH-2: a group that has left walks no farther than that, whatever is changed while it gives its slots away.
+#[test]
+fn a_group_that_has_left_is_told_of_nothing_behind_it() {
+    let mut controller = Controller::new(shardctl::Exact, shardctl::Limits::DEFAULT);
+    let leave = Change::Leave(vec![GroupId(1)]);
+    for (seq, wanted) in [join(1), join(2), leave, join(3)].into_iter().enumerate() {
+        assert!(change(&mut controller, seq as u64, wanted).is_some(), "{seq}");
+    }
+    let next = |group, number| Next::of(&controller, GroupId(group), number);
+    assert!(matches!(next(1, 2), Some(Next::Configuration(it)) if it.number == 3));
+    assert_eq!(next(1, 3), None, "it left in 3");
+    assert!(matches!(next(2, 3), Some(Next::Configuration(it)) if it.number == 4));
+    let noted = controller.apply(&Command::Finished { group: GroupId(1), number: 3 });
+    assert_eq!(noted, Reply::Noted { finished: 3 });
+    assert!(!controller.standings().contains_key(&GroupId(1)), "it is forgotten");
+}
+
 /// SHARD-BEGIN-1: who comes when configurations were dropped already begins in front of the one by which it comes.
 #[test]
 fn a_group_that_comes_late_begins_in_front_of_its_configuration() {

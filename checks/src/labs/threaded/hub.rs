@@ -4,16 +4,17 @@
 //! start to its end; what an earlier life sends or reports is not heard.
 
 use super::watch::Caller;
-use crate::labs::bed::{Delivery, Number};
+use crate::labs::bed::{Delivery, Holding, Number};
 use crate::labs::requests::Fates;
 use crate::labs::wire::{Letter, Wire};
+use crate::sim::kinds::Ask;
 use crate::sim::random::Random;
 use protocol::log::Entry;
 use protocol::raft::Message;
 use protocol::{NodeId, Term};
 use quorate::kv::Kv;
-use quorate::raft::{Handle, Sink, What};
-use quorate::session::Query;
+use quorate::raft::Sink;
+use quorate::shardkv;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::path::PathBuf;
@@ -28,8 +29,23 @@ pub enum Load {
     /// A snapshot's file with its message: where the sender has it, and how long it is.
     Snapshot { message: Message, path: PathBuf, length: u64 },
     /// A client's request to a life of a server.
-    Request { caller: Caller, what: What<Query>, life: u64 },
+    Request { caller: Caller, ask: Ask, life: u64 },
+    /// A letter to a server of the sharded store.
+    Letter(Arc<shardkv::Letter>),
 }
+
+/// What is put in at a server, beside what Raft's servers tell each other.
+pub enum Given {
+    /// A request.
+    Request(Caller, Ask),
+    /// A letter, from this server.
+    Letter(NodeId, Arc<shardkv::Letter>),
+    /// Some time has passed.
+    Tick,
+}
+
+/// Where it is put in. Nothing there may wait.
+pub type Inlet = Arc<dyn Fn(Given) + Send + Sync>;
 
 /// Something that will arrive.
 pub struct Due {
@@ -69,10 +85,14 @@ pub struct End {
     pub life: u64,
     /// Where messages for it go, while it runs.
     pub sink: Option<Arc<Sink>>,
-    /// Where requests for it go.
-    pub handle: Option<Handle<Kv, Caller>>,
+    /// Where requests and letters for it go.
+    pub inlet: Option<Inlet>,
+    /// The number of the first server of its group: there it is server 0.
+    pub first: u8,
     /// The service as it last was, if somebody wants to know.
     pub service: Option<Kv>,
+    /// What its group has by what it has applied, in the sharded store.
+    pub holding: Option<Holding>,
     /// Where received files go.
     pub folder: PathBuf,
 }
@@ -103,8 +123,8 @@ pub struct State {
     pub commands: Number,
     /// How often a server took over another's snapshot.
     pub snapshots: u64,
-    /// Who has spoken as leader, by term.
-    leaders: BTreeMap<Term, NodeId>,
+    /// Who has spoken as leader, by group and term.
+    leaders: BTreeMap<(u8, Term), NodeId>,
     pub broken: Option<String>,
 }
 
@@ -216,7 +236,8 @@ impl State {
 
     /// A server speaks as the leader of a term.
     pub fn leads(&mut self, term: Term, server: NodeId) {
-        let other = *self.leaders.entry(term).or_insert(server);
+        let group = self.ends[usize::from(server.0)].first;
+        let other = *self.leaders.entry((group, term)).or_insert(server);
         if other != server {
             self.violate(format!("both {other:?} and {server:?} speak as leaders of term {term}"));
         }

@@ -7,14 +7,13 @@
 //!
 //! [`Wire`]: crate::labs::wire::Wire
 
-use super::hub::{Due, Hub, Load};
+use super::hub::{Due, Given, Hub, Load};
 use crate::labs::wire::Letter;
 use protocol::NodeId;
 use protocol::log::Entry;
 use protocol::raft::Message;
 use quorate::mailbox::Mailbox;
 use quorate::peer::{Received, Transport};
-use quorate::raft::Request;
 use quorate::rsm::encode;
 use std::fs::File;
 use std::io::{self, Write};
@@ -32,6 +31,8 @@ pub struct Link {
     pub hub: Arc<Hub>,
     /// Whose it is.
     pub me: NodeId,
+    /// The number of the first server of its group: for the others there it is server 0.
+    pub first: u8,
     /// Which life's.
     pub life: u64,
 }
@@ -80,6 +81,7 @@ impl Transport for Link {
         message: &Message,
         entries: &mut dyn Iterator<Item = &Entry<Arc<[u8]>>>,
     ) {
+        let to = NodeId(self.first + to.0);
         let entries: Vec<_> = entries.cloned().collect();
         let bytes = entries.iter().map(entry_bytes).sum();
         self.post(to, message, bytes, Load::Message { message: *message, entries });
@@ -90,6 +92,7 @@ impl Transport for Link {
         let Ok(length) = std::fs::metadata(&path).map(|file| file.len()) else { return };
         // Its length, frames for its pieces, and the checksum behind them.
         let bytes = 8 + length + 9 * length.div_ceil(CHUNK_BYTES) + 13;
+        let to = NodeId(self.first + to.0);
         self.post(to, &message, bytes, Load::Snapshot { message, path, length });
     }
 }
@@ -111,11 +114,12 @@ pub fn route(hub: &Hub, parcels: &Mailbox<Parcel>) {
         let arrives = letter.is_none_or(|letter| state.wire.lets_in(letter));
         let from = letter.map_or(to, |letter| letter.from);
         let end = &state.ends[usize::from(to.0)];
-        let (life, sink) = (end.life, end.sink.clone());
+        let (life, sink, first) = (end.life, end.sink.clone(), end.first);
         match load {
             Load::Message { message, entries } => {
                 drop(state);
                 if let Some(sink) = sink.filter(|_| arrives) {
+                    let from = NodeId(from.0 - first);
                     sink(Received::Message { from, message, entries });
                 }
             }
@@ -127,12 +131,15 @@ pub fn route(hub: &Hub, parcels: &Mailbox<Parcel>) {
             Load::Snapshot { message, .. } => {
                 state.files.retain(|file| *file != (from, to, message));
             }
-            Load::Request { caller, what, life: meant } => {
-                let handle = end.handle.clone().filter(|_| life == meant);
+            Load::Request { caller, ask, life: meant } => {
+                let inlet = end.inlet.clone().filter(|_| life == meant);
                 drop(state);
-                // One that is refused was killed meanwhile.
-                let request = Request { caller, what, forwards: false };
-                let _ = handle.map(|handle| handle.post(vec![request]));
+                inlet.into_iter().for_each(|inlet| inlet(Given::Request(caller, ask.clone())));
+            }
+            Load::Letter(letter) => {
+                let inlet = end.inlet.clone().filter(|_| arrives);
+                drop(state);
+                inlet.into_iter().for_each(|inlet| inlet(Given::Letter(from, letter.clone())));
             }
         }
     }
@@ -151,6 +158,7 @@ pub fn carry(hub: &Hub, parcels: &Mailbox<Parcel>) {
             state.files.retain(|file| *file != (from, to, message));
             let end = &state.ends[usize::from(to.0)];
             let sink = end.sink.clone().filter(|_| end.life == life);
+            let from = NodeId(from.0 - end.first);
             drop(state);
             // A source that is gone is a transfer that broke off.
             let Ok(path) = copied else { continue };

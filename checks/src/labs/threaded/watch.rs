@@ -5,6 +5,7 @@
 
 use super::hub::{Hub, Placed};
 use crate::labs::bed::{self, Delivery, Number};
+use crate::sim::kinds::Told;
 use protocol::kv::Bytes;
 use protocol::kv::clerk::Answer;
 use protocol::terms::Terms;
@@ -136,7 +137,7 @@ impl Callers<Kv> for Watch {
             Caller::Client(ticket) => {
                 let now = self.hub.now_us();
                 let lost = state.wire.loses_answer(self.me, now, &mut state.random);
-                state.fates.answer(ticket, answer, lost);
+                state.fates.answer(ticket, answer.map(Told::Answer), lost);
             }
         }
     }
