@@ -6,7 +6,7 @@
 
 mod shards;
 
-pub use shards::{Shard, Shards};
+pub use shards::{Place, Served, Shard, Shards};
 
 use protocol::kv::{SlotId, Stamp};
 use protocol::{Index, NodeId, Term};
@@ -94,9 +94,9 @@ pub struct View {
     pub me: NodeId,
     /// The group's name in the words of a cluster: 40 hexadecimal digits.
     pub shard: String,
-    /// What it is.
+    /// What it is. In a sharded cluster this, and what follows up to the snapshot, is of [`View::place`].
     pub role: Role,
-    /// Whom it believes to lead, itself included.
+    /// Whom it believes to lead, itself included. Nobody, as long as there is no connection to it.
     pub leader: Option<NodeId>,
     /// Its term.
     pub term: Term,
@@ -130,6 +130,10 @@ pub struct View {
     pub loading: bool,
     /// The groups of a sharded cluster. None: there is one group, and it has all slots.
     pub shards: Option<Shards>,
+    /// The servers of a sharded cluster that are here; empty where there is one group.
+    pub servers: Vec<Served>,
+    /// Of which of them it is told: the first that leads, or else the first.
+    pub place: Option<Place>,
 }
 
 impl View {
@@ -165,10 +169,17 @@ impl View {
         self.leader.filter(|leader| !here && *leader != self.me)
     }
 
-    /// The others.
+    /// The others; in a sharded cluster those that have a server of a group that this node leads.
     pub fn replicas(&self) -> impl Iterator<Item = &Node> {
         let master = self.master().map(|node| node.id);
-        self.nodes.iter().filter(move |node| Some(node.id) != master)
+        let shares = |node: &Node| match &self.shards {
+            None => true,
+            Some(shards) => shards
+                .groups
+                .values()
+                .any(|shard| shard.leader == Some(self.me) && shard.nodes.contains(&node.id)),
+        };
+        self.nodes.iter().filter(move |node| Some(node.id) != master && shares(node))
     }
 
     /// How many nodes beside the one that took a write have it when it is answered, at least: a quorum's others.

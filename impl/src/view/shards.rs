@@ -1,18 +1,62 @@
 //! What a node of a sharded cluster knows of the groups.
 
+use super::Role;
+use crate::rsm::Slots;
 use protocol::kv::SlotId;
 use protocol::shardctl::Config;
 use protocol::shardkv::GroupId;
-use protocol::{NodeId, Term};
+use protocol::{Index, NodeId, Term};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
+
+/// Of what a server of a sharded cluster is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Of the controller.
+    Controller,
+    /// Of a group.
+    Group(GroupId),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Controller => f.write_str("controller"),
+            Self::Group(group) => write!(f, "{group}"),
+        }
+    }
+}
+
+/// A server of a sharded cluster that is on this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Of what.
+    pub place: Place,
+    /// What it is.
+    pub role: Role,
+    /// Whom it believes to lead, itself included.
+    pub leader: Option<NodeId>,
+    /// Its term.
+    pub term: Term,
+    /// Up to where it knows its log to be committed.
+    pub commit: Index,
+    /// Up to where its log is applied.
+    pub applied: Index,
+    /// What its snapshot covers.
+    pub snapshot: Index,
+    /// Keys that are there; 0 for the controller.
+    pub keys: u64,
+    /// What it has to do with slots.
+    pub slots: Slots,
+}
 
 /// A group, as clients are told of it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Shard {
     /// Its nodes, as far as this one knows them by number.
     pub nodes: Vec<NodeId>,
-    /// Who leads it, if that is known.
+    /// Who leads it, if that is known and there is a connection to it.
     pub leader: Option<NodeId>,
     /// The term of its server here; 0 if there is none.
     pub term: Term,

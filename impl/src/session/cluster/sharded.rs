@@ -36,11 +36,12 @@ fn runs(shards: &Shards) -> Vec<(u16, u16, GroupId)> {
     runs
 }
 
-/// The node that clients take for a group's master: its leader, or while none is known any of its nodes, which will
-/// redirect or ask for patience.
+/// The node that clients take for a group's master: its leader, or while none is known one of its nodes that can be
+/// reached, which will redirect or ask for patience.
 fn master<'a>(view: &'a View, shard: &Shard) -> Option<&'a Node> {
-    let id = shard.leader.or_else(|| shard.nodes.first().copied())?;
-    view.node(id)
+    let nodes = || shard.nodes.iter().filter_map(|id| view.node(*id));
+    let leader = shard.leader.and_then(|leader| view.node(leader));
+    leader.or_else(|| nodes().find(|node| node.connected)).or_else(|| nodes().next())
 }
 
 fn replicas<'a>(view: &'a View, shard: &'a Shard) -> impl Iterator<Item = &'a Node> + Clone {
