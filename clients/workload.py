@@ -11,9 +11,13 @@ import time
 
 import redis
 from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import RedisClusterException
 
 from lost_reply import uuid7
 from nodes import wait_for
+
+# What redis-py raises. Its cluster client has one that is no RedisError.
+ERRORS = (redis.RedisError, RedisClusterException, OSError)
 
 # Which writer's connections have broken before a reply had come, and how often: told by the library itself.
 breaks = threading.local()
@@ -68,7 +72,7 @@ class Writer:
         while not self.stopping:
             try:
                 client = client or self.connect()
-            except (redis.RedisError, OSError):
+            except ERRORS:
                 time.sleep(0.05)
                 continue
             self.write(client, f"{self.name}.{len(self.tokens)}")
@@ -86,7 +90,7 @@ class Writer:
             try:
                 client.execute_command(*command)
                 acknowledged = True
-            except (redis.RedisError, OSError) as error:
+            except ERRORS as error:
                 self.errors[f"{type(error).__name__}: {error}"[:60]] += 1
                 # Through ONCE the same may be sent again until it is answered; without, a program can only guess.
                 if self.once:
@@ -98,7 +102,10 @@ class Writer:
 
     def wait_for(self, more):
         goal = self.acknowledged + more
-        wait_for(f"{more} writes of {self.name}", lambda: self.acknowledged >= goal)
+        try:
+            wait_for(f"{more} writes of {self.name}", lambda: self.acknowledged >= goal)
+        except SystemExit as late:
+            raise SystemExit(f"{late}, which was told {dict(self.errors)}") from late
 
     def end(self):
         self.stopping = True

@@ -182,8 +182,11 @@ impl View {
         self.nodes.iter().filter(move |node| Some(node.id) != master && shares(node))
     }
 
-    /// How many nodes beside the one that took a write have it when it is answered, at least: a quorum's others.
+    /// How many nodes beside the one that took a write have it when it is answered, at least: a quorum's others. Of
+    /// several groups the smallest counts.
     pub fn acknowledging(&self) -> usize {
-        self.nodes.len() / 2
+        let shards = self.shards.iter().flat_map(|shards| shards.groups.values());
+        let sizes = shards.map(|shard| shard.nodes.len()).filter(|size| *size > 0);
+        sizes.min().unwrap_or(self.nodes.len()) / 2
     }
 }

@@ -70,7 +70,7 @@ struct UnderWay {
     forwards: bool,
     until_ms: u64,
     step: Step,
-    /// The group that was named by who has refused it last.
+    /// The group that is asked, named by who has refused it last.
     named: Option<GroupId>,
 }
 
@@ -210,11 +210,14 @@ impl Router {
     fn send(&mut self, caller: Caller, shards: &Shards) {
         let Some(call) = self.calls.get(&caller).cloned() else { return };
         let UnderWay { slot, what, forwards, named, .. } = call;
-        let group =
-            named.or_else(|| self.of(slot, shards)).filter(|group| self.groups.contains_key(group));
+        // A cluster client is redirected by those that know.
+        let knows = || if forwards { None } else { shards.authority(self.me, slot) };
+        let group = named.or_else(knows).or_else(|| self.of(slot, shards));
+        let group = group.filter(|group| self.groups.contains_key(group));
         // Whoever is here says more: its group may have come farther than this node knows.
         let group = group.or_else(|| self.groups.keys().next().copied());
         if let Some(group) = group {
+            self.calls.entry(caller).and_modify(|call| call.named = Some(group));
             let request = Request { caller: Asker::Client(caller), what, forwards };
             self.requests.entry(group).or_default().push(request);
         }
@@ -328,9 +331,9 @@ impl Router {
         };
         let is_over = now_ms >= under_way.until_ms || self.of_session(caller).any(is_behind);
         let next = match refusal.whereabouts {
-            Whereabouts::With(group)
-            | Whereabouts::GoingTo(group)
-            | Whereabouts::ComingFrom(group) => Some(group),
+            Whereabouts::With(group) | Whereabouts::ComingFrom(group) => Some(group),
+            // It is stopped there, and will be told of when it has come.
+            Whereabouts::GoingTo(group) => Some(under_way.named.unwrap_or(group)),
             // A group that is new knows less than the node.
             Whereabouts::Nowhere => shards.of(slot),
         };

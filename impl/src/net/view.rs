@@ -196,7 +196,12 @@ impl Views {
             let nodes = nodes.filter_map(|it| post.number_of(it.as_ref())).collect();
             let leader = status.map_or_else(|| post.leader(*group), |status| status.leader);
             let (leader, here) = (leader.filter(is_up), status.is_some());
-            (*group, Shard { nodes, leader, term: status.map_or(0, |status| status.term), here })
+            let gives = status.is_some_and(|status| {
+                let slots = status.gauges.slots;
+                slots.going > 0 || slots.configuration < config.number
+            });
+            let term = status.map_or(0, |status| status.term);
+            (*group, Shard { nodes, leader, term, here, gives })
         };
         let shards = Shards {
             groups: known.map(shard).collect(),

@@ -6,6 +6,7 @@ use super::migrations::{Next, Task};
 use super::replies::Expected;
 use super::request::{Held, State};
 use super::text::{self, Text};
+use crate::commands::Id;
 use protocol::shardctl;
 
 /// Calls that are not answered.
@@ -120,6 +121,7 @@ impl State {
             Outcome::NoController => text::no_controller(now.view),
             Outcome::Nowhere => text::NOWHERE.into(),
             Outcome::OnItsWay => text::ON_ITS_WAY.into(),
+            Outcome::Unknown if expected.row.id == Id::Controller => text::UNCERTAIN.into(),
             Outcome::Unknown if expected.kind != Kind::Write => text::READ_UNKNOWN.into(),
             Outcome::Unknown if expected.once => text::ONCE_UNKNOWN.into(),
             Outcome::Unknown | Outcome::Done(_) => text::UNCERTAIN.into(),

@@ -62,6 +62,8 @@ pub struct Shard {
     pub term: Term,
     /// Whether it has a server here.
     pub here: bool,
+    /// Whether that server may have slots still which the configuration gives to others.
+    pub gives: bool,
 }
 
 /// The groups, and whose the slots are.
@@ -90,11 +92,22 @@ impl Shards {
         self.found.get(&slot).copied().or_else(|| self.config.slots.owner(slot.0))
     }
 
+    /// The group that says best who serves a slot, if this node leads it: the slot's by the configuration, or one that
+    /// may not have given it away yet. If only what such a group says redirects a client, two groups between which a slot
+    /// is on its way do not send it to and fro.
+    pub fn authority(&self, me: NodeId, slot: SlotId) -> Option<GroupId> {
+        let leads = |shard: &Shard| shard.leader == Some(me);
+        let owner = self.config.slots.owner(slot.0);
+        let owner = owner.filter(|group| self.groups.get(group).is_some_and(leads));
+        let mut gives = self.groups.iter().filter(|(_, shard)| leads(shard) && shard.gives);
+        owner.or_else(|| gives.next().map(|(group, _)| *group))
+    }
+
     /// The node that takes a command on keys of a slot, if it is surely another than this one. `cluster` says whether
     /// the client looks for the leader, `any` whether a server that does not lead will do.
     pub fn elsewhere(&self, me: NodeId, slot: SlotId, cluster: bool, any: bool) -> Option<NodeId> {
         let shard = self.groups.get(&self.of(slot)?)?;
-        if shard.here && (any || !cluster) {
+        if shard.here && (any || !cluster) || cluster && self.authority(me, slot).is_some() {
             return None;
         }
         let somebody = if shard.here { None } else { shard.nodes.first().copied() };

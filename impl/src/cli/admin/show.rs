@@ -130,18 +130,18 @@ pub(super) fn groups(admin: &mut Admin, target: &Target, json: bool) -> Result<E
             group.to_string(),
             state,
             leader.map_or("none".into(), |(node, _)| format!("node {node}")),
+            addresses.join(","),
             of(|server| server.slots),
             of(|server| server.coming),
             of(|server| server.going),
             of(|server| server.keys),
-            addresses.join(","),
         ]);
     }
     if json {
         println!("{}", json!({ "configuration": config.number, "groups": told }));
     } else {
-        let head = ["group", "state", "leader", "slots", "coming", "going", "keys", "nodes"];
-        print!("{}", aligned(head, &rows, 3));
+        let head = ["group", "state", "leader", "nodes", "slots", "coming", "going", "keys"];
+        print!("{}", aligned(head, &rows, 4));
     }
     Ok(ExitCode::SUCCESS)
 }

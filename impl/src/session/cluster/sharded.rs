@@ -97,6 +97,18 @@ fn led_by(shards: &Shards, node: NodeId) -> impl Iterator<Item = GroupId> + '_ {
     led.map(|(group, _)| *group)
 }
 
+/// Whether a node leads no group, so that it is nobody's master.
+pub(super) fn leads_none(shards: &Shards, node: NodeId) -> bool {
+    led_by(shards, node).next().is_none()
+}
+
+/// The nodes that CLUSTER NODES calls replicas of a master: those whose line names it.
+pub(super) fn replicas_of<'a>(view: &'a View, shards: &Shards, node: NodeId) -> Vec<&'a Node> {
+    let name = view.node(node).map_or("", |node| &node.name);
+    let of = |other: &&Node| line(view, shards, other).split(' ').nth(3) == Some(name);
+    view.nodes.iter().filter(of).collect()
+}
+
 /// A node's line of CLUSTER NODES, without its end.
 pub(super) fn line(view: &View, shards: &Shards, node: &Node) -> String {
     let Node { name, host, cluster_port, .. } = node;
