@@ -4,7 +4,6 @@ import collections
 import json
 import os
 import subprocess
-import sys
 import threading
 
 import redis
@@ -151,8 +150,8 @@ def spread(nodes):
 
 
 def benchmark(nodes, run, check, moving):
-    """redis-benchmark sends a command again only if its connection is refused, and counts a redirection as an answer. So
-    while slots move fewer may be executed than it has counted, and never more."""
+    """redis-benchmark counts a redirection as an answer, and sends nothing again. So while slots move fewer may be
+    executed than it has counted, and never more."""
     for pipeline in ("1", "16"):
         count = 20_000
         options = ["-p", str(nodes.ports[0] + 1000), "-t", "set,get,incr", "-n", str(count), "-c", "30"]
@@ -238,7 +237,3 @@ def sharded(program, run, judge, check, problems):
         raise
     finally:
         nodes.end()
-
-
-if __name__ == "__main__":
-    sys.exit("usage: clients/run")

@@ -2,9 +2,9 @@
 //
 // usage: node writer.js NAME KEYS HOST:PORT…
 //
-// Each line of its output is how many of its tokens are acknowledged. When its input ends it ends too, and the last line
-// is what workload.py judges by: each token with whether it was acknowledged, and whether a connection that waited for a
-// reply broke meanwhile.
+// Each line of its output is how many of its tokens are acknowledged. When its input ends it ends too, and the last
+// line is what workload.py judges by: each token with whether it was acknowledged, and whether a connection broke
+// meanwhile.
 
 const Redis = require("ioredis");
 const readline = require("readline");

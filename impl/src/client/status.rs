@@ -46,8 +46,8 @@ pub struct ServerHealth {
     pub keys: u64,
 }
 
-/// What a node says of itself. In a sharded cluster role, term and what belongs to them are of one of its servers, which
-/// leads if any does.
+/// What a node says of itself. In a sharded cluster role, term and what belongs to them are of one of its servers,
+/// which leads if any does.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Health {
     /// Its number within the cluster.

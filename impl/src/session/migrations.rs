@@ -1,5 +1,5 @@
-//! Commands that move slots: Valkey's CLUSTER MIGRATESLOTS, GETSLOTMIGRATIONS and CANCELSLOTMIGRATIONS, and Redis' CLUSTER
-//! MIGRATION.
+//! Commands that move slots: Valkey's CLUSTER MIGRATESLOTS, GETSLOTMIGRATIONS and CANCELSLOTMIGRATIONS, and Redis'
+//! CLUSTER MIGRATION.
 //!
 //! They are requests to the controller. What is asked, how often, and what an answer means say
 //! [`protocol::shardctl::Admin`] and the functions beside it; here words become changes, and answers words. A migration

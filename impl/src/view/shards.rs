@@ -93,8 +93,8 @@ impl Shards {
     }
 
     /// The group that says best who serves a slot, if this node leads it: the slot's by the configuration, or one that
-    /// may not have given it away yet. If only what such a group says redirects a client, two groups between which a slot
-    /// is on its way do not send it to and fro.
+    /// may not have given it away yet. If only what such a group says redirects a client, two groups between which a
+    /// slot is on its way do not send it to and fro.
     pub fn authority(&self, me: NodeId, slot: SlotId) -> Option<GroupId> {
         let leads = |shard: &Shard| shard.leader == Some(me);
         let owner = self.config.slots.owner(slot.0);

@@ -170,8 +170,8 @@ fn slots_are_moved_as_redis_does() {
     assert!(told(&say(&cluster, 3, "CLUSTER MIGRATION STATUS ALL")).len() > 1);
 }
 
-/// A migration that can't come to its end, for the nodes of the group that takes are dead: it is told with what is left,
-/// and what calls it off needs nothing from them.
+/// A migration that can't come to its end, for the nodes of the group that takes are dead: it is told with what is
+/// left, and what calls it off needs nothing from them.
 #[test]
 fn a_migration_is_called_off() {
     let mut cluster = apart();

@@ -49,7 +49,7 @@ fn follow(cluster: &Cluster, stops: &AtomicBool) -> (usize, Vec<(String, String)
 }
 
 /// The giver and the taker are led by different nodes. While all slots go from one to the other and back, whoever
-/// follows redirections comes to an end after a few; and a client that has slept through ten configurations is sent once.
+/// follows redirections comes to an end after a few; and a client that has slept through all of it is sent once.
 #[test]
 fn redirections_end_while_slots_move() {
     let cluster = apart();
