@@ -296,7 +296,7 @@ fn migrate(args: Args<'_>, view: &View, shards: &Shards) -> Result<Change, Text>
 
 /// The pairs of slots between two places.
 fn ranges(args: Args<'_>, from: usize, to: usize) -> Result<Vec<SlotRange>, Text> {
-    if from >= to || (to - from) % 2 != 0 {
+    if from >= to || !(to - from).is_multiple_of(2) {
         return Err(text::SYNTAX.into());
     }
     let pair = |place: usize| {

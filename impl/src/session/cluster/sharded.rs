@@ -50,16 +50,20 @@ fn replicas<'a>(view: &'a View, shard: &'a Shard) -> impl Iterator<Item = &'a No
     others.filter_map(|id| view.node(*id))
 }
 
-/// CLUSTER SLOTS. A run whose group has no node that this one knows is left out; so are replicas that are not heard of.
+/// CLUSTER SLOTS. Clients want all slots to be there: a run whose group has no node that is known, such as one that
+/// leaves and has lost its leader, is said to be here, where they are redirected or asked for patience. Replicas that
+/// are not heard of are left out.
 pub(super) fn slots(view: &View, shards: &Shards, writer: &mut Writer<'_>) {
     let runs = runs(shards).into_iter().filter_map(|(first, last, group)| {
-        let shard = shards.groups.get(&group)?;
-        Some((first, last, shard, master(view, shard)?))
+        let shard = shards.groups.get(&group);
+        let master = shard.and_then(|shard| master(view, shard)).or_else(|| view.own())?;
+        Some((first, last, shard, master))
     });
     let runs: Vec<_> = runs.collect();
     writer.array(runs.len());
     for (first, last, shard, master) in runs {
-        let replicas = replicas(view, shard).filter(|node| node.connected);
+        let replicas = shard.into_iter().flat_map(|shard| replicas(view, shard));
+        let replicas = replicas.filter(|node| node.connected && node.id != master.id);
         writer.array(3 + replicas.clone().count());
         writer.integer(i64::from(first));
         writer.integer(i64::from(last));
