@@ -391,7 +391,11 @@ impl State {
         let (protocol, kind, bytes) = (self.client.protocol, call.kind(), call.bytes());
         // A question about all keys is for the node that is asked, unless one group has them all.
         let is_routed = call.is_routed() && (now.view.shards.is_none() || call.slot().is_some());
-        if is_routed && let Err(text) = self.redirect(now, kind == Kind::Write, slot) {
+        let is_known = !now.view.has_server_for(slot);
+        if is_routed
+            && is_known
+            && let Err(text) = self.redirect(now, kind == Kind::Write, slot)
+        {
             return self.error(silent, &text);
         }
         let expected = Expected { row, form, protocol, silent, once, slot, kind, bytes };
