@@ -153,7 +153,9 @@ impl Router {
             let input = Input::AskAll { call, groups: &groups, flushes };
             return self.step(&input, None, now_ms, shards);
         };
-        let input = Input::Ask { call, slot, first: None, stays: !forwards };
+        // A cluster client is redirected by those that know.
+        let first = if forwards { None } else { shards.authority(self.me, slot) };
+        let input = Input::Ask { call, slot, first, stays: !forwards };
         self.step(&input, None, now_ms, shards)
     }
 
