@@ -11,7 +11,7 @@ mod carrier;
 mod mover;
 mod post;
 
-pub use carrier::{Carrier, Letter, To};
+pub use carrier::{Carrier, Letter, To, Wanted};
 pub use mover::{Asker, Door, Mover};
 pub use post::{Inlet, Post};
 

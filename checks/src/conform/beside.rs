@@ -12,7 +12,7 @@ use protocol::{Term, raft};
 use quorate::rsm::{Coded, StateMachine, decode, encode};
 use quorate::session::Answer;
 use quorate::shardctl::Shardctl;
-use quorate::shardkv::{Letter, Shardkv};
+use quorate::shardkv::{Letter, Shardkv, Wanted};
 use quorate::trace::{Moved, of, of_duty, of_moves};
 use std::collections::HashMap;
 
@@ -234,8 +234,8 @@ impl Mover {
         let term = self.duty.term().unwrap_or(0);
         for effect in self.effects.drain(..) {
             match Letter::of(self.gid, effect) {
-                Ok(letter) => letters.send(&letter),
-                Err((number, command)) => {
+                Wanted::Letter(letter) => letters.send(&letter),
+                Wanted::Proposal(number, command) => {
                     let bytes = encode(&command).map_err(|error| error.to_string())?;
                     let proposal = Proposal { print: of(&bytes), far: Far::Asked };
                     self.proposals.insert((term, number), proposal);

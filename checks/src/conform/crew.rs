@@ -168,10 +168,11 @@ struct Seat {
 /// # Errors
 /// The first thing that differs, or that can't have happened.
 pub fn run(crews: &mut [Box<dyn Crew>]) -> Result<(), Refusal> {
-    let seat = |crew, at| Seat { crew, at, waits: None, for_letter: false, stuck: false };
-    let of =
-        |(crew, there): (usize, &Box<dyn Crew>)| (0..there.len()).map(move |at| seat(crew, at));
-    let mut seats: Vec<Seat> = crews.iter().enumerate().flat_map(of).collect();
+    let mut seats = Vec::new();
+    for (crew, servers) in crews.iter().enumerate() {
+        let seat = |at| Seat { crew, at, waits: None, for_letter: false, stuck: false };
+        seats.extend((0..servers.len()).map(seat));
+    }
     loop {
         let first = |may: &dyn Fn(&Seat) -> bool| {
             let open = |seat: &Seat| !crews[seat.crew].is_over(seat.at) && may(seat);

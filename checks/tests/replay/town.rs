@@ -14,7 +14,7 @@ use protocol::{Machine, NodeId, Write, replica};
 use quorate::rsm::{Coded, StateMachine, encode, stamped};
 use quorate::session::Answer;
 use quorate::shardctl::Shardctl;
-use quorate::shardkv::{Letter, Shardkv, To};
+use quorate::shardkv::{Letter, Shardkv, To, Wanted};
 use quorate::trace::{Boot, Moved, Recorder, Whose, log_hash, place};
 use quorate::wal::{Bytes, Identity};
 use std::collections::{BTreeMap, VecDeque};
@@ -208,8 +208,8 @@ impl Town {
             let term = house.duty.term().expect("it leads");
             for effect in effects {
                 match Letter::of(GroupId(gid), effect) {
-                    Ok(letter) => self.letters.push_back(letter),
-                    Err((proposal, command)) => {
+                    Wanted::Letter(letter) => self.letters.push_back(letter),
+                    Wanted::Proposal(proposal, command) => {
                         let answer = propose(&mut house.site, (term, proposal), &command);
                         inputs.push(Told::Outcome { proposal, answer: Some(answer) });
                     }

@@ -62,6 +62,15 @@ pub enum Letter {
     },
 }
 
+/// What a mover asks of its driver.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Wanted {
+    /// That this is sent.
+    Letter(Letter),
+    /// That a command is proposed under this number.
+    Proposal(u64, Command),
+}
+
 /// Whom a letter is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum To {
@@ -74,16 +83,13 @@ pub enum To {
 }
 
 impl Letter {
-    /// What a group's mover writes; of a proposal, its number and what is proposed.
-    ///
-    /// # Errors
-    /// If it is no letter, but a proposal.
-    pub fn of(from: GroupId, effect: Effect) -> Result<Self, (u64, Command)> {
-        Ok(match effect {
+    /// What a group's mover asks for.
+    pub fn of(from: GroupId, effect: Effect) -> Wanted {
+        Wanted::Letter(match effect {
             Effect::Send { to, message } => Self::Move { from, to, message },
             Effect::Query { number } => Self::Next { from, number },
             Effect::Report { number } => Self::Finished { from, number },
-            Effect::Propose { proposal, command } => return Err((proposal, command)),
+            Effect::Propose { proposal, command } => return Wanted::Proposal(proposal, command),
         })
     }
 

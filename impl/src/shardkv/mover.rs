@@ -1,6 +1,6 @@
 //! The driver of a group's mover: in the thread of the core, at the end of each round.
 
-use super::{Carrier, Letter, Shardkv};
+use super::{Carrier, Letter, Shardkv, Wanted};
 use crate::mailbox::Mailbox;
 use crate::raft::{Callers, Handle, Outcome, Request, Requests, What};
 use crate::rsm::encode;
@@ -138,8 +138,10 @@ impl<K: Callers<Shardkv>> Mover<K> {
         let Some(term) = self.duty.term() else { return };
         for effect in self.effects.drain(..) {
             match Letter::of(self.gid, effect) {
-                Ok(letter) => self.letters.push(letter),
-                Err((proposal, command)) => asks.push(propose(term, proposal, &command)),
+                Wanted::Letter(letter) => self.letters.push(letter),
+                Wanted::Proposal(proposal, command) => {
+                    asks.push(propose(term, proposal, &command));
+                }
             }
         }
     }

@@ -24,9 +24,9 @@ pub enum Error {
         /// The file that says so.
         path: PathBuf,
         /// Whose it is.
-        found: Whose,
+        found: Box<Whose>,
         /// Whose it should be.
-        wanted: Whose,
+        wanted: Box<Whose>,
     },
     /// Another build wrote it.
     #[error(

@@ -75,7 +75,8 @@ impl Recorder {
         if let Some((_, path)) = lives.last() {
             let found = super::Reader::open(path)?.header().whose;
             if found != whose {
-                return Err(Error::Foreign { path: path.clone(), found, wanted: whose });
+                let (found, wanted) = (found.into(), whose.into());
+                return Err(Error::Foreign { path: path.clone(), found, wanted });
             }
         }
         let life = lives.last().map_or(1, |(life, _)| life + 1);
