@@ -89,6 +89,8 @@ pub struct Node<S: StateMachine, R, W> {
     pending: VecDeque<(Write, Vec<Entry<Bytes>>)>,
     /// Snapshots whose files it has had.
     files: BTreeSet<SnapshotId>,
+    /// Through where a state was copied whose file is not written yet.
+    copied: Option<Index>,
     armed: BTreeSet<Timer>,
     callers: HashMap<Ticket, Who>,
     /// Reads that are open, and when they came.
@@ -144,6 +146,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             disk: Durable::default(),
             pending: VecDeque::new(),
             files: BTreeSet::new(),
+            copied: None,
             armed: BTreeSet::new(),
             callers: HashMap::new(),
             reads: HashMap::new(),
@@ -202,9 +205,11 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         self.lines
     }
 
-    /// The last index that its durable snapshot covers.
-    pub const fn snapshot(&self) -> Index {
-        self.disk.snapshot().last.index
+    /// The last index that its durable snapshot covers, or the one that is being written: that may be behind, if
+    /// another node's was installed meanwhile.
+    pub fn snapshot(&self) -> Index {
+        let durable = self.disk.snapshot().last.index;
+        self.copied.map_or(durable, |copied| copied.min(durable))
     }
 
     /// What was replayed.
@@ -356,6 +361,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
         let state = machine.service().clone();
         let sum = quorate::raft::snapshot_sum(id, &state).map_err(|error| error.to_string())?;
         shared.keep(id, state, sum);
+        self.copied = Some(id.last.index);
         Ok(())
     }
 
@@ -369,6 +375,7 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
                 "the file of snapshot {id:?} has checksum {sum:08x}; of the state it would be {right:08x}"
             ));
         }
+        self.copied = None;
         self.files.insert(id);
         self.summary.snapshots += 1;
         Ok(())

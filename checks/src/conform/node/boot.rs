@@ -34,6 +34,7 @@ fn is_found(boot: &Boot, disk: &Durable<Bytes>) -> bool {
 
 impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
     pub(super) fn begin_life(&mut self, boot: Boot, shared: &Shared<S>) -> Result<(), String> {
+        self.copied = None;
         if self.step > 0 || self.booting.is_some() {
             return Err("a start in the middle of a life".into());
         }

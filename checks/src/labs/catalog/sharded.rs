@@ -1,8 +1,8 @@
 //! Lab 4 of 2021 and lab 5 of 2024: the controller and ShardKV. Lab 5 of 2025 and 2026.
 //!
 //! The scenarios of 2021 are named as they are there, behind the name of their package, for other labs have some of the
-//! same names; 2024 has the same in 5A and 5B, and two of its own. How the labs' shards, groups and controllers are mapped
-//! is in [`crate::labs::sharded`].
+//! same names; 2024 has the same in 5A and 5B, and two of its own. How the labs' shards, groups and controllers are
+//! mapped is in [`crate::labs::sharded`].
 //!
 //! **Not here**: `shardcfg TestBasic` of 2025, which tests the labs' own arithmetic of configurations; ours is tested
 //! where it is, and in the model of the controller.

@@ -65,8 +65,8 @@ impl Next {
     /// What there is for a group whose configuration has this number. A replica of the controller that is behind says
     /// nothing wrong: it says less.
     ///
-    /// For a group that has come to the configuration that it left in there is nothing more, though it may have slots to
-    /// give yet: it would walk on, and when it has given them have finished what it may not report (CTL-FINISH-2).
+    /// For a group that has come to the configuration that it left in there is nothing more, though it may have slots
+    /// to give yet: it would walk on, and when it has given them have finished what it may not report (CTL-FINISH-2).
     pub fn of<R: shardctl::Rules>(
         controller: &Controller<R>,
         group: GroupId,
