@@ -47,8 +47,10 @@ def free_port(count):
 
 
 class Nodes:
-    def __init__(self, program, count=3, environment=None):
-        self.program, self.environment = program, environment
+    """A cluster of one group; with `groups`, a sharded one: the controller and each group are on all nodes."""
+
+    def __init__(self, program, count=3, environment=None, groups=0):
+        self.program, self.environment, self.groups = program, environment, groups
         self.folder = tempfile.mkdtemp(prefix="quorate-clients-")
         base = free_port(count)
         self.ports = [base + node for node in range(count)]
@@ -60,13 +62,21 @@ class Nodes:
         """Where a node writes down what goes into its server."""
         return f"{self.folder}/trace-{node}"
 
+    def addresses(self):
+        """All nodes, as they are written in `nodes`."""
+        return ",".join(f"127.0.0.1:{port}" for port in self.ports)
+
     def start(self, node):
-        listen = [f"127.0.0.1:{port}" for port in self.ports]
-        arguments = ["server", "--dir", f"{self.folder}/{node}", "--listen", listen[node]]
-        arguments += ["--record", self.trace(node)]
+        arguments = ["server", "--dir", f"{self.folder}/{node}", "--listen", f"127.0.0.1:{self.ports[node]}"]
+        if self.groups:
+            arguments += ["--controller", self.addresses()]
+            for group in range(1, self.groups + 1):
+                arguments += ["--group", f"{group}={self.addresses()}"]
+        else:
+            arguments += ["--record", self.trace(node)]
         with open(f"{self.folder}/{node}.log", "ab") as log:
             self.running[node] = subprocess.Popen(
-                [self.program, *arguments, "--nodes", ",".join(listen)],
+                [self.program, *arguments, "--nodes", self.addresses()],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **(self.environment or {})},

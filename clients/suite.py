@@ -10,6 +10,7 @@ from threading import Thread
 import redis
 
 from nodes import Nodes, wait_for
+from sharded import sharded
 from workload import writers
 
 problems = []
@@ -117,10 +118,13 @@ def under_faults(nodes):
 
 def judge(nodes, writer):
     """What became of a writer's tokens, as every node tells it."""
-    values = [wait_for("a GET", lambda: [nodes.client(node).get(writer.name)])[0] for node in range(3)]
-    if len(set(values)) != 1:
-        problems.append(f"nodes differ in {writer.name}")
-    return writer.count(values[0] or b"")
+    values = []
+    for key in writer.keys:
+        told = [wait_for("a GET", lambda: [nodes.client(node).get(key)])[0] for node in range(3)]
+        if len(set(told)) != 1:
+            problems.append(f"nodes differ in {key}")
+        values.append(told[0] or b"")
+    return writer.count(values)
 
 
 def lost_reply(nodes):
@@ -214,6 +218,7 @@ def main():
         raise
     finally:
         nodes.end()
+    sharded(program, run, judge, check, problems)
     wall_clock(program, checks)
     print(f"\n{len(problems)} problems in {time.monotonic() - begun:.0f} s")
     for problem in problems:

@@ -43,6 +43,8 @@ fn view() -> View {
         version: "0.1.0".into(),
         loading: false,
         shards: None,
+        servers: Vec::new(),
+        place: None,
     }
 }
 

@@ -84,6 +84,10 @@ impl StateMachine for Kv {
     }
 
     fn gauges(&self) -> Gauges {
-        Gauges { keys: self.0.len() as u64, bytes: self.0.memory_bytes() as u64 }
+        Gauges {
+            keys: self.0.len() as u64,
+            bytes: self.0.memory_bytes() as u64,
+            ..Gauges::default()
+        }
     }
 }

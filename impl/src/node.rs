@@ -12,6 +12,7 @@ use crate::peer::{self, Secret};
 use crate::raft::{self, Server};
 use crate::resp;
 use crate::session::{Password, SessionLimits};
+use crate::view::Place;
 use protocol::NodeId;
 use servers::{Hosted, Servers};
 use std::fs::File;
@@ -187,8 +188,8 @@ impl Node {
         self.addresses
     }
 
-    /// What its server shows of itself; of several one.
-    pub fn shared(&self) -> Arc<raft::Shared> {
+    /// What each of its servers shows of itself, and of what it is one in a sharded cluster.
+    pub fn shared(&self) -> Vec<(Option<Place>, Arc<raft::Shared>)> {
         self.servers.shared()
     }
 

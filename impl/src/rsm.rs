@@ -73,6 +73,21 @@ pub struct Gauges {
     pub keys: u64,
     /// How much memory it takes, in bytes, about.
     pub bytes: u64,
+    /// The slots of a group of a sharded cluster; all 0 elsewhere.
+    pub slots: Slots,
+}
+
+/// What a group of a sharded cluster has to do with slots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Slots {
+    /// The number of its configuration.
+    pub configuration: u64,
+    /// How many it serves.
+    pub served: u64,
+    /// How many are on their way to it.
+    pub coming: u64,
+    /// How many are on their way from it, served or stopped.
+    pub going: u64,
 }
 
 /// A command as the log has it: eight bytes of its stamp (little-endian), then itself.

@@ -34,6 +34,7 @@ mod form;
 mod info;
 mod keys;
 mod local;
+mod migrations;
 mod multi;
 mod once;
 mod plan;

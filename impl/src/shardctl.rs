@@ -66,7 +66,7 @@ impl StateMachine for Shardctl {
     }
 
     fn gauges(&self) -> Gauges {
-        Gauges { keys: self.0.configs().len() as u64, bytes: 0 }
+        Gauges { keys: self.0.configs().len() as u64, ..Gauges::default() }
     }
 }
 

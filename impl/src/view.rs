@@ -6,7 +6,7 @@
 
 mod shards;
 
-pub use shards::{Shard, Shards};
+pub use shards::{Place, Served, Shard, Shards};
 
 use protocol::kv::{SlotId, Stamp};
 use protocol::{Index, NodeId, Term};
@@ -94,9 +94,9 @@ pub struct View {
     pub me: NodeId,
     /// The group's name in the words of a cluster: 40 hexadecimal digits.
     pub shard: String,
-    /// What it is.
+    /// What it is. In a sharded cluster this, and what follows up to the snapshot, is of [`View::place`].
     pub role: Role,
-    /// Whom it believes to lead, itself included.
+    /// Whom it believes to lead, itself included. Nobody, as long as there is no connection to it.
     pub leader: Option<NodeId>,
     /// Its term.
     pub term: Term,
@@ -130,6 +130,10 @@ pub struct View {
     pub loading: bool,
     /// The groups of a sharded cluster. None: there is one group, and it has all slots.
     pub shards: Option<Shards>,
+    /// The servers of a sharded cluster that are here; empty where there is one group.
+    pub servers: Vec<Served>,
+    /// Of which of them it is told: the first that leads, or else the first.
+    pub place: Option<Place>,
 }
 
 impl View {
@@ -165,14 +169,32 @@ impl View {
         self.leader.filter(|leader| !here && *leader != self.me)
     }
 
-    /// The others.
-    pub fn replicas(&self) -> impl Iterator<Item = &Node> {
-        let master = self.master().map(|node| node.id);
-        self.nodes.iter().filter(move |node| Some(node.id) != master)
+    /// Whether the group that may have a slot of a sharded cluster has a server here: then that is asked who leads, for
+    /// it knows before this view does. Two nodes of which one has just come to lead send nobody to and fro.
+    pub fn has_server_for(&self, slot: u16) -> bool {
+        let group =
+            self.shards.as_ref().and_then(|shards| shards.groups.get(&shards.of(SlotId(slot))?));
+        group.is_some_and(|shard| shard.here)
     }
 
-    /// How many nodes beside the one that took a write have it when it is answered, at least: a quorum's others.
+    /// The others; in a sharded cluster those that have a server of a group that this node leads.
+    pub fn replicas(&self) -> impl Iterator<Item = &Node> {
+        let master = self.master().map(|node| node.id);
+        let shares = |node: &Node| match &self.shards {
+            None => true,
+            Some(shards) => shards
+                .groups
+                .values()
+                .any(|shard| shard.leader == Some(self.me) && shard.nodes.contains(&node.id)),
+        };
+        self.nodes.iter().filter(move |node| Some(node.id) != master && shares(node))
+    }
+
+    /// How many nodes beside the one that took a write have it when it is answered, at least: a quorum's others. Of
+    /// several groups the smallest counts.
     pub fn acknowledging(&self) -> usize {
-        self.nodes.len() / 2
+        let shards = self.shards.iter().flat_map(|shards| shards.groups.values());
+        let sizes = shards.map(|shard| shard.nodes.len()).filter(|size| *size > 0);
+        sizes.min().unwrap_or(self.nodes.len()) / 2
     }
 }

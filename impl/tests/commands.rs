@@ -165,7 +165,7 @@ fn facts_are_redis() {
             "client|kill",
             "-3 {admin noscript loading stale} 0 0 0 {@admin @slow @dangerous @connection}",
         ),
-        ("once", "-5 {write denyoom noscript movablekeys} 1 1 1 {@write @string @slow}"),
+        ("once", "-5 {write denyoom noscript} 1 1 1 {@write @string @slow}"),
     ] {
         let told = told(&format!("COMMAND INFO {name}"));
         assert!(told.starts_with(&format!("[[{name} {fact} ")), "{told}");

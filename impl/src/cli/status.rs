@@ -1,5 +1,7 @@
 //! `quorate status`: each node of a cluster, or why it does not answer.
 
+mod sharded;
+
 use super::Failed;
 use super::target::Target;
 use quorate::client::status::{self, Health, NodeStatus};
@@ -9,8 +11,10 @@ use std::process::ExitCode;
 /// Asks every node of a cluster how it is
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit codes: 0 if every node answers and one leads, 1 if not, 2 if no server can be asked at all.
-Addresses are those for cluster clients. A lag is how many committed entries a node has not applied yet.")]
+Exit codes: 0 if every node answers and one leads, of a sharded cluster's controller and groups one of each, 1 if not,
+2 if no server can be asked at all.
+Addresses are those for cluster clients. A lag is how many committed entries a server has not applied yet; of slots,
++ are on their way to the group and - from it.")]
 pub struct Arguments {
     #[command(flatten)]
     target: Target,
@@ -56,15 +60,22 @@ fn human(bytes: u64) -> String {
 
 fn table(nodes: &[NodeStatus], commit: u64) -> String {
     let rows: Vec<[String; 10]> = nodes.iter().map(|node| row(node, commit)).collect();
-    let head = HEAD.map(str::to_owned);
-    let all = || std::iter::once(&head).chain(&rows);
-    let widths: [usize; 10] =
+    aligned(HEAD, &rows, 3)
+}
+
+/// Rows below their head. The first columns are names and stand to the left, numbers to the right.
+pub(super) fn aligned<const N: usize>(
+    head: [&str; N],
+    rows: &[[String; N]],
+    names: usize,
+) -> String {
+    let head = head.map(str::to_owned);
+    let all = || std::iter::once(&head).chain(rows);
+    let widths: [usize; N] =
         std::array::from_fn(|cell| all().map(|row| row[cell].len()).max().unwrap_or(0));
-    let line = |row: &[String; 10]| {
-        let cells = row.iter().zip(widths).enumerate().map(|(place, (cell, width))| match place {
-            // Names to the left, numbers to the right.
-            0..=2 => format!("{cell:<width$}"),
-            _ => format!("{cell:>width$}"),
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).enumerate().map(|(place, (cell, width))| {
+            if place < names { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
         });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
@@ -111,20 +122,29 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
             return Ok(ExitCode::from(2));
         }
     };
-    let healths = || nodes.iter().filter_map(|node| node.health.as_ref().ok());
-    let commit = healths().map(|health| health.commit).max().unwrap_or(0);
-    let leads = healths().any(|health| health.role == "leader");
-    let dead = nodes.iter().filter(|node| node.health.is_err()).count();
-    if json {
-        let nodes: Vec<Value> = nodes.iter().map(|node| as_json(node, commit)).collect();
-        println!("{}", json!({ "commit": commit, "leads": leads, "nodes": nodes }));
-    } else {
-        print!("{}", table(&nodes, commit));
-    }
+    let is_sharded = nodes
+        .iter()
+        .any(|node| node.health.as_ref().is_ok_and(|health| !health.servers.is_empty()));
+    let leads = if is_sharded { sharded::show(&nodes, json) } else { show(&nodes, json) };
     for node in &nodes {
         if let Err(error) = &node.health {
             eprintln!("quorate: {error}");
         }
+    }
+    let dead = nodes.iter().any(|node| node.health.is_err());
+    Ok(if !dead && leads { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints the nodes of one group. Whether one leads.
+fn show(nodes: &[NodeStatus], json: bool) -> bool {
+    let healths = || nodes.iter().filter_map(|node| node.health.as_ref().ok());
+    let commit = healths().map(|health| health.commit).max().unwrap_or(0);
+    let leads = healths().any(|health| health.role == "leader");
+    if json {
+        let nodes: Vec<Value> = nodes.iter().map(|node| as_json(node, commit)).collect();
+        println!("{}", json!({ "commit": commit, "leads": leads, "nodes": nodes }));
+    } else {
+        print!("{}", table(nodes, commit));
     }
     if !leads {
         eprintln!(
@@ -133,5 +153,5 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
             nodes.len()
         );
     }
-    Ok(if dead == 0 && leads { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    leads
 }

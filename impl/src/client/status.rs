@@ -17,10 +17,40 @@ pub struct Member {
     pub asked: bool,
 }
 
-/// What a node says of itself.
+/// What a node of a sharded cluster says of one of its servers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServerHealth {
+    /// Its group; none of the controller.
+    pub group: Option<u64>,
+    /// leader, follower or candidate.
+    pub role: String,
+    /// The number of the node that it takes for the leader.
+    pub leader: Option<u64>,
+    /// Its term.
+    pub term: u64,
+    /// Up to where it knows the log to be committed.
+    pub commit: u64,
+    /// Up to where it has applied the log.
+    pub applied: u64,
+    /// What its snapshot covers.
+    pub snapshot: u64,
+    /// The number of the group's configuration; this and what follows is 0 of the controller.
+    pub configuration: u64,
+    /// How many slots it serves.
+    pub slots: u64,
+    /// How many are on their way to the group.
+    pub coming: u64,
+    /// How many are on their way from it.
+    pub going: u64,
+    /// Keys.
+    pub keys: u64,
+}
+
+/// What a node says of itself. In a sharded cluster role, term and what belongs to them are of one of its servers,
+/// which leads if any does.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Health {
-    /// Its number within the group.
+    /// Its number within the cluster.
     pub node: u64,
     /// leader, follower or candidate.
     pub role: String,
@@ -44,6 +74,8 @@ pub struct Health {
     pub uptime_s: u64,
     /// The program's version.
     pub version: String,
+    /// Its servers in a sharded cluster, the controller's first; empty where there is one group.
+    pub servers: Vec<ServerHealth>,
 }
 
 /// A node, and what it says or why it says nothing.
@@ -119,7 +151,44 @@ pub fn health(connection: &mut Connection) -> Result<Health, Error> {
         clients: number("connected_clients")?,
         uptime_s: number("uptime_in_seconds")?,
         version: line("quorate_version")?.to_owned(),
+        servers: servers(&text)?,
     })
+}
+
+/// The servers that INFO tells of: `raft_controller:…` and `raft_group_ID:…`.
+fn servers(text: &str) -> Result<Vec<ServerHealth>, Error> {
+    let mut servers = Vec::new();
+    for (name, told) in text.lines().filter_map(|line| line.split_once(':')) {
+        let group = match name.strip_prefix("raft_group_") {
+            Some(group) => group.parse().ok(),
+            None if name == "raft_controller" => None,
+            None => continue,
+        };
+        let words: BTreeMap<&str, &str> =
+            told.split(',').filter_map(|word| word.split_once('=')).collect();
+        let wrong = || Error::Unexpected(format!("INFO with {name}:{told}"));
+        let number = |name: &str| match words.get(name) {
+            // What the controller has not.
+            None if group.is_none() => Ok(0),
+            word => word.and_then(|word| word.parse::<u64>().ok()).ok_or_else(wrong),
+        };
+        servers.push(ServerHealth {
+            group,
+            role: (*words.get("role").ok_or_else(wrong)?).to_owned(),
+            leader: words.get("leader").and_then(|leader| leader.parse().ok()),
+            term: number("term")?,
+            commit: number("commit")?,
+            applied: number("applied")?,
+            snapshot: number("snapshot")?,
+            configuration: number("configuration")?,
+            slots: number("slots")?,
+            coming: number("coming")?,
+            going: number("going")?,
+            keys: number("keys")?,
+        });
+    }
+    servers.sort_by_key(|server| server.group);
+    Ok(servers)
 }
 
 /// Asks each node of the cluster that the first of these servers that answers belongs to. The nodes are in one order

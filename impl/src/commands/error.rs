@@ -109,18 +109,20 @@ pub(super) fn refusal(id: Id) -> Option<&'static str> {
         }
         Id::Debug => "ERR DEBUG is not supported",
         Id::ClusterSetslot => {
-            "ERR slots are assigned by the controller: use CLUSTER MIGRATESLOTS or CLUSTER MIGRATION \
-             IMPORT to move them"
+            "ERR slots are assigned by the controller: use CLUSTER MIGRATESLOTS, CLUSTER MIGRATION IMPORT, \
+             or quorate admin move and rebalance to move them"
         }
         Id::ClusterAddslots => {
-            "ERR slots are assigned by the controller when a group joins: use CLUSTER MIGRATESLOTS \
-             or CLUSTER MIGRATION IMPORT to move them"
+            "ERR slots are assigned by the controller when a group joins (quorate admin join): use CLUSTER \
+             MIGRATESLOTS, CLUSTER MIGRATION IMPORT or quorate admin move to move them"
         }
         Id::ClusterMeet => {
             "ERR nodes don't meet by gossip: start the node with the addresses of its group, then \
-             let the group join"
+             let the group join (quorate admin join)"
         }
-        Id::ClusterForget => "ERR nodes are not forgotten one by one: let the group leave",
+        Id::ClusterForget => {
+            "ERR nodes are not forgotten one by one: let the group leave (quorate admin leave)"
+        }
         _ => return None,
     })
 }

@@ -70,8 +70,10 @@ struct UnderWay {
     forwards: bool,
     until_ms: u64,
     step: Step,
-    /// The group that was named by who has refused it last.
+    /// The group that is asked, named by who has refused it last.
     named: Option<GroupId>,
+    /// Groups that have said that another has the slot.
+    denied: BTreeSet<GroupId>,
 }
 
 /// How far a call is.
@@ -172,7 +174,9 @@ impl Router {
         let until_ms = now_ms + self.patience_ms;
         let waits = self.of_session(caller).any(|(_, other)| other.waits_before(slot));
         let step = if waits { Step::Waits } else { Step::Asked };
-        self.calls.insert(caller, UnderWay { slot, what, forwards, until_ms, step, named: None });
+        let denied = BTreeSet::new();
+        self.calls
+            .insert(caller, UnderWay { slot, what, forwards, until_ms, step, named: None, denied });
         if !waits {
             self.send(caller, shards);
         }
@@ -204,17 +208,20 @@ impl Router {
     /// The group that serves a slot, as far as is known here.
     fn of(&self, slot: SlotId, shards: &Shards) -> Option<GroupId> {
         let found = self.found.get(&slot).filter(|found| found.number >= shards.config.number);
-        found.map(|found| found.group).or_else(|| shards.of(slot))
+        shards.pick(slot, found.map(|found| found.group).or_else(|| shards.of(slot)))
     }
 
     fn send(&mut self, caller: Caller, shards: &Shards) {
         let Some(call) = self.calls.get(&caller).cloned() else { return };
         let UnderWay { slot, what, forwards, named, .. } = call;
-        let group =
-            named.or_else(|| self.of(slot, shards)).filter(|group| self.groups.contains_key(group));
+        // A cluster client is redirected by those that know.
+        let knows = || if forwards { None } else { shards.authority(self.me, slot) };
+        let group = named.or_else(knows).or_else(|| self.of(slot, shards));
+        let group = group.filter(|group| self.groups.contains_key(group));
         // Whoever is here says more: its group may have come farther than this node knows.
         let group = group.or_else(|| self.groups.keys().next().copied());
         if let Some(group) = group {
+            self.calls.entry(caller).and_modify(|call| call.named = Some(group));
             let request = Request { caller: Asker::Client(caller), what, forwards };
             self.requests.entry(group).or_default().push(request);
         }
@@ -328,18 +335,26 @@ impl Router {
         };
         let is_over = now_ms >= under_way.until_ms || self.of_session(caller).any(is_behind);
         let next = match refusal.whereabouts {
-            Whereabouts::With(group)
-            | Whereabouts::GoingTo(group)
-            | Whereabouts::ComingFrom(group) => Some(group),
+            Whereabouts::With(group) | Whereabouts::ComingFrom(group) => Some(group),
+            // It is stopped there, and will be told of when it has come.
+            Whereabouts::GoingTo(group) => Some(under_way.named.unwrap_or(group)),
             // A group that is new knows less than the node.
             Whereabouts::Nowhere => shards.of(slot),
         };
-        let Some(group) = next else { return Heard::Told(Told::Nowhere) };
+        let Some(mut group) = next else { return Heard::Told(Told::Nowhere) };
         if self.found.len() >= MAX_FOUND {
             self.found.clear();
         }
         let found = Found { number: refusal.number, group, at_ms: now_ms };
         self.found.insert(slot, found);
+        if let (Whereabouts::With(_), Some(call)) =
+            (refusal.whereabouts, self.calls.get_mut(&caller))
+        {
+            call.denied.extend(call.named);
+            // Before a cluster client is sent elsewhere, every group is asked that is led here and may have it still.
+            let other = if call.forwards { None } else { shards.gives(self.me, &call.denied) };
+            group = other.unwrap_or(group);
+        }
         if !self.groups.contains_key(&group) {
             return Heard::GoTo(group);
         }

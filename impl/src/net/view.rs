@@ -3,7 +3,7 @@
 use crate::config::Address;
 use crate::raft::{Shared, Status};
 use crate::shardkv::Post;
-use crate::view::{Counters, Node, Role, Shard, Shards, View};
+use crate::view::{Counters, Node, Place, Role, Served, Shard, Shards, View};
 use protocol::NodeId;
 use protocol::kv::SlotId;
 use protocol::raft::RoleName;
@@ -23,6 +23,8 @@ pub enum Source {
     One(Arc<Shared>),
     /// The servers of a sharded cluster's groups here, and what the node knows of the others.
     Sharded {
+        /// The controller's server.
+        controller: Option<Arc<Shared>>,
         /// The groups' servers.
         groups: BTreeMap<GroupId, Arc<Shared>>,
         /// The node's post.
@@ -104,6 +106,8 @@ impl Views {
             version: env!("CARGO_PKG_VERSION").into(),
             loading: false,
             shards: matches!(source, Source::Sharded { .. }).then(Shards::unknown),
+            servers: Vec::new(),
+            place: None,
         };
         let mut views = Self {
             source,
@@ -115,8 +119,8 @@ impl Views {
             commands_then: 0,
             counters: Counters::default(),
         };
-        let (status, shards) = views.look(BTreeMap::new());
-        views.make(&status, shards, 0);
+        let looked = views.look(BTreeMap::new());
+        views.make(looked, 0);
         views
     }
 
@@ -153,58 +157,73 @@ impl Views {
     /// At the beginning of a round, if it is due. `found` are the slots of which the node knows better than the
     /// configuration.
     pub fn refresh(&mut self, clients: usize, found: BTreeMap<SlotId, GroupId>) {
-        let (status, shards) = self.look(found);
-        let same = status.term == self.current.term
-            && status.leader == self.current.leader
-            && role(status.role) == self.current.role
-            && shards == self.current.shards;
+        let looked = self.look(found);
+        let Looked { status, shards, .. } = &looked;
+        let (current, up) = (&self.current, |node: &Node| is_up(status, node.id));
+        let same = status.term == current.term
+            && status.leader.filter(|leader| is_up(status, *leader)) == current.leader
+            && role(status.role) == current.role
+            && *shards == current.shards
+            && current.nodes.iter().all(|node| node.connected == up(node));
         if !same || self.made.elapsed() >= FRESH {
-            self.make(&status, shards, clients);
+            self.make(looked, clients);
         }
     }
 
-    /// What the servers show now. Of several it is that of the first, with the keys of all; it leads if any does.
-    fn look(&mut self, found: BTreeMap<SlotId, GroupId>) -> (Status, Option<Shards>) {
+    /// What the servers show now. Of several it is that of the first that leads, or else of the first, with the keys of
+    /// all groups.
+    fn look(&mut self, found: BTreeMap<SlotId, GroupId>) -> Looked {
         self.looked = Instant::now();
-        let (groups, post) = match &self.source {
-            Source::One(shared) => return (shared.get(), None),
-            Source::Sharded { groups, post } => (groups, post),
+        let (controller, groups, post) = match &self.source {
+            Source::One(shared) => {
+                let (shards, servers, place) = (None, Vec::new(), None);
+                return Looked { status: shared.get(), shards, servers, place };
+            }
+            Source::Sharded { controller, groups, post } => (controller, groups, post),
         };
         let statuses = groups.iter().map(|(group, shared)| (*group, shared.get()));
         let statuses: BTreeMap<GroupId, Status> = statuses.collect();
+        let controller = controller.as_ref().map(|shared| shared.get());
+        let all = || statuses.values().chain(&controller);
+        let up = all().fold(0, |up, status| up | status.up);
+        let me = self.current.me;
+        let is_up = |node: &NodeId| *node == me || up & (1 << node.0) != 0;
         let config = post.latest().unwrap_or_else(|| Shards::unknown().config);
-        let all = config.groups.keys().chain(groups.keys());
+        let known = config.groups.keys().chain(groups.keys());
         let shard = |group: &GroupId| {
             let status = statuses.get(group);
-            let nodes = config.groups.get(group);
-            let shard = Shard {
-                nodes: nodes
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|it| post.number_of(it.as_ref()))
-                    .collect(),
-                leader: status.map_or_else(|| post.leader(*group), |status| status.leader),
-                term: status.map_or(0, |status| status.term),
-                here: status.is_some(),
-            };
-            (*group, shard)
+            let nodes = config.groups.get(group).into_iter().flatten();
+            let nodes = nodes.filter_map(|it| post.number_of(it.as_ref())).collect();
+            let leader = status.map_or_else(|| post.leader(*group), |status| status.leader);
+            let (leader, here) = (leader.filter(is_up), status.is_some());
+            let gives = status.is_some_and(|status| {
+                let slots = status.gauges.slots;
+                slots.going > 0 || slots.configuration < config.number
+            });
+            let term = status.map_or(0, |status| status.term);
+            (*group, Shard { nodes, leader, term, here, gives })
         };
         let shards = Shards {
-            groups: all.map(shard).collect(),
+            groups: known.map(shard).collect(),
             config: Arc::clone(&config),
             controllers: post.controllers(),
             found,
         };
-        let lead = statuses.values().find(|status| status.role == RoleName::Leader);
-        let first = lead.or_else(|| statuses.values().next());
-        let mut status = first.copied().unwrap_or_else(|| Shared::new(self.current.me).get());
-        status.up = statuses.values().fold(0, |up, status| up | status.up);
+        let places = statuses.iter().map(|(group, status)| (Place::Group(*group), *status));
+        let places = || places.clone().chain(controller.map(|it| (Place::Controller, it)));
+        let leads = |(_, status): &(Place, Status)| status.role == RoleName::Leader;
+        let group = |(place, _): &(Place, Status)| *place != Place::Controller;
+        let first = places().filter(group).find(leads).or_else(|| places().next());
+        let mut status = first.map_or_else(|| Shared::new(me).get(), |(_, status)| status);
+        status.up = up;
         status.gauges.keys = statuses.values().map(|status| status.gauges.keys).sum();
         status.gauges.bytes = statuses.values().map(|status| status.gauges.bytes).sum();
-        (status, Some(shards))
+        let servers = places().map(|(place, status)| served(place, &status)).collect();
+        Looked { status, shards: Some(shards), servers, place: first.map(|(place, _)| place) }
     }
 
-    fn make(&mut self, status: &Status, shards: Option<Shards>, clients: usize) {
+    fn make(&mut self, looked: Looked, clients: usize) {
+        let Looked { status, shards, servers, place } = looked;
         let passed = self.made.elapsed().as_millis().max(1) as u64;
         let commands = self.counters.commands.saturating_sub(self.commands_then);
         if passed >= FRESH.as_millis() as u64 {
@@ -215,10 +234,10 @@ impl Views {
         let up_ms = self.up_ms();
         let view = Arc::make_mut(&mut self.current);
         for node in &mut view.nodes {
-            node.connected = node.id == status.me || status.up & (1 << node.id.0) != 0;
+            node.connected = is_up(&status, node.id);
         }
         view.role = role(status.role);
-        view.leader = status.leader;
+        view.leader = status.leader.filter(|leader| is_up(&status, *leader));
         view.term = status.term;
         view.commit = status.commit;
         view.applied = status.applied;
@@ -231,7 +250,29 @@ impl Views {
         view.counters = self.counters;
         view.clock = status.clock;
         view.shards = shards;
+        (view.servers, view.place) = (servers, place);
     }
+}
+
+/// What the servers of a node show.
+struct Looked {
+    status: Status,
+    shards: Option<Shards>,
+    servers: Vec<Served>,
+    place: Option<Place>,
+}
+
+/// Whether a node can be reached from here.
+fn is_up(status: &Status, node: NodeId) -> bool {
+    node == status.me || status.up & (1 << node.0) != 0
+}
+
+/// A server as people are shown it.
+fn served(place: Place, status: &Status) -> Served {
+    let Status { leader, term, commit, applied, snapshot, gauges, .. } = *status;
+    let keys = if place == Place::Controller { 0 } else { gauges.keys };
+    let (role, slots) = (role(status.role), gauges.slots);
+    Served { place, role, leader, term, commit, applied, snapshot, keys, slots }
 }
 
 const fn role(role: RoleName) -> Role {

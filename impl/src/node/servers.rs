@@ -9,6 +9,7 @@ use crate::raft::{self, Host, Network, Options, Server, Shared};
 use crate::shardctl::{Shardctl, Teller};
 use crate::shardkv::{Carrier, Mover, Post, Shardkv};
 use crate::sync::{AtomicBool, Ordering, Parker, Unparker};
+use crate::view::Place;
 use crate::wal::{GroupId as LogId, Identity};
 use protocol::NodeId;
 use protocol::quorum::NodeSet;
@@ -119,13 +120,18 @@ impl Hosted {
 
     fn source(&self) -> Source {
         let groups = self.groups.iter().map(|(group, server)| (*group, server.shared()));
-        Source::Sharded { groups: groups.collect(), post: Arc::clone(&self.post) }
+        let controller = self.controller.as_ref().map(Server::shared);
+        Source::Sharded { controller, groups: groups.collect(), post: Arc::clone(&self.post) }
     }
 
-    /// Any of the servers, for figures of the node.
-    fn first(&self) -> Option<Arc<Shared>> {
-        let group = self.groups.values().next().map(Server::shared);
-        group.or_else(|| self.controller.as_ref().map(Server::shared))
+    /// What each of the servers shows.
+    fn shared(&self) -> Vec<(Option<Place>, Arc<Shared>)> {
+        let of = |(group, server): (&GroupId, &Server<_, _>)| {
+            (Some(Place::Group(*group)), Server::<Shardkv, Mover<NetCallers>>::shared(server))
+        };
+        let controller = self.controller.iter();
+        let controller = controller.map(|server| (Some(Place::Controller), server.shared()));
+        self.groups.iter().map(of).chain(controller).collect()
     }
 
     fn stoppers(&self) -> Vec<Box<dyn Fn() + Send + Sync>> {
@@ -213,11 +219,11 @@ impl Servers {
         }
     }
 
-    /// What a server shows of itself; of several one.
-    pub(super) fn shared(&self) -> Arc<Shared> {
+    /// What each server shows of itself, and of what it is one in a sharded cluster.
+    pub(super) fn shared(&self) -> Vec<(Option<Place>, Arc<Shared>)> {
         match self {
-            Self::One(server) => server.shared(),
-            Self::Sharded(hosted) => hosted.first().expect("settings name something for this node"),
+            Self::One(server) => vec![(None, server.shared())],
+            Self::Sharded(hosted) => hosted.shared(),
         }
     }
 

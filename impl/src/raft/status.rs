@@ -1,7 +1,7 @@
 //! What a server shows of itself.
 
 use crate::rsm::Gauges;
-use crate::sync::{AtomicBool, Mutex, Ordering};
+use crate::sync::Mutex;
 use protocol::kv::Stamp;
 use protocol::raft::RoleName;
 use protocol::{Index, NodeId, Term};
@@ -44,7 +44,6 @@ pub struct Status {
 #[derive(Clone, Debug)]
 pub struct Shared {
     status: Arc<Mutex<Status>>,
-    over: Arc<AtomicBool>,
 }
 
 impl Shared {
@@ -66,7 +65,7 @@ impl Shared {
             clock: 0,
             gauges: Gauges::default(),
         };
-        Self { status: Arc::new(Mutex::new(status)), over: Arc::default() }
+        Self { status: Arc::new(Mutex::new(status)) }
     }
 
     /// The latest.
@@ -76,14 +75,5 @@ impl Shared {
 
     pub(super) fn set(&self, status: Status) {
         *self.status.lock() = status;
-    }
-
-    /// Whether those who look at it should stop.
-    pub(crate) fn is_over(&self) -> bool {
-        self.over.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn end(&self) {
-        self.over.store(true, Ordering::Release);
     }
 }

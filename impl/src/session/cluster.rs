@@ -14,6 +14,7 @@ use protocol::kv::slot::{SLOTS, slot};
 use std::fmt::Write;
 
 const NOT_MOVED: &str = "ERR there is one group, and it owns all slots: none can be moved";
+const NO_MASTER: &str = "ERR The specified node is not a master";
 const NO_TRANSFER: &str = "ERR leadership can't be handed over by command: if the leader stops, \
     the others elect another by themselves";
 
@@ -36,6 +37,15 @@ pub(super) fn answer(
                 writer.verbatim(*b"txt", view.nodes.iter().map(line).collect::<String>());
             }
             Id::ClusterInfo => writer.verbatim(*b"txt", sharded::info(view, shards)),
+            Id::ClusterReplicas => {
+                let node = named(args, view)?;
+                if sharded::leads_none(shards, node.id) {
+                    return Err(NO_MASTER.into());
+                }
+                let replicas = sharded::replicas_of(view, shards, node.id);
+                writer.array(replicas.len());
+                replicas.iter().for_each(|it| writer.bulk(sharded::line(view, shards, it)));
+            }
             _ => return of_one(id, args, view, writer),
         }
         return Ok(());
@@ -167,15 +177,18 @@ fn info(view: &View) -> String {
     )
 }
 
-/// CLUSTER REPLICAS name.
-fn replicas(args: Args<'_>, view: &View, writer: &mut Writer<'_>) -> Result<(), Text> {
+/// The node whose name stands in front.
+fn named<'a>(args: Args<'_>, view: &'a View) -> Result<&'a Node, Text> {
     let name = args.argument(2);
     let node = view.nodes.iter().find(|node| node.name.as_bytes() == name);
-    let Some(node) = node else {
-        return Err(format!("ERR Unknown node {}", quoted(args, 2)).into());
-    };
+    node.ok_or_else(|| format!("ERR Unknown node {}", quoted(args, 2)).into())
+}
+
+/// CLUSTER REPLICAS name.
+fn replicas(args: Args<'_>, view: &View, writer: &mut Writer<'_>) -> Result<(), Text> {
+    let node = named(args, view)?;
     if view.master().map(|master| master.id) != Some(node.id) {
-        return Err("ERR The specified node is not a master".into());
+        return Err(NO_MASTER.into());
     }
     writer.array(view.replicas().count());
     view.replicas().for_each(|replica| writer.bulk(line(view, replica)));

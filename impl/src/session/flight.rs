@@ -2,9 +2,12 @@
 
 use super::call::{Asked, Call, Kind, Outcome};
 use super::local::Now;
+use super::migrations::{Next, Task};
 use super::replies::Expected;
 use super::request::{Held, State};
 use super::text::{self, Text};
+use crate::commands::Id;
+use protocol::shardctl;
 
 /// Calls that are not answered.
 #[derive(Debug, Default)]
@@ -52,6 +55,20 @@ impl State {
         calls.push(Asked { place, call });
     }
 
+    /// Begins what the controller is asked for, one question after the other, at one place.
+    pub(super) fn begin(
+        &mut self,
+        task: Task,
+        asked: shardctl::Asked,
+        expected: Expected,
+        calls: &mut Vec<Asked>,
+    ) {
+        self.send(Call::Control(asked), expected, calls);
+        if let Some(asked) = calls.last() {
+            self.tasks.insert(asked.place, task);
+        }
+    }
+
     /// Takes the outcome of a call, and asks what waited for it.
     pub(super) fn answer(
         &mut self,
@@ -61,8 +78,25 @@ impl State {
         calls: &mut Vec<Asked>,
     ) {
         let Some(expected) = self.replies.expected(place) else { return };
+        let mut told = None;
+        if let Some(task) = self.tasks.get_mut(&place) {
+            match task.step(outcome.clone(), now.view) {
+                Next::Ask(asked) => {
+                    return calls.push(Asked { place, call: Call::Control(asked) });
+                }
+                Next::Told(it) => told = Some(it),
+            }
+            self.tasks.remove(&place);
+        }
         *self.flight.of(expected.kind) -= 1;
         self.flight.bytes -= expected.bytes;
+        if let Some(told) = told {
+            self.replies.tell_at(place, |writer| match told {
+                Ok(told) => told.write(now.view, writer),
+                Err(text) => writer.error(text.as_bytes()),
+            });
+            return self.release(now, calls);
+        }
         let outcome = match outcome {
             Outcome::Done(answer) => Ok(answer),
             other => Err(self.not_done(expected, &other, now)),
@@ -87,6 +121,7 @@ impl State {
             Outcome::NoController => text::no_controller(now.view),
             Outcome::Nowhere => text::NOWHERE.into(),
             Outcome::OnItsWay => text::ON_ITS_WAY.into(),
+            Outcome::Unknown if expected.row.id == Id::Controller => text::UNCERTAIN.into(),
             Outcome::Unknown if expected.kind != Kind::Write => text::READ_UNKNOWN.into(),
             Outcome::Unknown if expected.once => text::ONCE_UNKNOWN.into(),
             Outcome::Unknown | Outcome::Done(_) => text::UNCERTAIN.into(),

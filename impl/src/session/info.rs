@@ -7,7 +7,8 @@ use super::access::Port;
 use super::local::REDIS_VERSION;
 use super::plan::Args;
 use crate::resp::Writer;
-use crate::view::{Node, View};
+use crate::rsm::Slots;
+use crate::view::{Node, Place, Served, View};
 use std::fmt::{Display, Write};
 
 /// The mode of a server as its clients see it.
@@ -162,8 +163,12 @@ fn cluster(text: &mut Lines, port: Port, _: &View) {
     text.line("cluster_enabled", u8::from(port == Port::Cluster));
 }
 
+/// In a sharded cluster the lines without a name are of `raft_group`; then each server has one of its own.
 fn raft(text: &mut Lines, _: Port, view: &View) {
     let name = |id| view.node(id).map_or("", |node| &node.name);
+    if let Some(place) = view.place {
+        text.line("raft_group", place);
+    }
     text.line("raft_node", view.me.0);
     text.line("raft_nodes", view.nodes.len());
     text.line("raft_role", view.role.word());
@@ -175,6 +180,28 @@ fn raft(text: &mut Lines, _: Port, view: &View) {
     text.line("raft_last_index", view.last_index);
     text.line("raft_snapshot_index", view.snapshot_index);
     text.line("raft_clock_ms", view.clock);
+    for server in &view.servers {
+        let name = match server.place {
+            Place::Controller => "raft_controller".into(),
+            Place::Group(group) => format!("raft_group_{group}"),
+        };
+        text.line(&name, of_server(server));
+    }
+}
+
+/// A server of a sharded cluster on one line, as Redis has databases.
+fn of_server(server: &Served) -> String {
+    let Served { place, role, leader, term, commit, applied, snapshot, keys, slots } = server;
+    let (role, leader) = (role.word(), leader.map_or("none".into(), |id| id.0.to_string()));
+    let log = format!("commit={commit},applied={applied},snapshot={snapshot}");
+    let mut text = format!("role={role},leader={leader},term={term},{log}");
+    if *place != Place::Controller {
+        let Slots { configuration, served, coming, going } = slots;
+        let slots = format!("slots={served},coming={coming},going={going}");
+        write!(text, ",configuration={configuration},{slots},keys={keys}")
+            .expect("writing to a string cannot fail");
+    }
+    text
 }
 
 /// Bytes with a unit.

@@ -132,6 +132,22 @@ impl Replies {
         self.write();
     }
 
+    /// Puts a reply in its place that has no form: what writes it knows the words.
+    pub(super) fn tell_at(&mut self, place: u64, write: impl FnOnce(&mut Writer<'_>)) {
+        let entry = self.index(place).and_then(|index| self.queue.get_mut(index));
+        let Some(entry @ Entry::Asked(_)) = entry else { return };
+        let Entry::Asked(expected) = std::mem::replace(entry, Entry::Told(Vec::new())) else {
+            return;
+        };
+        if !expected.silent {
+            let mut bytes = Vec::new();
+            write(&mut Writer::new(&mut bytes, expected.protocol));
+            self.ready_bytes += bytes.len();
+            *entry = Entry::Told(bytes);
+        }
+        self.write();
+    }
+
     /// Writes what is at hand and next, while there is room.
     fn write(&mut self) {
         while self.output.len() - self.sent < self.output_bytes {

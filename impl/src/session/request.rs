@@ -6,6 +6,7 @@ use super::clients;
 use super::flight::Flight;
 use super::form::Form;
 use super::local::{Client, Now, Replying};
+use super::migrations::Task;
 use super::multi::{Exec, Multi};
 use super::once;
 use super::plan::{self, Args, Plan, bytes};
@@ -15,6 +16,7 @@ use crate::commands::{Command, Flags, Id, TABLE, is_http, resolve};
 use crate::resp::Writer;
 use crate::rsm::decode;
 use protocol::kv::Reply;
+use std::collections::BTreeMap;
 
 /// What a session has under way.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(super) struct State {
     pub replies: Replies,
     pub multi: Multi,
     pub flight: Flight,
+    /// Commands that take several questions to the controller, by their places.
+    pub tasks: BTreeMap<u64, Task>,
     /// What can't be asked yet. While there is something, nothing is parsed.
     pub held: Option<Held>,
     closing: bool,
@@ -56,6 +60,7 @@ impl State {
             replies: Replies::new(limits.output_bytes, limits.reply_bytes),
             multi: Multi::default(),
             flight: Flight::default(),
+            tasks: BTreeMap::new(),
             held: None,
             closing: false,
             limits,
@@ -223,6 +228,14 @@ impl State {
                 Err(_) => Err(text::NO_QUESTION.into()),
             },
             Id::Watch => self.watch(place, args, now).map(Some),
+            Id::ClusterMigrateslots
+            | Id::ClusterGetslotmigrations
+            | Id::ClusterCancelslotmigrations
+            | Id::ClusterMigration
+                if now.view.shards.is_some() =>
+            {
+                return self.move_slots(place, args, now, calls);
+            }
             Id::Once => {
                 let random = self.next_random();
                 return match once::read(args, random) {
@@ -247,6 +260,21 @@ impl State {
                 self.replies.tell(place.silent, |out| client.answer(place.row, args, now, out));
             }
             Err(text) => self.error(place.silent, &text),
+        }
+    }
+
+    /// What moves slots, or tells of it, in a sharded cluster.
+    fn move_slots(&mut self, place: Place, args: Args<'_>, now: Now<'_>, calls: &mut Vec<Asked>) {
+        let Some(shards) = &now.view.shards else { return };
+        let Place { row, silent, once, slot } = place;
+        match Task::of(row.id, args, now.view, shards) {
+            Ok((task, asked)) => {
+                let (form, protocol) = (Form::Plain, self.client.protocol);
+                let (kind, bytes) = (Kind::Other, Call::Control(asked.clone()).bytes());
+                let expected = Expected { row, form, protocol, silent, once, slot, kind, bytes };
+                self.begin(task, asked, expected, calls);
+            }
+            Err(text) => self.error(silent, &text),
         }
     }
 
@@ -363,7 +391,11 @@ impl State {
         let (protocol, kind, bytes) = (self.client.protocol, call.kind(), call.bytes());
         // A question about all keys is for the node that is asked, unless one group has them all.
         let is_routed = call.is_routed() && (now.view.shards.is_none() || call.slot().is_some());
-        if is_routed && let Err(text) = self.redirect(now, kind == Kind::Write, slot) {
+        let is_known = !now.view.has_server_for(slot);
+        if is_routed
+            && is_known
+            && let Err(text) = self.redirect(now, kind == Kind::Write, slot)
+        {
             return self.error(silent, &text);
         }
         let expected = Expected { row, form, protocol, silent, once, slot, kind, bytes };
@@ -393,6 +425,10 @@ const fn is_for_transactions(id: Id) -> bool {
             | Id::ClientKill
             | Id::ConfigResetstat
             | Id::Controller
+            | Id::ClusterMigrateslots
+            | Id::ClusterGetslotmigrations
+            | Id::ClusterCancelslotmigrations
+            | Id::ClusterMigration
             | Id::Once
     )
 }

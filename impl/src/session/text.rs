@@ -124,9 +124,22 @@ pub(super) fn no_controller(view: &View) -> Text {
     format!("{}{}", crate::client::admin::ELSEWHERE, nodes.collect::<String>()).into()
 }
 
-/// Who takes the command.
+/// The same for who has typed a command that only the controller can carry out.
+pub(super) fn controller_elsewhere(view: &View) -> Text {
+    let nodes = view.shards.iter().flat_map(|shards| &shards.controllers);
+    let nodes =
+        nodes.filter_map(|id| view.node(*id)).map(|node| format!(" {}", node.plain_address()));
+    let nodes = nodes.collect::<String>();
+    format!(
+        "ERR this node has no server of the controller: ask one of{nodes}, or use quorate admin"
+    )
+    .into()
+}
+
+/// Who takes the command. Nobody is sent to a leader that has just died: it is missed only when an election timeout is
+/// over, but its connections break at once.
 pub(super) fn moved(view: &View, leader: NodeId, slot: u16) -> Text {
-    view.node(leader).map_or(Cow::Borrowed(NO_LEADER), |node| {
+    view.node(leader).filter(|node| node.connected).map_or(Cow::Borrowed(NO_LEADER), |node| {
         Cow::Owned(format!("MOVED {slot} {}:{}", node.host, node.cluster_port))
     })
 }

@@ -53,6 +53,8 @@ pub fn view() -> View {
         version: "0.1.0".into(),
         loading: false,
         shards: None,
+        servers: Vec::new(),
+        place: None,
     }
 }
 

@@ -2,8 +2,13 @@
 
 use super::Bench;
 use protocol::NodeId;
-use protocol::kv::Bytes;
-use quorate::session::{Call, Query};
+use protocol::kv::slot::SLOTS;
+use protocol::kv::{Bytes, ClientId, SlotId};
+use protocol::shardctl::{Change, Config, Exact, GroupId, Limits, RequestId, next};
+use quorate::session::{Call, Outcome, Query};
+use quorate::view::{Shard, Shards};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn name(node: u8) -> String {
     char::from(b'a' + node).to_string().repeat(40)
@@ -198,4 +203,108 @@ fn the_plain_port_never_redirects() {
     let mut b = Bench::new();
     b.view = Bench::follower().view;
     b.told(&[("SET foo v", "+OK"), ("GET foo", "$1 v"), ("FLUSHALL", "+OK")]);
+}
+
+/// A leader that has just died is still taken for the leader, but can't be reached: nobody is sent there.
+#[test]
+fn nobody_is_sent_to_a_leader_that_is_gone() {
+    let mut b = Bench::follower();
+    (b.view.leader, b.view.nodes[1].connected) = (None, false);
+    b.ask(&["GET", "foo"]);
+    b.answer(0, Outcome::Moved { leader: NodeId(1) });
+    assert!(b.shown().starts_with("-CLUSTERDOWN no leader is known: the command was not executed"));
+    b.view.nodes[1].connected = true;
+    b.ask(&["GET", "foo"]);
+    b.answer(0, Outcome::Moved { leader: NodeId(1) });
+    assert_eq!(b.shown(), "-MOVED 12182 10.0.0.1:7501");
+}
+
+/// Node 0 of three, which all have groups 1 and 2; node 1 leads group 1, node 0 group 2.
+fn sharded() -> Bench {
+    let mut b = Bench::cluster();
+    let request = RequestId { client: ClientId(1), seq: 1 };
+    let address = |node: u8| Bytes::from(format!("10.0.0.{node}:740{node}").as_str());
+    let group = |id| (GroupId(id), (0..3).map(address).collect());
+    let join = Change::Join(vec![group(1), group(2)]);
+    let config = next(Exact, &Limits::DEFAULT, &Config::empty(SLOTS), request, &join);
+    let shard = |leader| Shard {
+        nodes: (0..3).map(NodeId).collect(),
+        leader: Some(NodeId(leader)),
+        term: 1,
+        here: true,
+        gives: false,
+    };
+    b.view.shards = Some(Shards {
+        config: Arc::new(config.expect("they may join")),
+        groups: [(GroupId(1), shard(1)), (GroupId(2), shard(0))].into(),
+        controllers: vec![NodeId(0)],
+        found: BTreeMap::new(),
+    });
+    b
+}
+
+/// Slots that are still with a group that leaves, and that has lost its leader, are told all the same: clients take a
+/// table that does not cover all for a broken cluster.
+#[test]
+fn all_slots_are_told_while_a_group_leaves() {
+    let mut b = sharded();
+    let covered = |told: &str, slots: &str| assert!(told.contains(slots), "{slots} in {told}");
+    let told = b.line("CLUSTER SLOTS");
+    covered(&told, "*2 *5 :0 :8191 *4 $8 10.0.0.1 :7501");
+    covered(&told, ":8192 :16383 *4 $8 10.0.0.0 :7500");
+    let shards = b.view.shards.as_mut().expect("it is sharded");
+    shards.found.insert(SlotId(7), GroupId(3));
+    shards.groups.insert(GroupId(3), Shard { here: true, ..Shard::default() });
+    let told = b.line("CLUSTER SLOTS");
+    covered(&told, "*4 *5 :0 :6 *4 $8 10.0.0.1 :7501");
+    covered(&told, "*3 :7 :7 *4 $8 10.0.0.0 :7500");
+    covered(&told, "*5 :8 :8191 *4 $8 10.0.0.1 :7501");
+}
+
+/// On the cluster port the groups that are led here are asked, and not the configuration: only what they say redirects.
+#[test]
+fn groups_that_are_led_here_are_asked_first() {
+    let mut b = sharded();
+    let slot = |key: &str| protocol::kv::slot::slot(key.as_bytes());
+    assert!(slot("foo") > 8191 && slot("b") < 8192);
+    b.ask(&["GET", "foo"]);
+    assert_eq!(b.asked.len(), 1, "it is led here");
+    b.settle();
+    assert_eq!(b.shown(), "$-1");
+    // So is the server of a group that another node leads: it knows better than the view who that is.
+    b.ask(&["GET", "b"]);
+    b.answer(0, Outcome::Moved { leader: NodeId(2) });
+    assert_eq!(b.shown(), "-MOVED 3300 10.0.0.2:7502");
+    // What is queued is not asked: it is redirected by the view, but for a group here that may have the slot still.
+    assert_eq!(b.line("MULTI"), "+OK");
+    assert_eq!(b.line("GET b"), "-MOVED 3300 10.0.0.1:7501");
+    assert_eq!(b.line("DISCARD"), "+OK");
+    let shards = b.view.shards.as_mut().expect("it is sharded");
+    shards.groups.get_mut(&GroupId(2)).expect("it is there").gives = true;
+    assert_eq!(b.line("MULTI"), "+OK");
+    assert_eq!(b.line("GET b"), "+QUEUED");
+    assert_eq!(b.line("DISCARD"), "+OK");
+    let shards = b.view.shards.as_mut().expect("it is sharded");
+    shards.groups.get_mut(&GroupId(1)).expect("it is there").here = false;
+    shards.groups.get_mut(&GroupId(2)).expect("it is there").gives = false;
+    assert_eq!(b.line("GET b"), "-MOVED 3300 10.0.0.1:7501", "nobody here could be asked");
+    // Whatever was found a moment ago: the slot's group is led here.
+    let shards = b.view.shards.as_mut().expect("it is sharded");
+    shards.found.insert(SlotId(slot("foo")), GroupId(1));
+    b.ask(&["GET", "foo"]);
+    assert_eq!(b.asked.len(), 1);
+}
+
+#[test]
+fn replicas_of_a_master_in_a_sharded_cluster() {
+    let mut b = sharded();
+    let (zero, one, two) = (name(0), name(1), name(2));
+    let told = b.line(&format!("CLUSTER REPLICAS {one}"));
+    assert_eq!(told, format!("*1 $119 {two} 10.0.0.2:7502@0 slave {one} 0 0 1 connected"));
+    assert_eq!(b.line(&format!("CLUSTER REPLICAS {zero}")), "*0");
+    assert_eq!(
+        b.line(&format!("CLUSTER REPLICAS {two}")),
+        "-ERR The specified node is not a master"
+    );
+    assert_eq!(b.line("CLUSTER REPLICAS x"), "-ERR Unknown node x");
 }

@@ -21,6 +21,7 @@
 mod admin;
 mod author;
 mod balance;
+mod moves;
 mod rules;
 mod slots;
 mod snapshot;
@@ -28,6 +29,7 @@ mod words;
 
 pub use admin::{Admin, Asked, Effect, Input, Outcome};
 pub use author::next;
+pub use moves::{Moves, back, drain, first_open, moves};
 pub use rules::{Exact, Rules};
 pub use slots::{SlotRange, Slots};
 pub use snapshot::DecodeError;

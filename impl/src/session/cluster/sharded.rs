@@ -36,11 +36,12 @@ fn runs(shards: &Shards) -> Vec<(u16, u16, GroupId)> {
     runs
 }
 
-/// The node that clients take for a group's master: its leader, or while none is known any of its nodes, which will
-/// redirect or ask for patience.
+/// The node that clients take for a group's master: its leader, or while none is known one of its nodes that can be
+/// reached, which will redirect or ask for patience.
 fn master<'a>(view: &'a View, shard: &Shard) -> Option<&'a Node> {
-    let id = shard.leader.or_else(|| shard.nodes.first().copied())?;
-    view.node(id)
+    let nodes = || shard.nodes.iter().filter_map(|id| view.node(*id));
+    let leader = shard.leader.and_then(|leader| view.node(leader));
+    leader.or_else(|| nodes().find(|node| node.connected)).or_else(|| nodes().next())
 }
 
 fn replicas<'a>(view: &'a View, shard: &'a Shard) -> impl Iterator<Item = &'a Node> + Clone {
@@ -49,16 +50,20 @@ fn replicas<'a>(view: &'a View, shard: &'a Shard) -> impl Iterator<Item = &'a No
     others.filter_map(|id| view.node(*id))
 }
 
-/// CLUSTER SLOTS. A run whose group has no node that this one knows is left out; so are replicas that are not heard of.
+/// CLUSTER SLOTS. Clients want all slots to be there: a run whose group has no node that is known, such as one that
+/// leaves and has lost its leader, is said to be here, where they are redirected or asked for patience. Replicas that
+/// are not heard of are left out.
 pub(super) fn slots(view: &View, shards: &Shards, writer: &mut Writer<'_>) {
     let runs = runs(shards).into_iter().filter_map(|(first, last, group)| {
-        let shard = shards.groups.get(&group)?;
-        Some((first, last, shard, master(view, shard)?))
+        let shard = shards.groups.get(&group);
+        let master = shard.and_then(|shard| master(view, shard)).or_else(|| view.own())?;
+        Some((first, last, shard, master))
     });
     let runs: Vec<_> = runs.collect();
     writer.array(runs.len());
     for (first, last, shard, master) in runs {
-        let replicas = replicas(view, shard).filter(|node| node.connected);
+        let replicas = shard.into_iter().flat_map(|shard| replicas(view, shard));
+        let replicas = replicas.filter(|node| node.connected && node.id != master.id);
         writer.array(3 + replicas.clone().count());
         writer.integer(i64::from(first));
         writer.integer(i64::from(last));
@@ -94,6 +99,18 @@ pub(super) fn shards(view: &View, shards: &Shards, writer: &mut Writer<'_>) {
 fn led_by(shards: &Shards, node: NodeId) -> impl Iterator<Item = GroupId> + '_ {
     let led = shards.groups.iter().filter(move |(_, shard)| shard.leader == Some(node));
     led.map(|(group, _)| *group)
+}
+
+/// Whether a node leads no group, so that it is nobody's master.
+pub(super) fn leads_none(shards: &Shards, node: NodeId) -> bool {
+    led_by(shards, node).next().is_none()
+}
+
+/// The nodes that CLUSTER NODES calls replicas of a master: those whose line names it.
+pub(super) fn replicas_of<'a>(view: &'a View, shards: &Shards, node: NodeId) -> Vec<&'a Node> {
+    let name = view.node(node).map_or("", |node| &node.name);
+    let of = |other: &&Node| line(view, shards, other).split(' ').nth(3) == Some(name);
+    view.nodes.iter().filter(of).collect()
 }
 
 /// A node's line of CLUSTER NODES, without its end.

@@ -3,6 +3,7 @@
 mod admin;
 mod balance;
 mod labs;
+mod moves;
 mod random;
 mod refusals;
 mod snapshot;

@@ -1,6 +1,11 @@
 //! Nodes of a sharded cluster, as processes: `quorate admin` moves slots while clients write on all nodes.
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod migrations;
+mod redirects;
+mod tools;
 
 use quorate::resp::reply::write_command;
 use quorate::resp::{Decoder, Frame};
@@ -15,6 +20,16 @@ use support::process::{Cluster, PATIENCE, ask, quorate, wait_for};
 fn admin(cluster: &Cluster, words: &[&str]) -> Output {
     let address = cluster.plain()[0].to_string();
     quorate().args(["admin", "--addr", &address]).args(words).output().expect("it starts")
+}
+
+/// Nobody is deposed because this machine is busy.
+const STEADY: [&str; 4] = ["--election-min-ms", "3000", "--election-max-ms", "5000"];
+
+/// What a refused command says on stderr.
+#[track_caller]
+fn refused(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[track_caller]
@@ -110,8 +125,7 @@ impl Drop for Stop<'_> {
 /// noticed more than that it was to try again.
 #[test]
 fn slots_move_while_clients_write_on_all_nodes() {
-    let steady = ["--election-min-ms", "3000", "--election-max-ms", "5000"];
-    let cluster = Cluster::sharded(3, 3, &steady);
+    let cluster = Cluster::sharded(3, 3, &STEADY);
     let nowhere = ask(cluster.plain()[0], &["SET", "k", "v"]).expect("an answer");
     assert!(matches!(&nowhere, Frame::Error(text) if text.starts_with(b"CLUSTERDOWN Hash slot")));
     assert!(done(&admin(&cluster, &["status"])).contains("no group has joined"));
@@ -157,8 +171,7 @@ fn slots_move_while_clients_write_on_all_nodes() {
 /// What a client sends on one connection without waiting is done in that order, or it is told that some was not.
 #[test]
 fn what_is_sent_at_once_keeps_its_order() {
-    let steady = ["--election-min-ms", "3000", "--election-max-ms", "5000"];
-    let cluster = Cluster::sharded(3, 2, &steady);
+    let cluster = Cluster::sharded(3, 2, &STEADY);
     done(&join(&cluster, 1));
     done(&join(&cluster, 2));
     let slot = ask(cluster.plain()[0], &["CLUSTER", "KEYSLOT", "k"]).expect("an answer");
@@ -207,8 +220,7 @@ fn what_is_sent_at_once_keeps_its_order() {
 /// A node's cluster port sends clients to the leader of the slot's group.
 #[test]
 fn cluster_clients_are_sent_to_the_leader() {
-    let steady = ["--election-min-ms", "3000", "--election-max-ms", "5000"];
-    let cluster = Cluster::sharded(3, 2, &steady);
+    let cluster = Cluster::sharded(3, 2, &STEADY);
     done(&join(&cluster, 1));
     done(&join(&cluster, 2));
     for key in ["a", "b", "c", "d"] {
@@ -239,8 +251,7 @@ fn cluster_clients_are_sent_to_the_leader() {
 #[test]
 fn questions_about_all_keys_go_to_all_groups() {
     const KEYS: usize = 300;
-    let steady = ["--election-min-ms", "3000", "--election-max-ms", "5000"];
-    let cluster = Cluster::sharded(3, 2, &steady);
+    let cluster = Cluster::sharded(3, 2, &STEADY);
     done(&join(&cluster, 1));
     done(&join(&cluster, 2));
     let mut client = Client::open(cluster.plain()[0]);
