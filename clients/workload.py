@@ -1,8 +1,8 @@
 """Writers that count: each appends tokens of its own to keys of its own, and afterwards the keys tell what was done.
 
 A token that was acknowledged must be there, and behind those that were acknowledged before it. One that is there twice
-was sent twice by its client: that may be only if the client's connection broke or its patience ended meanwhile, which is
-noted too. Through ONCE none may be there twice at all.
+was sent twice by its client: that may be only if the client's connection broke or its patience ended meanwhile, which
+is noted too. Through ONCE none may be there twice at all.
 """
 
 import collections

@@ -169,8 +169,8 @@ impl View {
         self.leader.filter(|leader| !here && *leader != self.me)
     }
 
-    /// Whether a group that may have a slot of a sharded cluster has a server here: then that is asked who leads, for it
-    /// knows before this view does. Two nodes of which one has just come to lead send nobody to and fro.
+    /// Whether the group that may have a slot of a sharded cluster has a server here: then that is asked who leads, for
+    /// it knows before this view does. Two nodes of which one has just come to lead send nobody to and fro.
     pub fn has_server_for(&self, slot: u16) -> bool {
         let group =
             self.shards.as_ref().and_then(|shards| shards.groups.get(&shards.of(SlotId(slot))?));

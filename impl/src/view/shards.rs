@@ -6,7 +6,7 @@ use protocol::kv::SlotId;
 use protocol::shardctl::Config;
 use protocol::shardkv::GroupId;
 use protocol::{Index, NodeId, Term};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -89,7 +89,15 @@ impl Shards {
 
     /// The group that serves a slot, as far as this node knows.
     pub fn of(&self, slot: SlotId) -> Option<GroupId> {
-        self.found.get(&slot).copied().or_else(|| self.config.slots.owner(slot.0))
+        self.pick(slot, self.found.get(&slot).copied())
+    }
+
+    /// The same, if a group was found to have it a moment ago. A server of the slot's group here knows better.
+    pub fn pick(&self, slot: SlotId, found: Option<GroupId>) -> Option<GroupId> {
+        let owner = self.config.slots.owner(slot.0);
+        let is_here = |group: &GroupId| self.groups.get(group).is_some_and(|shard| shard.here);
+        let found = found.filter(|group| is_here(group) || !owner.as_ref().is_some_and(is_here));
+        found.or(owner)
     }
 
     /// The group that says best who serves a slot, if this node leads it: the slot's by the configuration, or one that
@@ -99,8 +107,16 @@ impl Shards {
         let leads = |shard: &Shard| shard.leader == Some(me);
         let owner = self.config.slots.owner(slot.0);
         let owner = owner.filter(|group| self.groups.get(group).is_some_and(leads));
-        let mut gives = self.groups.iter().filter(|(_, shard)| leads(shard) && shard.gives);
-        owner.or_else(|| gives.next().map(|(group, _)| *group))
+        owner.or_else(|| self.gives(me, &BTreeSet::new()))
+    }
+
+    /// A group that this node leads and that may have slots which the configuration gives to others, but for those that
+    /// have said that it is none of this slot.
+    pub fn gives(&self, me: NodeId, denied: &BTreeSet<GroupId>) -> Option<GroupId> {
+        let mut gives = self.groups.iter().filter(|(group, shard)| {
+            shard.leader == Some(me) && shard.gives && !denied.contains(group)
+        });
+        gives.next().map(|(group, _)| *group)
     }
 
     /// The node that takes a command on keys of a slot, if it is surely another than this one. `cluster` says whether

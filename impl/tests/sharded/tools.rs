@@ -99,8 +99,10 @@ fn status_is_told_group_by_group() {
         none.iter().all(|it| text.contains(it)).then_some(text)
     });
     assert!(text.contains("Start the nodes that are dead"), "{text}");
-    let (line, why) = page(cluster.plain()[alive], "/readyz");
-    assert!(line.contains("503") && why.contains("no leader of group 2"), "{line} {why}");
+    wait_for("nobody that is taken for a leader", || {
+        let (line, why) = page(cluster.plain()[alive], "/readyz");
+        (line.contains("503") && why.contains("no leader of group 2")).then_some(())
+    });
     assert!(page(cluster.plain()[alive], "/healthz").0.contains("200 OK"));
 }
 
