@@ -153,9 +153,8 @@ impl Router {
             let input = Input::AskAll { call, groups: &groups, flushes };
             return self.step(&input, None, now_ms, shards);
         };
-        // A cluster client is redirected by those that know.
-        let first = if forwards { None } else { shards.authority(self.me, slot) };
-        let input = Input::Ask { call, slot, first, stays: !forwards };
+        let led = (!forwards).then(|| shards.led(self.me, slot));
+        let input = Input::Ask { call, slot, led };
         self.step(&input, None, now_ms, shards)
     }
 

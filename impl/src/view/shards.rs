@@ -6,7 +6,7 @@ use protocol::kv::SlotId;
 use protocol::shardctl::Config;
 use protocol::shardkv::GroupId;
 use protocol::{Index, NodeId, Term};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -107,16 +107,19 @@ impl Shards {
         let leads = |shard: &Shard| shard.leader == Some(me);
         let owner = self.config.slots.owner(slot.0);
         let owner = owner.filter(|group| self.groups.get(group).is_some_and(leads));
-        owner.or_else(|| self.gives(me, &BTreeSet::new()))
+        owner.or_else(|| self.giving(me).next())
     }
 
-    /// A group that this node leads and that may have slots which the configuration gives to others, but for those that
-    /// have said that it is none of this slot.
-    pub fn gives(&self, me: NodeId, denied: &BTreeSet<GroupId>) -> Option<GroupId> {
-        let mut gives = self.groups.iter().filter(|(group, shard)| {
-            shard.leader == Some(me) && shard.gives && !denied.contains(group)
-        });
-        gives.next().map(|(group, _)| *group)
+    /// The groups that this node leads and that may have a slot, who says most first.
+    pub fn led(&self, me: NodeId, slot: SlotId) -> Vec<GroupId> {
+        let first = self.authority(me, slot);
+        first.into_iter().chain(self.giving(me).filter(|group| Some(*group) != first)).collect()
+    }
+
+    /// The groups that this node leads and that may have slots which the configuration gives to others.
+    fn giving(&self, me: NodeId) -> impl Iterator<Item = GroupId> {
+        let gives = self.groups.iter().filter(move |(_, it)| it.leader == Some(me) && it.gives);
+        gives.map(|(group, _)| *group)
     }
 
     /// The node that takes a command on keys of a slot, if it is surely another than this one. `cluster` says whether

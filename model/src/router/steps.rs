@@ -248,8 +248,8 @@ impl<R: Rules> Desk<R> {
         let groups: Vec<GroupId> = self.bounds.groups().collect();
         let input = match self.wish(call) {
             Do::Append(index) => {
-                let (slot, stays) = (plans::slot(index), self.bounds.stays);
-                Input::Ask { call, slot, first: None, stays }
+                let led = self.bounds.stays.then(|| groups.clone());
+                Input::Ask { call, slot: plans::slot(index), led }
             }
             Do::Flush => Input::AskAll { call, groups: &groups, flushes: true },
             Do::Count => Input::AskAll { call, groups: &groups, flushes: false },

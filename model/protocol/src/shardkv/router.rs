@@ -55,14 +55,15 @@ struct Queue {
     named: Option<GroupId>,
     /// The last call that was executed, or may have been, while others were here.
     done_to: Option<u64>,
-    /// Whether it stays with a group that has stopped the slot.
-    stays: bool,
+    /// The groups that are led here and may have the slot, and have not said that another has it; if its client goes to
+    /// leaders by itself.
+    led: Option<Vec<GroupId>>,
 }
 
 impl Queue {
-    const fn new(stays: bool) -> Self {
+    const fn new(led: Option<Vec<GroupId>>) -> Self {
         let calls = BTreeMap::new();
-        Self { calls, held: 0, group: None, named: None, done_to: None, stays }
+        Self { calls, held: 0, group: None, named: None, done_to: None, led }
     }
 
     fn under_way(&self) -> usize {
@@ -90,8 +91,8 @@ impl Queue {
 /// What a client wants.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Wish {
-    /// Something of a slot; who is asked first, and whether it stays with a group that has stopped the slot.
-    One(SlotId, Option<GroupId>, bool),
+    /// Something of a slot; and the groups that are led here and may have it, if its client goes to leaders by itself.
+    One(SlotId, Option<Vec<GroupId>>),
     /// Something of all keys that these groups have; whether they are to go.
     All(BTreeSet<GroupId>, bool),
 }
@@ -178,7 +179,7 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
             return;
         }
         match wish {
-            Wish::One(slot, first, stays) => self.ask(call, slot, (first, stays), out),
+            Wish::One(slot, led) => self.ask(call, slot, led, out),
             Wish::All(groups, flushes) => self.ask_all(call, groups, flushes, out),
         }
     }
@@ -214,7 +215,7 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
         &mut self,
         call: Call<S>,
         slot: SlotId,
-        (first, stays): (Option<GroupId>, bool),
+        led: Option<Vec<GroupId>>,
         out: &mut Vec<Effect<S>>,
     ) {
         let Call { session, place } = call;
@@ -222,12 +223,13 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
         let waits = queue.is_some_and(|queue| self.rules.waits(queue.held));
         let with_others = queue.filter(|queue| queue.under_way() > 0).and_then(|it| it.group);
         let with_others = with_others.filter(|_| self.rules.stays_with_others());
+        let first = led.as_ref().and_then(|led| led.first().copied());
         let group = with_others.or_else(|| self.target(slot, first));
         let Some(group) = group else {
             return out.push(Effect::Tell { call, told: Told::Nowhere });
         };
         self.slots.insert(call, slot);
-        let queue = self.queues.entry((session, slot)).or_insert(Queue::new(stays));
+        let queue = self.queues.entry((session, slot)).or_insert(Queue::new(led));
         if waits {
             return queue.set(place, Stage::Held);
         }
@@ -295,19 +297,25 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
 
     fn refused(&mut self, call: Call<S>, refusal: &Refusal, late: bool, out: &mut Vec<Effect<S>>) {
         let Refusal { slot, number, whereabouts } = *refusal;
-        let queue = self.queues.get(&(call.session, slot));
-        let stays = queue.filter(|queue| queue.stays).and_then(|queue| queue.group);
-        let named = match whereabouts {
+        let Some(queue) = self.queues.get_mut(&(call.session, slot)) else { return };
+        let asked = queue.group.filter(|_| queue.led.is_some());
+        let has = match whereabouts {
             Whereabouts::With(group) | Whereabouts::ComingFrom(group) => Some(group),
-            Whereabouts::GoingTo(group) => Some(stays.unwrap_or(group)),
+            Whereabouts::GoingTo(group) => Some(asked.unwrap_or(group)),
             // A group that is new knows less than the node.
             Whereabouts::Nowhere => self.config.slots.owner(slot.0),
         };
-        let Some(group) = named else { return self.end(call, slot, Told::Nowhere, out) };
+        let mut other = None;
+        if let (Whereabouts::With(_), Some(led)) = (whereabouts, &mut queue.led) {
+            led.retain(|group| Some(*group) != asked);
+            other = led.first().copied();
+        }
+        let Some(has) = has else { return self.end(call, slot, Told::Nowhere, out) };
         if number >= self.config.number {
-            self.found.insert(slot, (number, group));
+            self.found.insert(slot, (number, has));
             out.push(Effect::Found { slot });
         }
+        let group = other.unwrap_or(has);
         if self.rules.goes_elsewhere(self.here.contains(&group)) {
             return self.end(call, slot, Told::Elsewhere(group), out);
         }
@@ -403,9 +411,7 @@ impl<S: Copy + Ord, R: Rules> Machine for Router<S, R> {
 
     fn step(&mut self, input: Input<'_, S>, out: &mut Vec<Effect<S>>) {
         match input {
-            Input::Ask { call, slot, first, stays } => {
-                self.wish(call, Wish::One(slot, first, stays), out);
-            }
+            Input::Ask { call, slot, led } => self.wish(call, Wish::One(slot, led), out),
             Input::AskAll { call, groups, flushes } => {
                 let groups = groups.iter().copied().filter(|group| self.here.contains(group));
                 self.wish(call, Wish::All(groups.collect(), flushes), out);

@@ -4,6 +4,7 @@ use crate::kv::SlotId;
 use crate::shardctl::{Config, SlotRange};
 use crate::shardkv::{GroupId, Refusal};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 /// A client's call: its session, and its place there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -24,11 +25,13 @@ pub enum Input<'a, S> {
         call: Call<S>,
         /// The slot.
         slot: SlotId,
-        /// Which group is asked first, if one here knows best; else the one that has the slot, as far as is known.
-        first: Option<GroupId>,
-        /// Whether its client goes to groups' leaders by itself. Then it waits with the group that has stopped its slot
-        /// until that says who has it, for between two groups whose leaders are elsewhere it would be sent to and fro.
-        stays: bool,
+        /// For a client that goes to groups' leaders by itself: the groups that are led here and may have the slot, who
+        /// says most first. None for one whose calls are passed on to leaders.
+        ///
+        /// Such a client would be sent to and fro between two groups whose leaders are on different nodes. So only what
+        /// those say who are led here sends it elsewhere, when all of them have said that another has the slot; and
+        /// where its slot was stopped it waits until that group says who has it.
+        led: Option<Vec<GroupId>>,
     },
     /// A client asks about all keys that these groups have.
     AskAll {
