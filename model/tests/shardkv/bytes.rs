@@ -5,7 +5,7 @@ use super::steps::{ONE, TWO, advance, two};
 use super::world::LIMITS;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
-use protocol::kv::{Change as Piece, DecodeError, Exact, Part};
+use protocol::kv::{Change as Piece, Command as Call, DecodeError, Exact, Op, Part, Store, Work};
 use protocol::shardkv::{Change, Command, Group, GroupDecoder, InOrder};
 
 fn encode(group: &Group) -> Vec<u8> {
@@ -40,14 +40,19 @@ fn a_group_is_read_as_it_was_written() {
     assert!(decode(&encode(&group)).is_ok_and(|read| read == group));
 }
 
-/// Another bit of the bytes is no group, the same one, or one with another fingerprint. Not so in the store and in the
-/// records of a slot on its way, whose own fingerprints leave out what a snapshot's bytes have.
+/// Another bit of the bytes is no group, the same one, or one with another fingerprint. Not so in the store and in
+/// clients' records, of which there are none here: their own fingerprints leave out what a snapshot's bytes have.
 #[test]
 fn each_bit_counts_in_the_fingerprint() {
-    let [mut group, _] = two(InOrder);
-    let change = |index, from, to| Change { slot: slot(index), from: Some(from), to };
-    let changes = vec![change(0, ONE, TWO), change(1, ONE, TWO), change(2, TWO, ONE)];
-    advance(&mut group, 2, changes);
+    let mut group = Group::new(InOrder, ONE, 0, [], Store::new(Exact, LIMITS));
+    let change = |index, from, to| Change { slot: slot(index), from, to };
+    let first = [ONE, ONE, TWO].into_iter().zip(0..).map(|(to, index)| change(index, None, to));
+    advance(&mut group, 1, first.collect());
+    let set = Call { key: "{a}1".into(), op: Op::Set { value: "v".into() }, once: None };
+    group.apply(6, &Command::Work { work: Work::Command(set), value_bytes: 100 });
+    let later = [(0, ONE, TWO), (1, ONE, TWO), (2, TWO, ONE)];
+    let later = later.map(|(index, from, to)| change(index, Some(from), to));
+    advance(&mut group, 2, later.to_vec());
     group.apply(7, &Command::Freeze { slot: slot(0), number: 2 });
     let item = Piece::Item { key: "{c}1".into(), value: "v".into(), version: 3, deadline: Some(9) };
     let part = Part { stream: 6, index: 0, changes: vec![item] };

@@ -4,7 +4,8 @@
 //! Each group of servers is a simulation by itself, with its own agenda, its own chance and its own judge; whichever of
 //! them has something to do next goes on. All are on one network of the labs', and on it are the letters too: a letter
 //! counts as a request. It goes where its reader was last heard of, or else to all that may be it, as the product's
-//! post does it (`impl/src/shardkv/post.rs`).
+//! post does it (`impl/src/shardkv/post.rs`); but that knows only the groups of the latest configuration, and this one
+//! where each group is, also one that has left and has yet to pass on what it gets.
 //!
 //! Servers have numbers from 0 on: first those of the controller, then those of each group.
 

@@ -200,7 +200,7 @@ pub fn controller(
 }
 
 /// Carries the letters of a life of a server, as the product's post does: to where their reader was last heard of, or
-/// else to all that may be it.
+/// else to all that may be it. It knows where each group is, also one that is in no latest configuration any more.
 pub struct Post {
     hub: Arc<Hub>,
     me: NodeId,
