@@ -31,12 +31,14 @@ mod post;
 mod sharded;
 mod window;
 
-use beside::Nothing;
+use beside::{Beside, Desk, Mover, Nothing};
 use crew::{Crew, Servers};
 use protocol::raft;
 use protocol::rsm::{Decided, Rules};
 use quorate::kv::Kv;
 use quorate::rsm::StateMachine;
+use quorate::shardctl::Shardctl;
+use quorate::shardkv::Shardkv;
 use quorate::trace;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -175,6 +177,41 @@ pub fn replay_by<S: StateMachine, R: raft::Rules, W: Rules>(
 ) -> Result<Summary, Refusal> {
     let mut crews: [Box<dyn Crew>; 1] =
         [Box::new(Servers::open(folders, None, empty, rules, network, |_| Box::new(Nothing))?)];
+    crew::run(&mut crews)?;
+    crews[0].judge()
+}
+
+/// The same for the controller's servers alone; letters are believed.
+///
+/// # Errors
+/// As above.
+pub fn replay_controller<R: raft::Rules, W: Rules>(
+    folders: &[PathBuf],
+    empty: &Shardctl,
+    rules: (R, W),
+    network: Network,
+) -> Result<Summary, Refusal> {
+    let desk = |me| Box::new(Desk::new(me)) as Box<dyn Beside<_, _, _>>;
+    let mut crews: [Box<dyn Crew>; 1] =
+        [Box::new(Servers::open(folders, None, empty, rules, network, desk)?)];
+    crew::run(&mut crews)?;
+    crews[0].judge()
+}
+
+/// The same for the servers of one group of the sharded store alone; letters are believed.
+///
+/// # Errors
+/// As above.
+pub fn replay_group<R: raft::Rules, W: Rules>(
+    folders: &[PathBuf],
+    empty: &Shardkv,
+    rules: (R, W),
+    network: Network,
+) -> Result<Summary, Refusal> {
+    let gid = u32::try_from(empty.0.gid().0).expect("a group's number is small");
+    let mover = |me| Box::new(Mover::new(gid, me)) as Box<dyn Beside<_, _, _>>;
+    let mut crews: [Box<dyn Crew>; 1] =
+        [Box::new(Servers::open(folders, None, empty, rules, network, mover)?)];
     crew::run(&mut crews)?;
     crews[0].judge()
 }

@@ -30,7 +30,6 @@ use protocol::raft::RoleName;
 use protocol::shardctl::{Asked, Controller, Exact};
 use quorate::mailbox::Mailbox;
 use quorate::raft::{Ground, Network, Options, Server, Shared};
-use quorate::rsm::StateMachine;
 use quorate::shardctl::{Shardctl, Teller};
 use quorate::shardkv::{Carrier, Mover, Shardkv};
 use quorate::wal::Identity;
@@ -269,20 +268,22 @@ impl<T: Kit> Threaded<T> {
         }
     }
 
-    fn replay_of<S: StateMachine>(&self, set: usize, empty: &S) -> Option<String> {
+    fn replay_of(&self, set: usize) -> Option<String> {
         let servers = set * SERVERS..(set + 1) * SERVERS;
         let folders: Vec<_> = servers.map(|server| self.trace(server)).collect();
-        let rules = (self.kit.raft(), self.kit.rsm());
-        let refused = conform::replay_by(&folders, empty, rules, self.network).err()?;
+        let (rules, network) = ((self.kit.raft(), self.kit.rsm()), self.network);
+        let replayed = match set {
+            0 => conform::replay_controller(&folders, &self.controller(), rules, network),
+            _ => conform::replay_group(&folders, &Self::group(set), rules, network),
+        };
+        let refused = replayed.err()?;
         Some(format!("the replay of set {set} is refused: {refused}"))
     }
 
     /// Whether what the threads did is what the machines do; if not, where not.
     fn replay(&mut self) -> Option<String> {
         self.end();
-        let mut groups = 1..=usize::from(self.sharded.groups);
-        let refused = self.replay_of(0, &self.controller());
-        refused.or_else(|| groups.find_map(|set| self.replay_of(set, &Self::group(set))))
+        (0..=usize::from(self.sharded.groups)).find_map(|set| self.replay_of(set))
     }
 
     fn violate(&self, server: usize, what: &str, why: impl std::fmt::Display) {
