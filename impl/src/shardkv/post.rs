@@ -163,11 +163,13 @@ impl Post {
                 let nodes = groups.and_then(|groups| groups.get(&group));
                 let numbers =
                     nodes.into_iter().flatten().filter_map(|it| self.number_of(it.as_ref()));
-                let mut numbers: Vec<NodeId> = numbers.collect();
-                if numbers.is_empty() && state.groups.contains_key(&group) {
-                    numbers.push(self.me);
+                let numbers: Vec<NodeId> = numbers.collect();
+                if !numbers.is_empty() {
+                    return numbers;
                 }
-                numbers
+                // A group that has left, and still has slots to take or to give, is in no latest configuration.
+                let everywhere = 0..u8::try_from(self.nodes.len()).unwrap_or(u8::MAX);
+                everywhere.map(NodeId).collect()
             }
         }
     }

@@ -94,13 +94,13 @@ pub enum By {
 
 /// What ticks.
 #[derive(Clone)]
-enum Ticks {
+pub enum Ticks {
     Group(Door<KvCaller>),
     Node(Arc<Post>),
 }
 
 impl Ticks {
-    fn tick(&self) {
+    pub fn tick(&self) {
         match self {
             Self::Group(door) => door.tick(),
             Self::Node(post) => post.look(),
@@ -108,8 +108,8 @@ impl Ticks {
     }
 }
 
-type CtlServer = Server<Shardctl, Teller<Threads>>;
-type KvServer = Server<Shardkv, Mover<Threads>>;
+pub type CtlServer = Server<Shardctl, Teller<Threads>>;
+pub type KvServer = Server<Shardkv, Mover<Threads>>;
 
 /// A node.
 pub struct Node {
@@ -125,7 +125,7 @@ pub struct Cluster {
     ticks: JoinHandle<()>,
 }
 
-fn options(me: u8) -> Options {
+pub fn options(me: u8) -> Options {
     Options {
         snapshot_bytes: 64 << 10,
         // A busy machine must not make leaders step down again and again.
@@ -136,7 +136,7 @@ fn options(me: u8) -> Options {
 }
 
 /// Parts so small that slots go in several.
-const SETTINGS: Settings = Settings { part_bytes: 64, slots: 64, ..Settings::DEFAULT };
+pub const SETTINGS: Settings = Settings { part_bytes: 64, slots: 64, ..Settings::DEFAULT };
 
 impl Cluster {
     /// Starts three nodes in folders of their own, with groups 1, 2, … each.
@@ -216,7 +216,7 @@ impl Cluster {
     }
 }
 
-fn peers(
+pub fn peers(
     folder: &Path,
     me: u8,
     listener: TcpListener,
@@ -292,8 +292,8 @@ fn node(
 /// How clients reach all servers.
 #[derive(Clone)]
 pub struct Handles {
-    controllers: Vec<Handle<Shardctl, CtlAsker<CtlCaller>>>,
-    groups: Vec<BTreeMap<GroupId, Handle<Shardkv, Asker<KvCaller>>>>,
+    pub controllers: Vec<Handle<Shardctl, CtlAsker<CtlCaller>>>,
+    pub groups: Vec<BTreeMap<GroupId, Handle<Shardkv, Asker<KvCaller>>>>,
 }
 
 impl Handles {

@@ -1,5 +1,6 @@
 //! Groups of the sharded store on real threads, disks and connections: slots move while clients write.
 
+mod apart;
 mod cluster;
 
 use cluster::{By, Client, Cluster, NODES, folder, name};
@@ -145,5 +146,22 @@ fn a_restart_goes_on_with_what_was_on_its_way() {
     let keys = |gid| cluster.statuses(GroupId(gid)).iter().map(|it| it.gauges.keys).max();
     let (one, two) = (keys(1).unwrap_or(0), keys(2).unwrap_or(0));
     assert!(one > 0 && two > 0 && one + two == KEYS as u64, "{one} and {two}");
+    cluster.stop();
+}
+
+/// A group joins and leaves again before anybody has told it anything: what it was to get it still gets, and passes on,
+/// though no latest configuration has its nodes any more.
+#[test]
+fn who_has_left_already_gets_what_it_is_to_pass_on() {
+    let cluster = apart::Apart::start(&folder("apart"), 3);
+    let handles = cluster.handles();
+    handles.change(1, &apart::join(1));
+    handles.settled();
+    cluster.pauses.store(true, Ordering::Relaxed);
+    handles.change(2, &apart::join(2));
+    handles.change(3, &apart::join(3));
+    handles.change(4, &Change::Leave(vec![GroupId(2)]));
+    cluster.pauses.store(false, Ordering::Relaxed);
+    handles.settled();
     cluster.stop();
 }
