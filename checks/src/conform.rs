@@ -33,6 +33,7 @@ mod window;
 
 use beside::{Beside, Desk, Mover, Nothing};
 use crew::{Crew, Servers};
+use protocol::NodeId;
 use protocol::raft;
 use protocol::rsm::{Decided, Rules};
 use quorate::kv::Kv;
@@ -175,10 +176,7 @@ pub fn replay_by<S: StateMachine, R: raft::Rules, W: Rules>(
     rules: (R, W),
     network: Network,
 ) -> Result<Summary, Refusal> {
-    let mut crews: [Box<dyn Crew>; 1] =
-        [Box::new(Servers::open(folders, None, empty, rules, network, |_| Box::new(Nothing))?)];
-    crew::run(&mut crews)?;
-    crews[0].judge()
+    alone(folders, empty, rules, network, |_| Box::new(Nothing))
 }
 
 /// The same for the controller's servers alone; letters are believed.
@@ -191,11 +189,7 @@ pub fn replay_controller<R: raft::Rules, W: Rules>(
     rules: (R, W),
     network: Network,
 ) -> Result<Summary, Refusal> {
-    let desk = |me| Box::new(Desk::new(me)) as Box<dyn Beside<_, _, _>>;
-    let mut crews: [Box<dyn Crew>; 1] =
-        [Box::new(Servers::open(folders, None, empty, rules, network, desk)?)];
-    crew::run(&mut crews)?;
-    crews[0].judge()
+    alone(folders, empty, rules, network, |me| Box::new(Desk::new(me)))
 }
 
 /// The same for the servers of one group of the sharded store alone; letters are believed.
@@ -209,9 +203,19 @@ pub fn replay_group<R: raft::Rules, W: Rules>(
     network: Network,
 ) -> Result<Summary, Refusal> {
     let gid = u32::try_from(empty.0.gid().0).expect("a group's number is small");
-    let mover = |me| Box::new(Mover::new(gid, me)) as Box<dyn Beside<_, _, _>>;
-    let mut crews: [Box<dyn Crew>; 1] =
-        [Box::new(Servers::open(folders, None, empty, rules, network, mover)?)];
+    alone(folders, empty, rules, network, |me| Box::new(Mover::new(gid, me)))
+}
+
+/// One group without any other; `beside` makes what a node's server does beside its machine.
+fn alone<S: StateMachine, R: raft::Rules, W: Rules>(
+    folders: &[PathBuf],
+    empty: &S,
+    rules: (R, W),
+    network: Network,
+    beside: impl Fn(NodeId) -> Box<dyn Beside<S, R, W>>,
+) -> Result<Summary, Refusal> {
+    let servers = Servers::open(folders, None, empty, rules, network, beside)?;
+    let mut crews: [Box<dyn Crew>; 1] = [Box::new(servers)];
     crew::run(&mut crews)?;
     crews[0].judge()
 }

@@ -91,20 +91,22 @@ impl Loop {
         let (view, now) = (self.views.current(), self.views.up_ms());
         let (Core::Sharded(router), Some(shards)) = (&mut self.core, &view.shards) else { return };
         let tellings = router.ask(caller, call, forwards, now, shards);
-        self.tell(tellings);
+        self.tell_all(tellings);
     }
 
-    /// Clients are told. Who waits for a version waits on if this is not it.
-    fn tell(&mut self, tellings: Tellings) {
-        for (caller, told) in tellings {
-            if let Told::Done(answer) = &told
-                && !self.doors.waits.ends(caller, answer)
-            {
-                continue;
-            }
-            self.doors.waits.forget_call(caller);
-            self.answer(caller, told);
+    fn tell_all(&mut self, tellings: Tellings) {
+        tellings.into_iter().for_each(|(caller, told)| self.tell(caller, told));
+    }
+
+    /// A client is told. Who waits for a version waits on if this is not it.
+    fn tell(&mut self, caller: Caller, told: Told) {
+        if let Told::Done(answer) = &told
+            && !self.doors.waits.ends(caller, answer)
+        {
+            return;
         }
+        self.doors.waits.forget_call(caller);
+        self.answer(caller, told);
     }
 
     /// Asks again for slots that were between two groups.
@@ -112,7 +114,7 @@ impl Loop {
         let (view, now) = (self.views.current(), self.views.up_ms());
         let (Core::Sharded(router), Some(shards)) = (&mut self.core, &view.shards) else { return };
         let tellings = router.ask_again(now, shards);
-        self.tell(tellings);
+        self.tell_all(tellings);
     }
 
     pub(super) fn ask_for(&mut self, wait: &Wait) {
@@ -155,15 +157,12 @@ impl Loop {
     ) {
         let now = self.views.up_ms();
         let view = self.views.current();
-        let mut again = false;
-        let tellings = match (&mut self.core, &view.shards) {
-            (Core::Sharded(router), Some(shards)) => {
-                again = router.is_asked_again(caller);
-                router.told(caller, group, outcome, now, shards)
-            }
-            _ => vec![(caller, told_of(outcome))],
+        let (Core::Sharded(router), Some(shards)) = (&mut self.core, &view.shards) else {
+            return self.tell(caller, told_of(outcome));
         };
-        self.tell(tellings);
+        let again = router.is_asked_again(caller);
+        let tellings = router.told(caller, group, outcome, now, shards);
+        self.tell_all(tellings);
         // Its key rose while it was being read.
         if let Some(wait) = self.doors.waits.of(caller).filter(|_| again) {
             self.ask_for(&wait);
@@ -223,6 +222,6 @@ impl Loop {
                 }
             },
         };
-        self.tell(turned);
+        self.tell_all(turned);
     }
 }

@@ -178,6 +178,10 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
             self.waiting.insert(call, wish);
             return;
         }
+        self.begin(call, wish, out);
+    }
+
+    fn begin(&mut self, call: Call<S>, wish: Wish, out: &mut Vec<Effect<S>>) {
         match wish {
             Wish::One(slot, led) => self.ask(call, slot, led, out),
             Wish::All(groups, flushes) => self.ask_all(call, groups, flushes, out),
@@ -206,7 +210,7 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
                 return;
             }
             let Some(wish) = self.waiting.remove(&call) else { return };
-            self.wish(call, wish, out);
+            self.begin(call, wish, out);
         }
     }
 
