@@ -205,6 +205,7 @@ impl<T: Kit> Threaded<T> {
         let put = move |given| {
             if let Given::Request(caller, Ask::Store(request)) = given {
                 let what = asked(request.command);
+                let caller = caller.with(&what);
                 // One that is refused was killed meanwhile.
                 let _ = inlet.post(vec![quorate::raft::Request { caller, what, forwards: false }]);
             }

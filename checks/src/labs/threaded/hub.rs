@@ -119,7 +119,7 @@ pub struct State {
     /// What became of proposals; None: not taken.
     pub proposals: BTreeMap<u64, Option<Placed>>,
     pub fates: Fates,
-    /// The greatest number of a command that was executed.
+    /// How many commands were executed, as far as somebody was told so.
     pub commands: Number,
     /// How often a server took over another's snapshot.
     pub snapshots: u64,

@@ -11,9 +11,8 @@ use protocol::kv::clerk::Answer;
 use protocol::terms::Terms;
 use protocol::{Index, NodeId};
 use quorate::kv::Kv;
-use quorate::raft::{Callers, Outcome};
+use quorate::raft::{Callers, Outcome, What};
 use quorate::session;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The key that holds all commands.
@@ -28,6 +27,23 @@ pub enum Caller {
     Scenario(u64),
     /// A client.
     Client(bed::Ticket),
+    /// A client whose request goes into the log.
+    Writer(bed::Ticket),
+}
+
+impl Caller {
+    /// The same, who asks this.
+    pub const fn with<Q>(self, what: &What<Q>) -> Self {
+        match (self, what) {
+            (Self::Client(ticket), What::Command(_)) => Self::Writer(ticket),
+            _ => self,
+        }
+    }
+
+    /// Whether it is told that a command of its own was executed.
+    pub const fn has_written<R>(self, outcome: &Outcome<R>) -> bool {
+        matches!((self, outcome), (Self::Writer(_), Outcome::Done(_)))
+    }
 }
 
 /// Listens to a life of a server.
@@ -40,8 +56,6 @@ pub struct Watch {
     /// The value that was seen last, and how many commands are in it.
     seen: Bytes,
     count: Number,
-    /// The numbers of commands whose callers wait.
-    numbers: BTreeMap<Caller, Number>,
 }
 
 /// Where a state came from, if not from commands.
@@ -65,8 +79,7 @@ fn value(service: &Kv) -> Bytes {
 impl Watch {
     /// Of this life.
     pub fn new(hub: Arc<Hub>, me: NodeId, life: u64, streams: bool) -> Self {
-        let (seen, numbers) = (Bytes::default(), BTreeMap::new());
-        Self { hub, me, life, streams, seen, count: 0, numbers }
+        Self { hub, me, life, streams, seen: Bytes::default(), count: 0 }
     }
 
     fn place(&self) -> usize {
@@ -117,12 +130,9 @@ impl Callers<Kv> for Watch {
     type Caller = Caller;
 
     fn tell(&mut self, caller: Caller, outcome: Outcome<session::Answer>) {
-        let number = self.numbers.remove(&caller);
         let Some(mut state) = self.hub.of_life(self.me, self.life) else { return };
         let state = &mut *state;
-        if let (Some(number), Outcome::Done(_)) = (number, &outcome) {
-            state.commands = state.commands.max(number);
-        }
+        state.commands += u64::from(caller.has_written(&outcome));
         let answer = match outcome {
             Outcome::Done(session::Answer::Reply(reply)) => Some(Answer::Reply(reply)),
             Outcome::Done(answer) => {
@@ -134,7 +144,7 @@ impl Callers<Kv> for Watch {
         };
         match caller {
             Caller::Scenario(proposal) => self.hub.place(state, proposal, None),
-            Caller::Client(ticket) => {
+            Caller::Client(ticket) | Caller::Writer(ticket) => {
                 let now = self.hub.now_us();
                 let lost = state.wire.loses_answer(self.me, now, &mut state.random);
                 state.fates.answer(ticket, answer.map(Told::Answer), lost);
@@ -143,11 +153,10 @@ impl Callers<Kv> for Watch {
     }
 
     fn logged(&mut self, caller: &Caller, index: Index, log: &Terms) {
-        let number = index - log.runs_through(index);
-        self.numbers.insert(*caller, number);
         if let (Caller::Scenario(proposal), Some(term)) = (caller, log.term_at(index))
             && let Some(mut state) = self.hub.of_life(self.me, self.life)
         {
+            let number = index - log.runs_through(index);
             self.hub.place(&mut state, *proposal, Some(Placed { number, term }));
         }
     }

@@ -6,12 +6,11 @@ use crate::labs::threaded::hub::{Given, Hub, Inlet, Load};
 use crate::labs::threaded::watch::Caller;
 use crate::labs::wire::Letter as Noted;
 use crate::sim::kinds::{Ask, Told};
+use protocol::NodeId;
 use protocol::kv::Work;
 use protocol::kv::clerk::Answer;
 use protocol::shardctl::Asked;
 use protocol::shardkv::{Command, GroupId};
-use protocol::terms::Terms;
-use protocol::{Index, NodeId};
 use quorate::raft::{Callers, Handle, Outcome, Request, What};
 use quorate::rsm::{StateMachine, encode};
 use quorate::session::{self, Query};
@@ -37,19 +36,14 @@ impl Watch {
         Self { hub, me, life }
     }
 
-    fn told(&self, caller: Caller, told: Option<Told>) {
+    fn told(&self, caller: Caller, executed: bool, told: Option<Told>) {
         let Some(mut state) = self.hub.of_life(self.me, self.life) else { return };
         let state = &mut *state;
-        if let Caller::Client(ticket) = caller {
+        state.commands += u64::from(executed);
+        if let Caller::Client(ticket) | Caller::Writer(ticket) = caller {
             let now = self.hub.now_us();
             let lost = state.wire.loses_answer(self.me, now, &mut state.random);
             state.fates.answer(ticket, told, lost);
-        }
-    }
-
-    fn logged(&self) {
-        if let Some(mut state) = self.hub.of_life(self.me, self.life) {
-            state.commands += 1;
         }
     }
 
@@ -89,17 +83,14 @@ impl Callers<Shardkv> for Watch {
     type Caller = Caller;
 
     fn tell(&mut self, caller: Caller, outcome: Outcome<session::Answer>) {
+        let executed = caller.has_written(&outcome);
         let told = match undone(outcome) {
             Ok(session::Answer::Reply(reply)) => Some(Told::Answer(Answer::Reply(reply))),
             Ok(session::Answer::Refused(refusal)) => Some(Told::Refused(refusal)),
             Ok(other) => return self.violate(format!("a request is answered with {other:?}")),
             Err(undone) => undone,
         };
-        self.told(caller, told);
-    }
-
-    fn logged(&mut self, _: &Caller, _: Index, _: &Terms) {
-        Self::logged(self);
+        self.told(caller, executed, told);
     }
 
     fn restored(&mut self, service: &Shardkv, from: Option<NodeId>) {
@@ -118,15 +109,12 @@ impl Callers<Shardctl> for Watch {
     type Caller = Caller;
 
     fn tell(&mut self, caller: Caller, outcome: Outcome<protocol::shardctl::Reply>) {
+        let executed = caller.has_written(&outcome);
         let told = match undone(outcome) {
             Ok(reply) => Some(Told::Control(reply)),
             Err(undone) => undone,
         };
-        self.told(caller, told);
-    }
-
-    fn logged(&mut self, _: &Caller, _: Index, _: &Terms) {
-        Self::logged(self);
+        self.told(caller, executed, told);
     }
 
     fn restored(&mut self, _: &Shardctl, from: Option<NodeId>) {
@@ -164,7 +152,7 @@ pub fn group(
             } else {
                 What::Query(Query::Op { key: command.key, op: command.op })
             };
-            ask(&server, shardkv::Asker::Client(caller), what);
+            ask(&server, shardkv::Asker::Client(caller.with(&what)), what);
         }
         Given::Request(..) => {}
         Given::Letter(from, letter) => {
@@ -189,7 +177,7 @@ pub fn controller(
                 }
                 Asked::Query(query) => What::Query(query),
             };
-            ask(&server, shardctl::Asker::Client(caller), what);
+            ask(&server, shardctl::Asker::Client(caller.with(&what)), what);
         }
         Given::Letter(from, letter) => {
             post.hear(from, &letter);
