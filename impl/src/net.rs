@@ -7,22 +7,26 @@
 mod asking;
 mod callers;
 mod connection;
+mod guests;
 mod router;
 mod view;
 mod waits;
 
 pub use callers::{Caller, NetCallers};
+pub use guests::Guests;
 pub use router::{ControllerHandle, GroupHandle, Router};
 pub use view::{Source, Views};
 
 use crate::kv::Kv;
 use crate::mailbox::Mailbox;
+use crate::peer::Peers;
 use crate::raft::{Handle, Request};
 use crate::session::{Access, Asked, Password, Port, Query, Session, SessionLimits};
 use callers::NetMail;
 use connection::Connection;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
+use protocol::NodeId;
 use protocol::shardkv::GroupId;
 use slab::Slab;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -127,12 +131,17 @@ impl Doors {
 
     /// The core's way to the clients.
     pub fn callers(&self) -> NetCallers {
-        NetCallers::new(self.mail.clone(), None, self.waits.clone())
+        NetCallers::new(self.mail.clone(), None, self.waits.clone(), None)
     }
 
-    /// The way to the clients of a group's core.
-    pub fn callers_of(&self, group: GroupId) -> NetCallers {
-        NetCallers::new(self.mail.clone(), Some(group), self.waits.clone())
+    /// The way to the clients of a group's core, those on other nodes too.
+    pub fn callers_of(&self, group: GroupId, guests: Arc<Guests>) -> NetCallers {
+        NetCallers::new(self.mail.clone(), Some(group), self.waits.clone(), Some(guests))
+    }
+
+    /// The way to groups on other nodes, and of those nodes to groups here.
+    pub fn guests(&self, others: Vec<NodeId>, peers: Option<&Arc<Peers>>) -> Arc<Guests> {
+        Guests::open(self.mail.clone(), others, peers)
     }
 
     /// Begins to serve.

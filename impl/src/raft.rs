@@ -124,7 +124,7 @@ pub struct Request<Q, C> {
 pub type Requests<S, C> = Vec<Request<<S as StateMachine>::Query, C>>;
 
 /// A command or a query.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub enum What<Q> {
     /// A command, as [`crate::rsm::encode`] writes it.
     Command(Vec<u8>),

@@ -2,7 +2,8 @@
 //! sessions that ask without waiting for answers.
 //!
 //! The router and the groups are the machines that ship. A group takes calls in the order in which they were sent to
-//! it, at any moment; answers come in any order. A group may say that it has not executed a call, or nobody may know;
+//! it, at any moment; answers come in any order. A group may say that it has not executed a call, or nobody may know,
+//! and a call to a group on another node may come there when its client was long told that nobody knows;
 //! a client may have waited long enough, or be gone. A slot moves in one step when its giver has stopped it: how it
 //! does that is checked elsewhere. Which calls were executed, and in which order, is kept outside of all of them, and
 //! compared with what clients are told.
@@ -56,7 +57,7 @@ pub const TOLD: &str = "Told The Truth";
 /// PROP-ROUTE-ALL; watches ROUTE-ALL-1, ROUTE-ALL-3.
 pub const ALL: &str = "All Means All";
 /// A client is told to try again only if it has waited long enough or was overtaken, and then at once; and it is told
-/// of another node only if no server here has the slot's group.
+/// of another node only if it goes to leaders by itself and no server here has the slot's group.
 ///
 /// PROP-ROUTE-NEED; watches ROUTE-LATE-1, ROUTE-HERE-1.
 pub const NEED: &str = "No Answer Without Need";

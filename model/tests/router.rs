@@ -57,9 +57,10 @@ fn bounds_of_no_router_are_refused() {
     }
     let there = run("route-there");
     assert!(refused(Bounds { programs: [Program::Apart, Program::Nothing], ..there }));
-    assert!(refused(Bounds { first_elsewhere: 1, ..there }));
+    assert!(refused(Bounds { first_elsewhere: 1, stays: true, ..there }));
+    assert!(refused(Bounds { strays: 1, ..there }));
     let flushes = [Program::Flushes, Program::Nothing];
-    assert!(refused(Bounds { first_elsewhere: 2, programs: flushes, ..there }));
+    assert!(refused(Bounds { first_elsewhere: 2, stays: true, programs: flushes, ..there }));
 }
 
 /// From the beginning all comes to its end; not with a router that keeps to its own servers, and that is said.

@@ -30,7 +30,7 @@ impl Loop {
         self.views.refresh(self.connections.len(), found);
         let view = self.views.current();
         if let (Core::Sharded(router), Some(shards)) = (&mut self.core, &view.shards) {
-            router.configure(&shards.config);
+            router.configure(shards);
         }
     }
 

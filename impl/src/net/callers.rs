@@ -1,5 +1,6 @@
 //! The core's way to the clients.
 
+use super::guests::Guests;
 use super::waits::{Wait, Waits};
 use crate::kv::Kv;
 use crate::mailbox::Mailbox;
@@ -11,6 +12,7 @@ use crate::shardkv::Shardkv;
 use protocol::kv::{Bytes, Version};
 use protocol::shardctl::Reply;
 use protocol::shardkv::GroupId;
+use std::sync::Arc;
 
 /// A call of a client's: which connection, its session's number, and the place in the session.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -18,6 +20,23 @@ pub struct Caller {
     pub(super) token: usize,
     pub(super) id: u64,
     pub(super) place: u64,
+}
+
+/// No connection has this token.
+const GUEST: usize = usize::MAX;
+
+impl Caller {
+    /// Another node, with a call that has this number here.
+    pub(super) const fn guest(number: u64) -> Self {
+        Self { token: GUEST, id: 0, place: number }
+    }
+
+    const fn as_guest(self) -> Option<u64> {
+        match self.token {
+            GUEST => Some(self.place),
+            _ => None,
+        }
+    }
 }
 
 /// The mail of the clients' thread.
@@ -37,11 +56,19 @@ pub struct NetCallers {
     group: Option<GroupId>,
     told: Vec<(Caller, Outcome<Answer>)>,
     waits: Waits,
+    /// Other nodes, if they ask too, and what they are told.
+    guests: Option<Arc<Guests>>,
+    told_guests: Vec<(u64, Outcome<Answer>)>,
 }
 
 impl NetCallers {
-    pub(super) const fn new(mail: Mailbox<NetMail>, group: Option<GroupId>, waits: Waits) -> Self {
-        Self { mail, group, told: Vec::new(), waits }
+    pub(super) const fn new(
+        mail: Mailbox<NetMail>,
+        group: Option<GroupId>,
+        waits: Waits,
+        guests: Option<Arc<Guests>>,
+    ) -> Self {
+        Self { mail, group, told: Vec::new(), waits, guests, told_guests: Vec::new() }
     }
 
     fn wake(&self, version: impl Fn(&Bytes) -> Version) {
@@ -55,6 +82,9 @@ impl NetCallers {
         if !self.told.is_empty() {
             let told = std::mem::take(&mut self.told);
             let _ = self.mail.post_always(NetMail::Told(self.group, told));
+        }
+        if let Some(guests) = &self.guests {
+            guests.tell(self.told_guests.drain(..));
         }
     }
 }
@@ -99,7 +129,10 @@ impl Callers<Shardkv> for NetCallers {
     type Caller = Caller;
 
     fn tell(&mut self, caller: Caller, outcome: Outcome<Answer>) {
-        self.told.push((caller, outcome));
+        match caller.as_guest() {
+            Some(number) => self.told_guests.push((number, outcome)),
+            None => self.told.push((caller, outcome)),
+        }
     }
 
     /// A key that the group does not serve is another's, which wakes those who wait for it.

@@ -2,9 +2,10 @@
 //!
 //! Nothing is decided here. [`protocol::shardkv::router`] says whom a call is sent to, when it is asked again and what
 //! its client is told: the functions that the models check. Here is what calls ask, by when they are late, what groups
-//! have answered, and the way to their servers.
+//! have answered, and the way to their servers, here or by [`Guests`].
 
 use super::callers::Caller;
+use super::guests::Guests;
 use crate::mailbox::Refusal as Full;
 use crate::raft::{Handle, Outcome, Request, What};
 use crate::rsm::encode;
@@ -40,6 +41,7 @@ pub struct Router {
     /// Who has asked the controller.
     asked: BTreeSet<Caller>,
     groups: BTreeMap<GroupId, GroupHandle>,
+    guests: Arc<Guests>,
     /// For how long a call is taken from group to group, in milliseconds.
     patience_ms: u64,
     machine: machine::Router<Session>,
@@ -50,7 +52,7 @@ pub struct Router {
     later: BTreeSet<(u64, Caller)>,
     /// Since when it is known that a slot is another group's than the configuration says.
     found: BTreeMap<SlotId, u64>,
-    requests: BTreeMap<GroupId, Vec<Request<Query, Asker<Caller>>>>,
+    requests: BTreeMap<GroupId, Requests>,
 }
 
 /// A call, until its client is told.
@@ -63,6 +65,9 @@ struct UnderWay {
     /// Whether it was to be asked once more while it was under way.
     again: bool,
 }
+
+/// What groups' servers are asked.
+type Requests = Vec<Request<Query, Asker<Caller>>>;
 
 /// Clients that are told something.
 pub type Tellings = Vec<(Caller, Told)>;
@@ -77,11 +82,11 @@ const fn caller_of(call: machine::Call<Session>) -> Caller {
 }
 
 impl Router {
-    /// Of this node's servers. `patience_ms` is for how long a call is taken from group to group.
+    /// Of this node's servers, and the way to others. `patience_ms` is for how long a call is taken from group to group.
     pub fn new(
         me: NodeId,
         controller: Option<ControllerHandle>,
-        groups: BTreeMap<GroupId, GroupHandle>,
+        (groups, guests): (BTreeMap<GroupId, GroupHandle>, Arc<Guests>),
         patience_ms: u64,
     ) -> Self {
         let config = Arc::new(Config::empty(protocol::kv::slot::SLOTS));
@@ -91,6 +96,7 @@ impl Router {
             controller,
             asked: BTreeSet::new(),
             groups,
+            guests,
             patience_ms,
             machine,
             effects: Vec::new(),
@@ -143,19 +149,20 @@ impl Router {
         self.calls.insert(caller, under_way);
         let call = call_of(caller);
         let Some(slot) = slot else {
-            // Cluster clients ask every master.
-            let leads = |group: &GroupId| {
-                let shard = shards.groups.get(group);
-                shard.is_some_and(|shard| shard.leader == Some(self.me))
-            };
-            let groups = self.groups.keys().copied().filter(|group| forwards || leads(group));
-            let groups: Vec<GroupId> = groups.collect();
-            let input = Input::AskAll { call, groups: &groups, flushes };
+            let groups = self.asked_for_all(forwards, shards);
+            let input = Input::AskAll { call, groups: &groups, flushes, by_itself: !forwards };
             return self.step(&input, None, now_ms, shards);
         };
         let led = (!forwards).then(|| shards.led(self.me, slot));
         let input = Input::Ask { call, slot, led };
         self.step(&input, None, now_ms, shards)
+    }
+
+    /// Which groups are asked about all keys: cluster clients ask every master by themselves.
+    fn asked_for_all(&self, forwards: bool, shards: &Shards) -> Vec<GroupId> {
+        let groups = shards.groups.iter();
+        let asked = groups.filter(|(_, shard)| forwards || shard.leader == Some(self.me));
+        asked.map(|(group, _)| *group).collect()
     }
 
     /// Asks the controller, if it has a server here.
@@ -282,9 +289,11 @@ impl Router {
         }
     }
 
-    /// A configuration that the node has come to know.
-    pub fn configure(&mut self, config: &Arc<Config>) {
+    /// A configuration that the node has come to know, and where its groups are.
+    pub fn configure(&mut self, shards: &Shards) {
+        let config = &shards.config;
         if config.number > self.machine.config().number {
+            self.guests.learn(&shards.groups);
             self.machine.step(Input::Configuration(Arc::clone(config)), &mut self.effects);
         }
     }
@@ -305,10 +314,14 @@ impl Router {
     pub fn post(&mut self, now_ms: u64, shards: &Shards) -> Tellings {
         let mut tellings = Vec::new();
         for (group, requests) in std::mem::take(&mut self.requests) {
-            let Some(handle) = self.groups.get(&group) else { continue };
-            let Err(refused) = handle.post(requests) else { continue };
-            let why = full(refused.why);
-            for Request { caller, .. } in refused.mail {
+            let (turned, why) = match self.groups.get(&group) {
+                Some(handle) => match handle.post(requests) {
+                    Ok(()) => continue,
+                    Err(refused) => (refused.mail, full(refused.why)),
+                },
+                None => (self.visit(group, requests), Told::NoLeader),
+            };
+            for Request { caller, .. } in turned {
                 let Asker::Client(caller) = caller else { continue };
                 let (call, heard) = (call_of(caller), Heard::NotExecuted);
                 let input = Input::Answered { call, group, heard, late: false };
@@ -316,6 +329,17 @@ impl Router {
             }
         }
         tellings
+    }
+
+    /// Sends requests to a group that has no server here. Those that can't be sent come back.
+    fn visit(&self, group: GroupId, requests: Requests) -> Requests {
+        let stay = |request: &Request<Query, Asker<Caller>>| match request {
+            Request { caller: Asker::Client(caller), what, .. } => {
+                !self.guests.send(*caller, group, what.clone())
+            }
+            Request { caller: Asker::Mover { .. }, .. } => true,
+        };
+        requests.into_iter().filter(stay).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Error;
 use crate::config::{Config, Sharded, log_of};
 use crate::kv::Kv;
-use crate::net::{ControllerHandle, Core, Doors, GroupHandle, NetCallers, Router, Source};
+use crate::net::{ControllerHandle, Core, Doors, GroupHandle, Guests, NetCallers, Router, Source};
 use crate::peer::{self, Peers};
 use crate::raft::{self, Host, Network, Options, Server, Shared};
 use crate::shardctl::{Shardctl, Teller};
@@ -37,6 +37,8 @@ pub struct Hosted {
     controller: Option<Server<Shardctl, Teller<NetCallers>>>,
     groups: BTreeMap<GroupId, Server<Shardkv, Mover<NetCallers>>>,
     post: Arc<Post>,
+    guests: Arc<Guests>,
+    peers: Option<Arc<Peers>>,
     log: JoinHandle<Result<(), raft::Error>>,
     ticker: Ticker,
 }
@@ -67,6 +69,9 @@ impl Hosted {
         let nodes = config.nodes.iter().map(|node| node.with(node.plain)).collect();
         let controllers = sharded.controllers.iter().collect();
         let post = Post::open(config.me, nodes, controllers, peers.clone());
+        let count = u8::try_from(config.nodes.len()).unwrap_or(u8::MAX);
+        let others = (0..count).map(NodeId).filter(|node| *node != config.me);
+        let guests = doors.guests(others.collect(), peers.as_ref());
         let carrier = || Arc::clone(&post) as Arc<dyn Carrier>;
         let (host, log) = Host::open(&config.dir, identity, config.raft.snapshot_bytes)?;
         let log = thread::Builder::new().name("disk".into()).spawn(|| log.run());
@@ -91,8 +96,8 @@ impl Hosted {
         let mut groups = BTreeMap::new();
         let mut ticked = Vec::new();
         for (group, voters) in sharded.groups.iter().filter(|(_, on)| on.contains(config.me)) {
-            let callers =
-                Mover::new(*group, Settings::DEFAULT, doors.callers_of(*group), carrier());
+            let callers = doors.callers_of(*group, Arc::clone(&guests));
+            let callers = Mover::new(*group, Settings::DEFAULT, callers, carrier());
             let door = callers.door();
             let log = log_of(*group);
             let options = options(log, *voters);
@@ -101,6 +106,7 @@ impl Hosted {
             let door = door(server.handle());
             ticked.push(door.clone());
             post.put_group(*group, Arc::new(move |letter| door.put(letter)));
+            guests.put_group(*group, server.handle(), server.shared());
             groups.insert(*group, server);
         }
         let looks = Arc::clone(&post);
@@ -112,7 +118,7 @@ impl Hosted {
         if let Some(peers) = &peers {
             peers.go().map_err(|error| Error::Peer(error.into()))?;
         }
-        Ok(Self { controller, groups, post, log, ticker })
+        Ok(Self { controller, groups, post, guests, peers, log, ticker })
     }
 
     fn core(&self, me: NodeId, patience: Duration) -> Core {
@@ -123,7 +129,8 @@ impl Hosted {
         let patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         let controller: Option<ControllerHandle> = self.controller.as_ref().map(Server::handle);
         let groups = self.groups.iter().map(handle).collect();
-        Core::Sharded(Box::new(Router::new(me, controller, groups, patience_ms)))
+        let guests = Arc::clone(&self.guests);
+        Core::Sharded(Box::new(Router::new(me, controller, (groups, guests), patience_ms)))
     }
 
     fn source(&self) -> Source {
@@ -157,7 +164,7 @@ impl Hosted {
     fn wait(self) -> Result<(), raft::Error> {
         let stop_all = self.stoppers();
         let stop_all = || stop_all.iter().for_each(|stop| stop());
-        let Self { controller, groups, post: _, log, ticker } = self;
+        let Self { controller, groups, post: _, guests: _, peers, log, ticker } = self;
         let mut waits: Vec<Box<dyn FnOnce() -> Result<(), raft::Error> + Send>> = Vec::new();
         for server in groups.into_values() {
             waits.push(Box::new(|| server.wait()));
@@ -182,6 +189,10 @@ impl Hosted {
             all
         });
         ticker.stop();
+        // Not by whoever has them last, who may be a thread of theirs.
+        if let Some(peers) = peers {
+            peers.stop();
+        }
         ended.and(log.join().unwrap_or(Err(raft::Error::Panicked)))
     }
 }

@@ -125,8 +125,12 @@ impl Shards {
     /// The node that takes a command on keys of a slot, if it is surely another than this one. `cluster` says whether
     /// the client looks for the leader, `any` whether a server that does not lead will do.
     pub fn elsewhere(&self, me: NodeId, slot: SlotId, cluster: bool, any: bool) -> Option<NodeId> {
+        // On the plain port any node answers for any key.
+        if !cluster || self.authority(me, slot).is_some() {
+            return None;
+        }
         let shard = self.groups.get(&self.of(slot)?)?;
-        if shard.here && (any || !cluster) || cluster && self.authority(me, slot).is_some() {
+        if shard.here && any {
             return None;
         }
         let somebody = if shard.here { None } else { shard.nodes.first().copied() };

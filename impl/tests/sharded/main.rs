@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod guests;
 mod migrations;
 mod redirects;
 mod tools;

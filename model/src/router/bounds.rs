@@ -60,6 +60,8 @@ pub struct Bounds {
     pub failures: u8,
     /// Of how many calls nobody may know whether they were executed.
     pub unknown: u8,
+    /// How many calls to groups elsewhere may be given up on the way, and come there late or never.
+    pub strays: u8,
     /// How many calls may have waited long enough when they are refused.
     pub lates: u8,
     /// Whether clients go to groups' leaders by themselves.
@@ -85,12 +87,13 @@ impl Bounds {
 /// Refuses bounds that no model can have. The error says what to write instead.
 pub fn validate(bounds: &Bounds) -> Result<(), String> {
     within("first_elsewhere", bounds.first_elsewhere, 0, 9)?;
-    if bounds.first_elsewhere == 1 {
-        return Err(
-            "a node without a group has nothing to do: let first_elsewhere be 0, or 2 and \
-                    above"
-                .into(),
-        );
+    if bounds.first_elsewhere == 1 && bounds.stays {
+        return Err("a node without a group has nothing to say to clients that go to leaders by \
+                    themselves: let first_elsewhere be 0, or 2 and above, or leave out stays"
+            .into());
+    }
+    if bounds.first_elsewhere == 0 && bounds.strays > 0 {
+        return Err("only what is sent to another node may stray: set first_elsewhere".into());
     }
     let calls = || bounds.programs.iter().flat_map(|program| program.calls());
     let slots = bounds.plan.slots();
@@ -99,9 +102,10 @@ pub fn validate(bounds: &Bounds) -> Result<(), String> {
         let plan = bounds.plan;
         return Err(format!("{call:?} calls a second slot, and {plan:?} has one only"));
     }
-    if bounds.first_elsewhere > 0 && calls().any(|call| !matches!(call, Do::Append(_))) {
-        return Err("a question about all keys is for runs with all groups here: set \
-                    first_elsewhere=0"
+    let leaves_out = bounds.first_elsewhere > 0 && bounds.stays;
+    if leaves_out && calls().any(|call| !matches!(call, Do::Append(_))) {
+        return Err("a question about all keys is for runs in which all groups are asked: set \
+                    first_elsewhere=0, or leave out stays"
             .into());
     }
     Ok(())
@@ -122,6 +126,7 @@ pub fn bounds_text(bounds: &Bounds) -> String {
     add(bounds.new, "new".into());
     add(bounds.failures > 0, format!("{}fail", bounds.failures));
     add(bounds.unknown > 0, format!("{}unknown", bounds.unknown));
+    add(bounds.strays > 0, format!("{}stray", bounds.strays));
     add(bounds.lates > 0, format!("{}late", bounds.lates));
     add(bounds.stays, "stays".into());
     add(bounds.goes, "goes".into());

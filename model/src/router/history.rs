@@ -44,6 +44,8 @@ pub struct History {
     pub gathered: BTreeMap<Call, (BTreeSet<GroupId>, BTreeSet<usize>)>,
     /// How many calls a group has not executed.
     pub failures: u8,
+    /// How many calls were given up on the way.
+    pub strays: u8,
     /// Of how many calls nobody knows.
     pub unknowns: u8,
     /// How many were refused late.
@@ -58,8 +60,8 @@ impl History {
         self.violation.get_or_insert(violation);
     }
 
-    /// A group has executed a call about a slot.
-    pub fn note_executed(&mut self, call: Call, calls: &[Do]) {
+    /// A group has executed a call about a slot; whether it was given up long before.
+    pub fn note_executed(&mut self, call: Call, calls: &[Do], strayed: bool) {
         if !self.executed.insert(call) {
             self.violate(Violation::ExecutedTwice);
         }
@@ -77,6 +79,9 @@ impl History {
             let told = self.told.contains_key(&Call { place, ..call });
             of(place) == Do::Flush && !told
         };
+        if strayed {
+            return;
+        }
         if overtaken || flushed || (1..call.place).any(flushing) {
             self.violate(Violation::OutOfOrder);
         }

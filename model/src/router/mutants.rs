@@ -1,6 +1,8 @@
 //! What could be wrong with a router, and what must notice it.
 
-use super::runs::{AGAIN, AWAY, BETWEEN, COUNT, FLUSH, FLUSH_FAILS, GOES, LATE, THERE, UNSURE};
+use super::runs::{
+    AGAIN, AWAY, BETWEEN, COUNT, FLUSH, FLUSH_FAILS, GOES, GUEST, LATE, THERE, UNSURE,
+};
 use super::{ALL, Bounds, Desk, GONE, NEED, ONCE, ORDER, Rules, SETTLES, TOLD};
 use crate::lists::bugs;
 use protocol::shardkv::router::Ordered;
@@ -19,6 +21,7 @@ bugs! {
     HalfIsNothing "a flush that one group has not done is told as not done",
     FirstIsAll "the first group's answer is taken for that of all",
     NoBarrier "what asks about all keys does not wait for what its session has asked before",
+    SendsAll "a client that any node is to serve is sent to another, because its group has no server here",
     AsksForGone "what a session has asked is sent though it is gone",
 }
 
@@ -61,11 +64,12 @@ impl Rules for Wrong {
         !self.has(Bug::NeverGivesUp) && Ordered.gives_up(late)
     }
 
-    fn goes_elsewhere(&self, here: bool) -> bool {
+    fn goes_elsewhere(&self, here: bool, by_itself: bool) -> bool {
         match self.0 {
             Bug::AlwaysElsewhere => true,
             Bug::NeverElsewhere => false,
-            _ => Ordered.goes_elsewhere(here),
+            Bug::SendsAll => !here,
+            _ => Ordered.goes_elsewhere(here, by_itself),
         }
     }
 
@@ -149,4 +153,5 @@ pub const HUNTS: &[Hunt] = &[
     hunt("QD12", "ROUTE-ALL-3", Bug::FirstIsAll, COUNT, ALL),
     hunt("QD13", "ROUTE-ALL-4", Bug::NoBarrier, BETWEEN, ORDER),
     hunt("QD14", "ROUTE-GONE-1", Bug::AsksForGone, GOES, GONE),
+    hunt("QD15", "ROUTE-HERE-1", Bug::SendsAll, GUEST, NEED),
 ];

@@ -10,6 +10,8 @@ corners! {
     Overtaken "a call that was refused was over, because a later one had been executed",
     Late "a call was refused when its client had waited long enough",
     Elsewhere "a client was sent to a group without a server here",
+    PassedOn "a call was sent to a group without a server here",
+    Stray "a call was executed when its client had long been told that nobody knows",
     Failed "a group did not execute a call",
     Unknown "nobody knew whether a call was executed",
     ToldUnknown "a client was told that some of a call may have been executed",

@@ -16,6 +16,7 @@ const fn plain(plan: Plan, programs: [Program; 2]) -> Bounds {
         new: false,
         failures: 0,
         unknown: 0,
+        strays: 0,
         lates: 0,
         stays: false,
         goes: false,
@@ -30,7 +31,9 @@ pub(super) const FAILS: Bounds =
 pub(super) const UNSURE: Bounds = Bounds { unknown: 1, ..plain(Back, [Twice, Nothing]) };
 pub(super) const LATE: Bounds = Bounds { lates: 1, ..plain(There, [Twice, Nothing]) };
 pub(super) const AWAY: Bounds =
-    Bounds { first_elsewhere: 2, settle_every: 1, ..plain(There, [Twice, Nothing]) };
+    Bounds { first_elsewhere: 2, stays: true, settle_every: 1, ..plain(There, [Twice, Nothing]) };
+pub(super) const GUEST: Bounds =
+    Bounds { first_elsewhere: 1, strays: 1, ..plain(There, [Thrice, Nothing]) };
 pub(super) const GOES: Bounds = Bounds { goes: true, ..plain(There, [Twice, Once]) };
 pub(super) const FLUSH: Bounds = Bounds { settle_every: 1, ..plain(Back, [Flushes, Nothing]) };
 pub(super) const FLUSH_FAILS: Bounds = Bounds { failures: 1, ..FLUSH };
@@ -71,9 +74,21 @@ pub const DESKS: &[DeskRun] = &[
     },
     Run {
         name: "route-elsewhere",
-        about: "a slot goes to a group that has no server here",
+        about: "a slot goes to a group that has no server here, and its clients go to leaders by themselves",
         bounds: AWAY,
         reaches: &[Corner::Elsewhere],
+    },
+    Run {
+        name: "route-guest",
+        about: "a node without any group passes calls on; one is given up on the way, and comes late or never",
+        bounds: GUEST,
+        reaches: &[Corner::PassedOn, Corner::Stray, Corner::Later, Corner::Released],
+    },
+    Run {
+        name: "route-guest-flush",
+        about: "all keys are taken away, also those of a group that has no server here, while a slot moves",
+        bounds: Bounds { first_elsewhere: 2, ..FLUSH },
+        reaches: &[Corner::PassedOn, Corner::Later],
     },
     Run {
         name: "route-stays",

@@ -12,7 +12,8 @@ pub const ROUNDS: usize = 40;
 /// Runs the schedule. The error says what did not come to its end.
 pub fn settles<R: Rules>(desk: &Desk<R>, state: &State<R>) -> Result<(), String> {
     // What is reached here is no corner of the run; and nothing goes wrong any more.
-    let bounds = super::Bounds { lates: 0, failures: 0, unknown: 0, goes: false, ..desk.bounds };
+    let bounds =
+        super::Bounds { lates: 0, failures: 0, unknown: 0, strays: 0, goes: false, ..desk.bounds };
     let fair = Desk::new(bounds, desk.rules);
     let mut state = state.clone();
     for _ in 0..ROUNDS {

@@ -59,6 +59,10 @@ pub enum Stimulus {
     Fail,
     /// To a group: nobody will know whether the first call was executed, and it was, or not.
     Lose(bool),
+    /// To a group: the way to it is lost, with the first call that was sent to it, which may come there later.
+    Stray,
+    /// To a group: a call comes that was given up on the way.
+    Land(Call),
     /// To a group: it goes to the next configuration.
     Advance,
     /// To a group: it serves a slot no more, which goes.
@@ -79,6 +83,8 @@ pub struct State<R> {
     pub groups: Vec<Arc<Group>>,
     /// What was sent to each group, in its order.
     pub sent: Vec<VecDeque<Call>>,
+    /// What was sent to each group and was given up on the way.
+    pub strayed: Vec<BTreeSet<Call>>,
     /// Answers on their way, and from whom.
     pub answers: BTreeSet<(GroupId, Message)>,
     /// What will be asked again.
@@ -120,6 +126,7 @@ impl<R: Rules> State<R> {
             router: Arc::new(Router::new(rules, here, config(bounds, 1))),
             groups: bounds.groups().map(group).collect(),
             sent: vec![VecDeque::new(); bounds.plan.groups()],
+            strayed: vec![BTreeSet::new(); bounds.plan.groups()],
             answers: BTreeSet::new(),
             due: BTreeSet::new(),
             asked: [0; 2],
@@ -162,6 +169,10 @@ impl fmt::Debug for Stimulus {
             Self::Fail => f.write_str("does not execute a call"),
             Self::Lose(true) => f.write_str("executes a call, and nobody will know"),
             Self::Lose(false) => f.write_str("does not execute a call, and nobody will know"),
+            Self::Stray => f.write_str("is cut off from a call, of which nobody knows now"),
+            Self::Land(call) => {
+                write!(f, "takes s{}#{}, which was given up", call.session, call.place)
+            }
             Self::Advance => f.write_str("goes to the next configuration"),
             Self::Freeze(slot) => write!(f, "serves slot {slot} no more"),
             Self::Install(slot) => write!(f, "has got slot {slot}"),
@@ -171,8 +182,11 @@ impl fmt::Debug for Stimulus {
 
 impl<R: Rules> fmt::Debug for State<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { router, groups, sent, answers, due, asked, gone, history } = self;
+        let Self { router, groups, sent, strayed, answers, due, asked, gone, history } = self;
         write!(f, "{} calls in the router, {groups:?} sent {sent:?} ", router.len())?;
-        write!(f, "{answers:?} due {due:?} asked {asked:?} gone {gone:?} {history:?}")
+        write!(
+            f,
+            "strayed {strayed:?} {answers:?} due {due:?} asked {asked:?} gone {gone:?} {history:?}"
+        )
     }
 }

@@ -97,6 +97,14 @@ impl<R: Rules> Desk<R> {
                     add(Stimulus::Lose(true));
                     add(Stimulus::Lose(false));
                 }
+                let elsewhere = !bounds.is_here(state.groups[number].gid());
+                let of_slot = matches!(self.wish(*call), Do::Append(_));
+                if history.strays < bounds.strays && elsewhere && of_slot {
+                    add(Stimulus::Stray);
+                }
+            }
+            for &call in &state.strayed[number] {
+                add(Stimulus::Land(call));
             }
             if called_off(self, state, number).is_some() {
                 add(Stimulus::Advance);
@@ -176,6 +184,12 @@ impl<R: Rules> Desk<R> {
                 apply(&mut state.groups, number, Command::Install { slot, head });
                 apply(&mut state.groups, giver, Command::Delete { slot, number: by });
             }
+            Stimulus::Land(call) => {
+                state.strayed[number].remove(&call);
+                if self.execute(state, number, call, true) == Said::Done {
+                    self.corners.reach(Corner::Stray);
+                }
+            }
             _ => self.take(state, number, stimulus),
         }
     }
@@ -191,7 +205,7 @@ impl<R: Rules> Desk<R> {
             }
             Stimulus::Lose(executes) => {
                 if *executes {
-                    self.execute(state, number, call);
+                    self.execute(state, number, call, false);
                 }
                 let history = Arc::make_mut(&mut state.history);
                 history.unknowns += 1;
@@ -199,13 +213,21 @@ impl<R: Rules> Desk<R> {
                 self.corners.reach(Corner::Unknown);
                 Said::Unknown
             }
-            _ => self.execute(state, number, call),
+            Stimulus::Stray => {
+                state.strayed[number].insert(call);
+                let history = Arc::make_mut(&mut state.history);
+                history.strays += 1;
+                history.unknown.insert(call);
+                Said::Unknown
+            }
+            _ => self.execute(state, number, call, false),
         };
         let gid = state.groups[number].gid();
         state.answers.insert((gid, Message { call, said }));
     }
 
-    fn execute(&self, state: &mut State<R>, number: usize, call: Call) -> Said {
+    /// A group executes a call; whether it was given up long before.
+    fn execute(&self, state: &mut State<R>, number: usize, call: Call, strayed: bool) -> Said {
         let wish = self.wish(call);
         let gid = state.groups[number].gid();
         let work = match wish {
@@ -235,7 +257,7 @@ impl<R: Rules> Desk<R> {
                 Said::Flushed(slots)
             }
             _ => {
-                history.note_executed(call, self.calls(call));
+                history.note_executed(call, self.calls(call), strayed);
                 Said::Done
             }
         }
@@ -248,11 +270,14 @@ impl<R: Rules> Desk<R> {
         let groups: Vec<GroupId> = self.bounds.groups().collect();
         let input = match self.wish(call) {
             Do::Append(index) => {
-                let led = self.bounds.stays.then(|| groups.clone());
+                let here = || groups.iter().copied().filter(|group| self.bounds.is_here(*group));
+                let led = self.bounds.stays.then(|| here().collect());
                 Input::Ask { call, slot: plans::slot(index), led }
             }
-            Do::Flush => Input::AskAll { call, groups: &groups, flushes: true },
-            Do::Count => Input::AskAll { call, groups: &groups, flushes: false },
+            all => {
+                let (flushes, by_itself) = (all == Do::Flush, self.bounds.stays);
+                Input::AskAll { call, groups: &groups, flushes, by_itself }
+            }
         };
         let sent = state.sent.iter().map(std::collections::VecDeque::len).sum::<usize>();
         self.step(state, &input, None);
@@ -322,6 +347,9 @@ impl<R: Rules> Desk<R> {
                     if matches!(input, Input::Answered { .. }) {
                         self.corners.reach(Corner::Released);
                     }
+                    if !self.bounds.is_here(group) {
+                        self.corners.reach(Corner::PassedOn);
+                    }
                     state.sent[group.0 as usize - 1].push_back(call);
                 }
                 Effect::Later { call } => {
@@ -355,7 +383,7 @@ impl<R: Rules> Desk<R> {
         };
         let needed = match told {
             Told::OnItsWay => late || history.is_overtaken(call, self.calls(call)),
-            Told::Elsewhere(group) => !self.bounds.is_here(group),
+            Told::Elsewhere(group) => self.bounds.stays && !self.bounds.is_here(group),
             Told::Nowhere => false,
             Told::Answer | Told::Gathered | Told::Unknown => true,
         };

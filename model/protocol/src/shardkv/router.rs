@@ -2,7 +2,8 @@
 //!
 //! A group that does not serve a slot says who does, and has executed nothing (SHARD-SERVE-1). So a call that was
 //! refused is asked again: of the group that was named, or, where the slot is between two groups, until one serves
-//! it or the client has waited long enough. A client is told of a group that has no server here.
+//! it or the client has waited long enough. A client that goes to leaders by itself is told of a group that has no server
+//! here; the calls of any other are passed on to it.
 //!
 //! What a session asks of one slot is executed in that order, or not at all: a client that pipelines expects nothing
 //! else. So its calls of one slot stand in a *queue*. As long as none is refused they go on as they come, all to one
@@ -93,8 +94,9 @@ impl Queue {
 enum Wish {
     /// Something of a slot; and the groups that are led here and may have it, if its client goes to leaders by itself.
     One(SlotId, Option<Vec<GroupId>>),
-    /// Something of all keys that these groups have; whether they are to go.
-    All(BTreeSet<GroupId>, bool),
+    /// Something of all keys that these groups have; whether they are to go, and whether no others are asked than those
+    /// with a server here.
+    All(BTreeSet<GroupId>, (bool, bool)),
 }
 
 /// Where clients' calls are. See [the module](self).
@@ -167,8 +169,9 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
     }
 
     /// Whom a slot's calls are sent to. Whoever is here says more than is known: its group may have come farther.
-    fn target(&self, slot: SlotId, named: Option<GroupId>) -> Option<GroupId> {
-        let group = named.or_else(|| self.of(slot)).filter(|group| self.here.contains(group));
+    fn target(&self, slot: SlotId, named: Option<GroupId>, by_itself: bool) -> Option<GroupId> {
+        let group = named.or_else(|| self.of(slot));
+        let group = group.filter(|group| !by_itself || self.here.contains(group));
         group.or_else(|| self.here.first().copied())
     }
 
@@ -184,7 +187,7 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
     fn begin(&mut self, call: Call<S>, wish: Wish, out: &mut Vec<Effect<S>>) {
         match wish {
             Wish::One(slot, led) => self.ask(call, slot, led, out),
-            Wish::All(groups, flushes) => self.ask_all(call, groups, flushes, out),
+            Wish::All(groups, how) => self.ask_all(call, groups, how, out),
         }
     }
 
@@ -228,7 +231,7 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
         let with_others = queue.filter(|queue| queue.under_way() > 0).and_then(|it| it.group);
         let with_others = with_others.filter(|_| self.rules.stays_with_others());
         let first = led.as_ref().and_then(|led| led.first().copied());
-        let group = with_others.or_else(|| self.target(slot, first));
+        let group = with_others.or_else(|| self.target(slot, first, led.is_some()));
         let Some(group) = group else {
             return out.push(Effect::Tell { call, told: Told::Nowhere });
         };
@@ -302,7 +305,8 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
     fn refused(&mut self, call: Call<S>, refusal: &Refusal, late: bool, out: &mut Vec<Effect<S>>) {
         let Refusal { slot, number, whereabouts } = *refusal;
         let Some(queue) = self.queues.get_mut(&(call.session, slot)) else { return };
-        let asked = queue.group.filter(|_| queue.led.is_some());
+        let by_itself = queue.led.is_some();
+        let asked = queue.group.filter(|_| by_itself);
         let has = match whereabouts {
             Whereabouts::With(group) | Whereabouts::ComingFrom(group) => Some(group),
             Whereabouts::GoingTo(group) => Some(asked.unwrap_or(group)),
@@ -320,7 +324,7 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
             out.push(Effect::Found { slot });
         }
         let group = other.unwrap_or(has);
-        if self.rules.goes_elsewhere(self.here.contains(&group)) {
+        if self.rules.goes_elsewhere(self.here.contains(&group), by_itself) {
             return self.end(call, slot, Told::Elsewhere(group), out);
         }
         let Some(queue) = self.queues.get_mut(&(call.session, slot)) else { return };
@@ -365,8 +369,8 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
         }
         let Some(&slot) = self.slots.get(&call) else { return };
         let key = (call.session, slot);
-        let Some(named) = self.queues.get(&key).map(|queue| queue.named) else { return };
-        let group = self.target(slot, named);
+        let Some(queue) = self.queues.get(&key) else { return };
+        let group = self.target(slot, queue.named, queue.led.is_some());
         let Some(queue) = self.queues.get_mut(&key) else { return };
         let is_held = queue.calls.get(&call.place) == Some(&Stage::Held);
         let Some(group) = group.filter(|_| is_held) else { return };
@@ -416,9 +420,10 @@ impl<S: Copy + Ord, R: Rules> Machine for Router<S, R> {
     fn step(&mut self, input: Input<'_, S>, out: &mut Vec<Effect<S>>) {
         match input {
             Input::Ask { call, slot, led } => self.wish(call, Wish::One(slot, led), out),
-            Input::AskAll { call, groups, flushes } => {
-                let groups = groups.iter().copied().filter(|group| self.here.contains(group));
-                self.wish(call, Wish::All(groups.collect(), flushes), out);
+            Input::AskAll { call, groups, flushes, by_itself } => {
+                let groups = groups.iter().copied();
+                let groups = groups.filter(|group| !by_itself || self.here.contains(group));
+                self.wish(call, Wish::All(groups.collect(), (flushes, by_itself)), out);
             }
             Input::Answered { call, group, heard, late } => {
                 if self.gathered.contains_key(&call) {

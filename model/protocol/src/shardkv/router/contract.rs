@@ -26,7 +26,7 @@ pub enum Input<'a, S> {
         /// The slot.
         slot: SlotId,
         /// For a client that goes to groups' leaders by itself: the groups that are led here and may have the slot, who
-        /// says most first. None for one whose calls are passed on to leaders.
+        /// says most first. None for one whose calls are passed on, to leaders and to groups that have no server here.
         ///
         /// Such a client would be sent to and fro between two groups whose leaders are on different nodes. So only what
         /// those say who are led here sends it elsewhere, when all of them have said that another has the slot; and
@@ -37,10 +37,12 @@ pub enum Input<'a, S> {
     AskAll {
         /// The call.
         call: Call<S>,
-        /// Which groups; those that have no server here are left out.
+        /// Which groups.
         groups: &'a [GroupId],
         /// Whether all these keys are to go.
         flushes: bool,
+        /// Whether the client goes to groups' leaders by itself: then those that have no server here are left out.
+        by_itself: bool,
     },
     /// A group's server has answered.
     Answered {
@@ -90,7 +92,7 @@ pub enum Heard<'a> {
 /// What the driver is to do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Effect<S> {
-    /// Ask a group's server here.
+    /// Ask a group's server: the one here, or else one on another node.
     Send {
         /// The call.
         call: Call<S>,

@@ -10,6 +10,8 @@ use alloc::vec::Vec;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Gather {
     flushes: bool,
+    /// Whether only groups with a server here are asked.
+    stays: bool,
     /// Whether more than one group was asked, or one more than once.
     others: bool,
     /// Who has not answered.
@@ -23,7 +25,7 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
         &mut self,
         call: Call<S>,
         missing: BTreeSet<GroupId>,
-        flushes: bool,
+        (flushes, stays): (bool, bool),
         out: &mut Vec<Effect<S>>,
     ) {
         if missing.is_empty() {
@@ -38,7 +40,7 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
         }
         out.extend(missing.iter().map(|&group| Effect::Send { call, group }));
         let others = missing.len() > 1;
-        self.gathered.insert(call, Gather { flushes, others, missing, left });
+        self.gathered.insert(call, Gather { flushes, stays, others, missing, left });
     }
 
     /// One of the groups has answered that were all asked. ROUTE-ALL-1, ROUTE-ALL-2, ROUTE-ALL-3.
@@ -91,7 +93,7 @@ impl<S: Copy + Ord, R: Rules> Router<S, R> {
         // A slot is with whose it is, or with whom it was found, or on its way from there.
         let groups = |slot: &SlotId| [self.config.slots.owner(slot.0), self.of(*slot)];
         let groups: BTreeSet<GroupId> = gather.left.iter().flat_map(groups).flatten().collect();
-        if groups.is_empty() || !groups.is_subset(&self.here) {
+        if groups.is_empty() || gather.stays && !groups.is_subset(&self.here) {
             return out.push(Effect::Tell { call, told: Told::Unknown });
         }
         out.extend(groups.iter().map(|&group| Effect::Send { call, group }));

@@ -41,9 +41,10 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         late
     }
 
-    /// ROUTE-HERE-1. Whether a client is sent to another group's nodes: the group has no server here.
-    fn goes_elsewhere(&self, here: bool) -> bool {
-        !here
+    /// ROUTE-HERE-1. Whether a client is sent to another group's nodes: the group has no server here, and the client
+    /// goes to leaders by itself.
+    fn goes_elsewhere(&self, here: bool, by_itself: bool) -> bool {
+        by_itself && !here
     }
 
     /// ROUTE-ALL-1. Whether all slots were flushed: none is left of those that were to be.
