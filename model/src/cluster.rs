@@ -11,7 +11,7 @@ use crate::node::{
     CommandOf, DiskFault, Event, Node, PacketOf, Recipe, ReplyOf, Server, Stimulus, StimulusOf,
 };
 use crate::probes::{Probe, Probes};
-use crate::search::fingerprint;
+use crate::search::is_sampled;
 use protocol::NodeId;
 use protocol::quorum::NodeSet;
 use protocol::raft::{self, Body, Config, Paper, Timer};
@@ -88,12 +88,7 @@ impl<R: Recipe> Cluster<R> {
     /// the state, or none. A state that violates something else already is left out.
     pub fn samples(&self, state: &State<R>) -> bool {
         let broken = || state.actor_states.iter().any(|node| node.broken.is_some());
-        match self.bounds.converge_every {
-            0 => false,
-            _ if state.history.violated() || broken() => false,
-            1 => true,
-            every => fingerprint(state).is_multiple_of(every),
-        }
+        !state.history.violated() && !broken() && is_sampled(state, self.bounds.converge_every)
     }
 
     /// The actor with this number.

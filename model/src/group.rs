@@ -11,7 +11,7 @@ use crate::errands::{Errands, ParcelOf};
 use crate::history::Violation as RaftViolation;
 use crate::node::{self, DiskFault, Node, PacketOf};
 use crate::raft::{CLAIMS, STATE_MACHINE_SAFETY};
-use crate::search::fingerprint;
+use crate::search::is_sampled;
 use crate::telling::Told as _;
 use client::Moves;
 use protocol::kv::clerk::{self, Answer, Outcome, Request};
@@ -342,22 +342,11 @@ impl<W: Rules> Group<W> {
         self.carry_out(next, client, moves, None)
     }
 
-    /// Whether this state is one from which the fair schedule is tried.
-    fn samples(&self, state: &State<W>) -> bool {
-        match self.bounds.servers.converge_every {
-            0 => false,
-            _ if is_over(state) => false,
-            1 => true,
-            every => fingerprint(state).is_multiple_of(every),
-        }
-    }
-
     fn everyone_is_told(&self, state: &State<W>) -> bool {
-        if !self.samples(state) {
-            return true;
-        }
-        self.corners.count_settled();
-        converge_with(&self.cluster, &state.servers, &state.errands).is_ok()
+        let sampled = !is_over(state) && is_sampled(state, self.bounds.servers.converge_every);
+        self.corners.settle(sampled, || {
+            converge_with(&self.cluster, &state.servers, &state.errands).is_ok()
+        })
     }
 }
 

@@ -6,7 +6,7 @@
 //! kept in a history outside of them, and compared with what the callers were told.
 
 use crate::bounds::Net;
-use crate::search::fingerprint;
+use crate::search::is_sampled;
 use crate::telling::Told as _;
 use mirror::Known;
 use protocol::kv::clerk;
@@ -34,6 +34,7 @@ mod server;
 mod settle;
 mod telling;
 mod user;
+mod validate;
 
 pub use client::Client;
 pub use direct::{Ask, Told};
@@ -48,6 +49,7 @@ pub use server::{Applied, Kept, Server, Shown};
 pub use settle::settles;
 pub use telling::bounds_text;
 pub use user::{User, Watch};
+pub use validate::validate;
 
 /// A system of clients and one server.
 pub type State<R> = ActorModelState<Person<R>, History>;
@@ -330,25 +332,10 @@ impl<R: Rules> Shop<R> {
         }
     }
 
-    /// Whether this state is one from which the fair schedule is tried.
-    fn samples(&self, state: &State<R>) -> bool {
-        match self.bounds.settle_every {
-            0 => false,
-            _ if state.history.violation.is_some() => false,
-            1 => true,
-            every => fingerprint(state).is_multiple_of(every),
-        }
-    }
-
     fn calls_end(&self, state: &State<R>) -> bool {
-        if !self.samples(state) {
-            return true;
-        }
-        let ended = settles(self, state).is_ok();
-        if ended {
-            self.corners.count_settled();
-        }
-        ended
+        let sampled =
+            state.history.violation.is_none() && is_sampled(state, self.bounds.settle_every);
+        self.corners.settle(sampled, || settles(self, state).is_ok())
     }
 }
 

@@ -39,9 +39,14 @@ macro_rules! corners {
                 self.reached.load(std::sync::atomic::Ordering::Relaxed) & (1 << corner as u32) != 0
             }
 
-            /// Counts a state from which the fair schedule was tried.
-            pub(super) fn count_settled(&self) {
-                self.settled.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            /// Whether the fair schedule comes to its end from a state, if that is one of the sample; which is
+            /// counted.
+            pub(super) fn settle(&self, sampled: bool, settles: impl FnOnce() -> bool) -> bool {
+                let settled = !sampled || settles();
+                if sampled && settled {
+                    self.settled.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+                settled
             }
 
             /// From how many states the fair schedule was tried.

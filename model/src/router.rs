@@ -8,7 +8,7 @@
 //! does that is checked elsewhere. Which calls were executed, and in which order, is kept outside of all of them, and
 //! compared with what clients are told.
 
-use crate::search::fingerprint;
+use crate::search::is_sampled;
 use crate::telling::{self, Told as _};
 pub use protocol::shardkv::router::Rules;
 use state::State as Whole;
@@ -25,7 +25,6 @@ mod runs;
 mod settle;
 mod state;
 mod steps;
-mod system;
 mod words;
 
 pub use bounds::{Bounds, Do, Program, bounds_text, validate};
@@ -99,25 +98,10 @@ impl<R: Rules> Desk<R> {
         Self { rules, bounds, corners: Arc::default(), stop: Arc::default() }
     }
 
-    /// Whether this state is one from which the fair schedule is tried.
-    fn samples(&self, state: &State<R>) -> bool {
-        match self.bounds.settle_every {
-            0 => false,
-            _ if state.history.violation.is_some() => false,
-            1 => true,
-            every => fingerprint(state).is_multiple_of(every),
-        }
-    }
-
     fn all_settles(&self, state: &State<R>) -> bool {
-        if !self.samples(state) {
-            return true;
-        }
-        let settled = settles(self, state).is_ok();
-        if settled {
-            self.corners.count_settled();
-        }
-        settled
+        let sampled =
+            state.history.violation.is_none() && is_sampled(state, self.bounds.settle_every);
+        self.corners.settle(sampled, || settles(self, state).is_ok())
     }
 }
 

@@ -57,6 +57,14 @@ pub fn fingerprint(state: &impl Hash) -> u64 {
     FixedState::with_seed(0).hash_one(state)
 }
 
+/// Whether a state is one of a sample: of every so many by their fingerprints; of 0, none.
+pub fn is_sampled(state: &impl Hash, every: u64) -> bool {
+    match every {
+        0 | 1 => every == 1,
+        every => fingerprint(state).is_multiple_of(every),
+    }
+}
+
 /// The first property that does not hold in a state.
 pub fn violated<M: Model>(model: &M, state: &M::State) -> Option<&'static str> {
     let mut properties = model.properties().into_iter();

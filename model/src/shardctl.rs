@@ -7,7 +7,7 @@
 //! with what they hold and say.
 
 use crate::bounds::Net;
-use crate::search::fingerprint;
+use crate::search::is_sampled;
 use crate::telling::{self, Told as _};
 use protocol::shardctl::{Exact, Num, Rules};
 use state::{ADMINS, GROUPS, LEADER};
@@ -28,7 +28,7 @@ mod state;
 mod steps;
 mod words;
 
-pub use bounds::{Bounds, bounds_text};
+pub use bounds::{Bounds, bounds_text, validate};
 pub use history::{History, Life, Violation};
 pub use mutants::{Bug, HUNTS, Hunt, Wrong};
 pub use probes::{Corner, Corners};
@@ -143,25 +143,10 @@ impl<R: Placed> Office<R> {
         Self { rules, bounds, corners: Arc::default(), stop: Arc::default() }
     }
 
-    /// Whether this state is one from which the fair schedule is tried.
-    fn samples(&self, state: &State<R>) -> bool {
-        match self.bounds.settle_every {
-            0 => false,
-            _ if state.history.violation.is_some() => false,
-            1 => true,
-            every => fingerprint(state).is_multiple_of(every),
-        }
-    }
-
     fn all_settles(&self, state: &State<R>) -> bool {
-        if !self.samples(state) {
-            return true;
-        }
-        let settled = settles(self, state).is_ok();
-        if settled {
-            self.corners.count_settled();
-        }
-        settled
+        let sampled =
+            state.history.violation.is_none() && is_sampled(state, self.bounds.settle_every);
+        self.corners.settle(sampled, || settles(self, state).is_ok())
     }
 
     /// What may happen besides messages, within the bounds.

@@ -11,7 +11,7 @@
 //! serves the slot; so replies that are the twin's are linearizable, whatever moved.
 
 use crate::bounds::Net;
-use crate::search::fingerprint;
+use crate::search::is_sampled;
 use crate::telling::{self, Told as _};
 use protocol::kv::{self, Exact, Op, Store};
 use protocol::shardkv::{self, Answer, Group, Query};
@@ -31,7 +31,6 @@ mod runs;
 mod settle;
 mod state;
 mod steps;
-mod system;
 mod words;
 
 pub use bounds::{Bounds, bounds_text, validate};
@@ -127,25 +126,10 @@ impl<R: Both> Relay<R> {
         Self { rules, bounds, corners: Arc::default(), stop: Arc::default() }
     }
 
-    /// Whether this state is one from which the fair schedule is tried.
-    fn samples(&self, state: &State<R>) -> bool {
-        match self.bounds.settle_every {
-            0 => false,
-            _ if state.history.violation.is_some() => false,
-            1 => true,
-            every => fingerprint(state).is_multiple_of(every),
-        }
-    }
-
     fn all_settles(&self, state: &State<R>) -> bool {
-        if !self.samples(state) {
-            return true;
-        }
-        let settled = settles(self, state).is_ok();
-        if settled {
-            self.corners.count_settled();
-        }
-        settled
+        let sampled =
+            state.history.violation.is_none() && is_sampled(state, self.bounds.settle_every);
+        self.corners.settle(sampled, || settles(self, state).is_ok())
     }
 
     fn slots(&self) -> std::ops::Range<usize> {

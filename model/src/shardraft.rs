@@ -15,7 +15,7 @@ use crate::cluster::{self, Cluster};
 use crate::history::Violation as RaftViolation;
 use crate::node::DiskFault;
 use crate::raft::{CLAIMS, ELECTION_SAFETY, STATE_MACHINE_SAFETY};
-use crate::search::fingerprint;
+use crate::search::is_sampled;
 use crate::telling::{self, Told as _};
 use protocol::kv::Seq;
 use protocol::shardkv::mover::Input;
@@ -35,7 +35,6 @@ mod runs;
 mod settle;
 mod state;
 mod steps;
-mod system;
 mod words;
 
 pub use bounds::{Bounds, Links, PLAN, PROGRAM, bounds_text, validate};
@@ -143,22 +142,9 @@ impl Estate {
         state.record.violation.is_some() || violated() || state.is_broken()
     }
 
-    /// Whether this state is one from which the fair schedule is tried.
-    fn samples(&self, state: &State) -> bool {
-        match self.bounds.settle_every {
-            0 => false,
-            _ if self.is_over(state) => false,
-            1 => true,
-            every => fingerprint(state).is_multiple_of(every),
-        }
-    }
-
     fn all_settles(&self, state: &State) -> bool {
-        if !self.samples(state) {
-            return true;
-        }
-        self.corners.count_settled();
-        settles(self, state).is_ok()
+        let sampled = !self.is_over(state) && is_sampled(state, self.bounds.settle_every);
+        self.corners.settle(sampled, || settles(self, state).is_ok())
     }
 
     /// What may happen at a server besides what happens to Raft.

@@ -3,12 +3,10 @@
 use crate::bounds::{self, Bounds};
 use crate::cluster::Cluster;
 use crate::group::{self, Group};
-use crate::kv::{self, Corner, Shop};
 use crate::node::{Packet, Stimulus};
 use crate::probes::Probe;
 use crate::raft::CONVERGENCE;
-use crate::shardctl::{self, Office, Placed, Program};
-use crate::{diagram, symmetry, telling, transcript};
+use crate::{diagram, kv, router, shardctl, shardkv, shardraft, symmetry, telling, transcript};
 use protocol::quorum::NodeSet;
 use protocol::raft;
 use serde::Serialize;
@@ -186,103 +184,79 @@ impl<R: raft::Rules> System for Cluster<R> {
     }
 }
 
-impl<R: protocol::kv::Rules> System for Shop<R> {
-    type Message = kv::Message;
-    type Stimulus = kv::Stimulus;
-    type Bounds = kv::Bounds;
-    type Corner = Corner;
+/// What the checks need to know of a model whose fair schedule is tried from every so many states, with the property
+/// that dies if it fails. Its module has what all of them have.
+macro_rules! settling {
+    ($name:literal, [$($generics:tt)*] $model:ty, $home:ident, $settles:ident) => {
+        impl<$($generics)*> System for $model {
+            type Message = $home::Message;
+            type Stimulus = $home::Stimulus;
+            type Bounds = $home::Bounds;
+            type Corner = $home::Corner;
 
-    const NAME: &'static str = "kv";
+            const NAME: &'static str = $name;
 
-    fn bounds(&self) -> kv::Bounds {
-        self.bounds
-    }
+            fn bounds(&self) -> $home::Bounds {
+                self.bounds
+            }
 
-    /// The clients' programs, how often a call is sent, and what is special.
-    fn bounds_text(bounds: &kv::Bounds) -> String {
-        kv::bounds_text(bounds)
-    }
+            fn bounds_text(bounds: &$home::Bounds) -> String {
+                $home::bounds_text(bounds)
+            }
 
-    fn validate(bounds: &kv::Bounds) -> Result<(), String> {
-        within("attempts", bounds.attempts.into(), 1, 100)?;
-        within("clients_kept", bounds.clients_kept as u64, 1, 1000)?;
-        let clients = bounds.programs.iter().filter(|program| !program.steps().is_empty()).count();
-        let turned_away = bounds.clients_kept < clients || bounds.first_from_future;
-        if bounds.net == bounds::Net::Duplicate && (turned_away || bounds.has_unrecorded_puts()) {
-            return Err(
-                "a network that doubles messages is for recorded writes of clients that are \
-                        kept: leave out net=Duplicate, or set record_puts=true, clients_kept and \
-                        first_from_future (SPEC.md, The store with one server)"
-                    .into(),
-            );
+            fn validate(bounds: &$home::Bounds) -> Result<(), String> {
+                $home::validate(bounds)
+            }
+
+            fn stop(&self) -> &AtomicBool {
+                &self.stop
+            }
+
+            fn reached(&self) -> Vec<$home::Corner> {
+                let all = $home::Corner::ALL.iter().copied();
+                all.filter(|&corner| self.corners.reached(corner)).collect()
+            }
+
+            fn corner_text(corner: $home::Corner) -> &'static str {
+                corner.text()
+            }
+
+            fn converged(&self) -> u64 {
+                self.corners.settled()
+            }
+
+            fn thorough(&self, property: &str) -> Self {
+                let mut thorough = self.clone();
+                if property == $home::$settles {
+                    thorough.bounds.settle_every = 1;
+                }
+                thorough
+            }
+
+            fn representative() -> Option<Renaming<Self>> {
+                None
+            }
+
+            fn transcript(&self, path: &[Self::Action]) -> String {
+                telling::transcript(self, path)
+            }
+
+            fn picture(&self, path: &[Self::Action]) -> String {
+                telling::picture(self, path)
+            }
+
+            fn follow(&self, path: &[Self::Action]) -> Result<Self::State, String> {
+                telling::follow(self, path)
+            }
         }
-        if bounds.net == bounds::Net::Duplicate
-            && bounds.programs.iter().any(|program| program.asks_once())
-        {
-            return Err("WATCH, FLUSHALL, SCAN and the use of a resource are not recorded: leave \
-                        out net=Duplicate"
-                .into());
-        }
-        let of_the_labs = bounds.programs.iter().all(|program| program.is_of_the_labs());
-        if bounds.linearizable && !(of_the_labs && bounds.latest == 0) {
-            return Err("the twin behind linearizable=true knows the labs' operations and no \
-                        clock: set linearizable=false and mirror=true"
-                .into());
-        }
-        let lasting = bounds.programs.iter().any(|program| program.has_ttl());
-        if lasting != (bounds.ttl_ms > 0) {
-            return Err("users of a lock that frees itself need a time to live, and nobody else \
-                        does: set ttl_ms, or leave it out"
-                .into());
-        }
-        if bounds.mirror && bounds.clients_kept < 2 * clients {
-            return Err(
-                "the mirror knows nothing of room for clients: leave out clients_kept".into()
-            );
-        }
-        Ok(())
-    }
-
-    fn stop(&self) -> &AtomicBool {
-        &self.stop
-    }
-
-    fn reached(&self) -> Vec<Corner> {
-        Corner::ALL.iter().copied().filter(|&corner| self.corners.reached(corner)).collect()
-    }
-
-    fn corner_text(corner: Corner) -> &'static str {
-        corner.text()
-    }
-
-    fn converged(&self) -> u64 {
-        self.corners.settled()
-    }
-
-    fn thorough(&self, property: &str) -> Self {
-        let mut shop = self.clone();
-        if property == kv::CALLS_END {
-            shop.bounds.settle_every = 1;
-        }
-        shop
-    }
-
-    fn representative() -> Option<Renaming<Self>> {
-        None
-    }
-
-    fn transcript(&self, path: &[Self::Action]) -> String {
-        telling::transcript(self, path)
-    }
-
-    fn picture(&self, path: &[Self::Action]) -> String {
-        telling::picture(self, path)
-    }
-
-    fn follow(&self, path: &[Self::Action]) -> Result<Self::State, String> {
-        telling::follow(self, path)
-    }
+    };
 }
+
+settling!("kv", [R: protocol::kv::Rules] kv::Shop<R>, kv, CALLS_END);
+settling!("ctl", [R: shardctl::Placed] shardctl::Office<R>, shardctl, SETTLES);
+settling!("shard", [R: shardkv::Both] shardkv::Relay<R>, shardkv, SETTLES);
+settling!("shardraft", [] shardraft::Estate, shardraft, SETTLES);
+settling!("route", [R: router::Rules] router::Desk<R>, router, SETTLES);
 
 impl<W: protocol::rsm::Rules> System for Group<W> {
     type Message = group::Message;
@@ -342,87 +316,6 @@ impl<W: protocol::rsm::Rules> System for Group<W> {
 
     fn picture(&self, path: &[Self::Action]) -> String {
         group::picture(self, path)
-    }
-
-    fn follow(&self, path: &[Self::Action]) -> Result<Self::State, String> {
-        telling::follow(self, path)
-    }
-}
-
-impl<R: Placed> System for Office<R> {
-    type Message = shardctl::Message;
-    type Stimulus = shardctl::Stimulus;
-    type Bounds = shardctl::Bounds;
-    type Corner = shardctl::Corner;
-
-    const NAME: &'static str = "ctl";
-
-    fn bounds(&self) -> shardctl::Bounds {
-        self.bounds
-    }
-
-    fn bounds_text(bounds: &shardctl::Bounds) -> String {
-        shardctl::bounds_text(bounds)
-    }
-
-    fn validate(bounds: &shardctl::Bounds) -> Result<(), String> {
-        within("slots", bounds.slots.into(), 1, 16)?;
-        within("walkers", bounds.walkers.into(), 0, 8)?;
-        within("attempts", bounds.attempts.into(), 1, 100)?;
-        within("open", bounds.open, 1, 100)?;
-        if bounds.net == bounds::Net::Duplicate && (bounds.lags || bounds.restarts > 0) {
-            return Err(
-                "copies without end fill a log that a replica has yet to apply: leave out \
-                        net=Duplicate, or lags and restarts"
-                    .into(),
-            );
-        }
-        if bounds.programs[0] == Program::Nothing {
-            return Err("the first administrator wants nothing: name its program first".into());
-        }
-        if bounds.asks_behind && !bounds.lags {
-            return Err("a replica that is never behind can't be asked behind: set lags=true, or \
-                        leave out asks_behind"
-                .into());
-        }
-        Ok(())
-    }
-
-    fn stop(&self) -> &AtomicBool {
-        &self.stop
-    }
-
-    fn reached(&self) -> Vec<shardctl::Corner> {
-        let all = shardctl::Corner::ALL.iter().copied();
-        all.filter(|&corner| self.corners.reached(corner)).collect()
-    }
-
-    fn corner_text(corner: shardctl::Corner) -> &'static str {
-        corner.text()
-    }
-
-    fn converged(&self) -> u64 {
-        self.corners.settled()
-    }
-
-    fn thorough(&self, property: &str) -> Self {
-        let mut office = self.clone();
-        if property == shardctl::SETTLES {
-            office.bounds.settle_every = 1;
-        }
-        office
-    }
-
-    fn representative() -> Option<Renaming<Self>> {
-        None
-    }
-
-    fn transcript(&self, path: &[Self::Action]) -> String {
-        telling::transcript(self, path)
-    }
-
-    fn picture(&self, path: &[Self::Action]) -> String {
-        telling::picture(self, path)
     }
 
     fn follow(&self, path: &[Self::Action]) -> Result<Self::State, String> {

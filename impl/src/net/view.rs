@@ -9,6 +9,7 @@ use protocol::kv::SlotId;
 use protocol::raft::RoleName;
 use protocol::shardctl::Num;
 use protocol::shardkv::GroupId;
+use protocol::shardkv::router::may_give;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -198,7 +199,7 @@ impl Views {
             let (leader, here) = (leader.filter(is_up), status.is_some());
             let gives = status.is_some_and(|status| {
                 let slots = status.gauges.slots;
-                slots.going > 0 || slots.configuration < config.number
+                may_give(slots.going, slots.configuration, config.number)
             });
             let term = status.map_or(0, |status| status.term);
             (*group, Shard { nodes, leader, term, here, gives })

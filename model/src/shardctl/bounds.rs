@@ -81,3 +81,25 @@ pub fn bounds_text(bounds: &Bounds) -> String {
     add(!bounds.drop_void, "void".into());
     text
 }
+
+/// Refuses bounds that no model can have. The error says what to write instead.
+pub fn validate(bounds: &Bounds) -> Result<(), String> {
+    within("slots", bounds.slots.into(), 1, 16)?;
+    within("walkers", bounds.walkers.into(), 0, 8)?;
+    within("attempts", bounds.attempts.into(), 1, 100)?;
+    within("open", bounds.open, 1, 100)?;
+    if bounds.net == Net::Duplicate && (bounds.lags || bounds.restarts > 0) {
+        return Err("copies without end fill a log that a replica has yet to apply: leave out \
+                    net=Duplicate, or lags and restarts"
+            .into());
+    }
+    if bounds.programs[0] == Program::Nothing {
+        return Err("the first administrator wants nothing: name its program first".into());
+    }
+    if bounds.asks_behind && !bounds.lags {
+        return Err("a replica that is never behind can't be asked behind: set lags=true, or \
+                    leave out asks_behind"
+            .into());
+    }
+    Ok(())
+}

@@ -23,7 +23,7 @@ mod contract;
 mod gather;
 mod rules;
 
-pub use contract::{Call, Effect, Heard, Input, Told};
+pub use contract::{Call, Effect, Heard, Input, Told, may_give};
 pub use rules::{Ordered, Rules};
 
 use super::{GroupId, Num, Refusal, Whereabouts};

@@ -2,7 +2,7 @@
 
 use crate::kv::SlotId;
 use crate::shardctl::{Config, SlotRange};
-use crate::shardkv::{GroupId, Refusal};
+use crate::shardkv::{GroupId, Num, Refusal};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -72,6 +72,12 @@ pub enum Input<'a, S> {
         /// The slot.
         slot: SlotId,
     },
+}
+
+/// Whether a group may have slots still which the latest configuration that is known gives to others: some are on their
+/// way from it, or it has not come to that configuration. Of such groups [`Input::Ask`] speaks.
+pub const fn may_give(going: u64, at: Num, known: Num) -> bool {
+    going > 0 || at < known
 }
 
 /// What a group's server says of a call.
