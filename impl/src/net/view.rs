@@ -185,10 +185,11 @@ impl Views {
         let statuses = groups.iter().map(|(group, shared)| (*group, shared.get()));
         let statuses: BTreeMap<GroupId, Status> = statuses.collect();
         let controller = controller.as_ref().map(|shared| shared.get());
-        let all = || statuses.values().chain(&controller);
-        let up = all().fold(0, |up, status| up | status.up);
         let me = self.current.me;
-        let is_up = |node: &NodeId| *node == me || up & (1 << node.0) != 0;
+        // By the connections themselves: a server that waits for its disk does not know of one that was lost.
+        let is_up = |node: &NodeId| *node == me || post.is_up(*node);
+        let nodes = self.current.nodes.iter().map(|node| node.id);
+        let up = nodes.filter(is_up).fold(0, |up, node| up | 1 << node.0);
         let config = post.latest().unwrap_or_else(|| Shards::unknown().config);
         let known = config.groups.keys().chain(groups.keys());
         let shard = |group: &GroupId| {

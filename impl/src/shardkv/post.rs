@@ -87,6 +87,11 @@ impl Post {
         self.state.lock().latest.clone()
     }
 
+    /// Whether the connection to another node is made.
+    pub fn is_up(&self, node: NodeId) -> bool {
+        self.peers.as_ref().is_some_and(|peers| peers.is_up(node))
+    }
+
     /// The nodes of the controller.
     pub fn controllers(&self) -> Vec<NodeId> {
         self.state.lock().controllers.clone()
