@@ -99,3 +99,18 @@ fn messages_of_leaders() {
         goes_and_comes(&message);
     }
 }
+
+/// A slot behind the last is refused, wherever it is read.
+#[test]
+fn there_is_no_slot_behind_the_last() {
+    let of = |number: u16| postcard::to_allocvec(&number).expect("a number");
+    assert_eq!(postcard::from_bytes::<SlotId>(&of(SLOT.0)), Ok(SLOT));
+    assert!(postcard::from_bytes::<SlotId>(&of(SLOT.0 + 1)).is_err());
+    let message = |slot| Message::Early { slot, number: 1 };
+    let mut bytes = postcard::to_allocvec(&message(SLOT)).expect("plain data");
+    assert_eq!(postcard::from_bytes::<Message>(&bytes), Ok(message(SLOT)));
+    let at = bytes.windows(of(SLOT.0).len()).position(|part| part == of(SLOT.0));
+    let at = at.expect("the slot is in it");
+    bytes.splice(at..at + of(SLOT.0).len(), of(SLOT.0 + 1));
+    assert!(postcard::from_bytes::<Message>(&bytes).is_err());
+}

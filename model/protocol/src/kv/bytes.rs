@@ -12,7 +12,17 @@ pub struct Bytes(Arc<[u8]>);
 /// One of the [`slot::SLOTS`] parts of the keys.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "u16"))]
 pub struct SlotId(pub u16);
+
+#[cfg(feature = "serde")]
+impl TryFrom<u16> for SlotId {
+    type Error = &'static str;
+
+    fn try_from(number: u16) -> Result<Self, Self::Error> {
+        (number < slot::SLOTS).then_some(Self(number)).ok_or("there is no such slot")
+    }
+}
 
 impl Bytes {
     /// The slot of a key: see [`mod@slot`].
