@@ -1,8 +1,10 @@
 //! What servers say to each other. However it comes in pieces, the same frames come out, or the same refusal; what was
-//! read is read again when it is written; and a frame says nothing that no server says.
+//! read is read again when it is written; and a frame says nothing that no server says. So are letters between groups.
 
 use super::bytes::{Choices, pieces, tail};
-use quorate::peer::fuzzing::{End, HELLO, Said, frames, hello, put, put_any};
+use quorate::peer::fuzzing::{End, HELLO, LETTER, Said, frames, hello, put, put_any};
+use quorate::rsm::{decode, encode};
+use quorate::shardkv::Letter;
 use std::io::Read;
 
 /// The largest frame here, in bytes.
@@ -43,6 +45,9 @@ fn check(bytes: &[u8], lengths: [u8; 3]) -> bool {
         if let Said::Message(_, message, _) | Said::Snapshot(_, message, _) = said {
             assert!(message.is_well_formed(), "{message:?} is let in");
         }
+        if let Said::Bytes(LETTER, bytes) = said {
+            letter(bytes);
+        }
         assert!(put(said, 2 * MOST, &mut again), "what fits into a frame fits into one");
     }
     assert_eq!(frames(&again[..], 2 * MOST), (said.clone(), End::Clean), "written and read again");
@@ -52,6 +57,13 @@ fn check(bytes: &[u8], lengths: [u8; 3]) -> bool {
         assert!(said.starts_with(&fewer), "a beginning is read as it was");
     }
     !said.is_empty()
+}
+
+fn letter(bytes: &[u8]) -> bool {
+    let Ok(letter) = decode::<Letter>(bytes) else { return false };
+    let again = encode(&letter).expect("a letter is plain data");
+    assert_eq!(decode::<Letter>(&again).ok(), Some(letter), "a letter is read as it was written");
+    true
 }
 
 fn greet(bytes: &[u8]) -> bool {
@@ -64,12 +76,13 @@ fn greet(bytes: &[u8]) -> bool {
     true
 }
 
-/// The last four bytes choose what is made of the rest: a stream, payloads under checksums, or a hello.
+/// The last four bytes choose what is made of the rest: a stream, payloads under checksums, a hello, or a letter.
 pub fn run(input: &[u8]) -> bool {
     let (bytes, [choice, lengths @ ..]) = tail(input);
-    match choice % 3 {
+    match choice % 4 {
         0 => check(bytes, lengths),
         1 => check(&sealed(bytes), lengths),
-        _ => greet(bytes),
+        2 => greet(bytes),
+        _ => letter(bytes),
     }
 }

@@ -2,18 +2,23 @@
 //! are written now; `UPDATE_SEEDS=1 cargo test -p quorate --test fuzz seeds` puts them into `corpus/`.
 
 use super::snapshot::file_of;
+use protocol::kv::slot::SLOTS;
 use protocol::kv::{
     Bytes, ClientId, Command, Deadline, Decimal, Exact, KeyOp, LcsForm, Limits, Once, Op, Seen,
-    Store, StringOp, Transaction, When, Work,
+    SlotId, Store, StringOp, Transaction, When, Work,
 };
 use protocol::log::Entry;
 use protocol::raft::{Body, Message};
+use protocol::shardctl::Config;
+use protocol::shardkv::GroupId as Gid;
+use protocol::shardkv::mover::Message as Told;
 use protocol::{LogId, NodeId, ReadId, SnapshotId};
 use quorate::kv::Admitted;
-use quorate::peer::fuzzing::{Said, hello_of, put};
+use quorate::peer::fuzzing::{LETTER, Said, hello_of, put};
 use quorate::resp::reply::write_command;
 use quorate::resp::{Frame, Protocol, Writer};
 use quorate::rsm::{encode, stamped};
+use quorate::shardkv::Letter;
 use quorate::wal::GroupId;
 use std::sync::Arc;
 
@@ -127,6 +132,25 @@ fn frames(seeds: &mut Vec<Seed>) {
     seeds.push(("frames", [&together[..], &[0, 3, 8, 30]].concat()));
     let hello = hello_of(NodeId(1), NodeId(2), 0xc1);
     seeds.push(("frames", [&hello[..], &[2, 0, 0, 0]].concat()));
+    for letter in letters() {
+        let bytes = encode(&letter).expect("a letter is plain data");
+        seeds.push(("frames", [&bytes[..], &[3, 0, 0, 0]].concat()));
+        let sealed = [&[LETTER, bytes.len() as u8], &bytes[..], &[1, 3, 8, 30]].concat();
+        seeds.push(("frames", sealed));
+    }
+}
+
+fn letters() -> Vec<Letter> {
+    let (from, to, slot) = (Gid(1), Gid(2), SlotId(16_383));
+    let config = Config { number: 7, ..Config::empty(SLOTS) };
+    vec![
+        Letter::Move { from, to, message: Told::Early { slot, number: 7 } },
+        Letter::Next { from, number: 6 },
+        Letter::Finished { from, number: 7 },
+        Letter::Noted { to, number: 7 },
+        Letter::Show { from: NodeId(2), number: 6 },
+        Letter::Shown { to: NodeId(2), config },
+    ]
 }
 
 /// Works of every kind.

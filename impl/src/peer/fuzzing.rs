@@ -24,6 +24,9 @@ pub enum Said {
     Bytes(u8, Vec<u8>),
 }
 
+/// The kind of a frame that holds a letter.
+pub const LETTER: u8 = Kind::Letter as u8;
+
 /// Why no more frames came.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum End {
