@@ -2,6 +2,7 @@
 
 use super::Program;
 use crate::bounds::Net;
+use crate::system::within;
 use protocol::shardctl::Limits;
 use serde::{Deserialize, Serialize};
 
