@@ -165,3 +165,45 @@ impl DiskFile for File {
         File::sync_all(self)
     }
 }
+
+/// A large file that is written from its beginning to its end, and synced piece by piece on the way: a single sync at its
+/// end would keep the disk busy for so long that the log, which others wait for, waits behind it.
+#[derive(Debug)]
+pub struct Steady {
+    file: File,
+    unsynced: usize,
+}
+
+impl Steady {
+    /// So many bytes are synced at once.
+    const PIECE_BYTES: usize = 1 << 20;
+
+    /// A file that is still empty.
+    pub const fn new(file: File) -> Self {
+        Self { file, unsynced: 0 }
+    }
+
+    /// Makes all of it durable, its length too.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn sync_all(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+}
+
+impl Write for Steady {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.unsynced += count;
+        if self.unsynced >= Self::PIECE_BYTES {
+            self.file.sync_data()?;
+            self.unsynced = 0;
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}

@@ -19,6 +19,7 @@ use super::frame::{self, Frames, Kind, Malformed};
 use super::hello::Purpose;
 use super::link::{self, Number, Socket, Sockets};
 use super::{Error, Peer, Received, Shared, dial};
+use crate::disk::Steady;
 use crate::sync::{Mutex, Parker, Unparker};
 use crate::wal::GroupId;
 use protocol::NodeId;
@@ -279,7 +280,8 @@ fn receive(
         _ => return Err(Malformed::Place("in front of a snapshot").into()),
     };
     let path = shared.folder.join(format!("{PREFIX}{}-{}{SUFFIX}", from.0, socket.number));
-    let mut file = File::create_new(&path).map_err(Trouble::file("create"))?;
+    let file = File::create_new(&path).map_err(Trouble::file("create"))?;
+    let mut file = Steady::new(file);
     let mut draft = Draft { path, kept: false };
     let (mut left, mut crc) = (length, 0);
     loop {

@@ -4,7 +4,7 @@
 //! log's record, not here. A file: a header (what it is, format, what it covers), the service's bytes, and a
 //! footer with a checksum over everything in front of it. All numbers are little-endian.
 
-use crate::disk::{Disk, Folder};
+use crate::disk::{Disk, Folder, Steady};
 use crate::rsm::{Coded, StateMachine};
 use protocol::{LogId, SnapshotId};
 use std::fs::File;
@@ -191,7 +191,7 @@ impl Files {
         state: &Coded<S>,
     ) -> Result<(u64, u32), Error> {
         let file = File::create(path).map_err(Error::io("create", path))?;
-        let mut out = Sum::new(BufWriter::with_capacity(BUFFER, file));
+        let mut out = Sum::new(BufWriter::with_capacity(BUFFER, Steady::new(file)));
         let mut write = || {
             out.write_all(&header(id))?;
             state.snapshot(&mut out)?;

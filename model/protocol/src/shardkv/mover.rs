@@ -58,7 +58,7 @@ pub struct Settings {
 impl Settings {
     /// Those of a server that was told nothing else.
     pub const DEFAULT: Self =
-        Self { slots: 64, parts: 2, part_bytes: 32 << 10, little_bytes: 16 << 10, copies: 8 };
+        Self { slots: 16, parts: 2, part_bytes: 32 << 10, little_bytes: 16 << 10, copies: 8 };
 }
 
 impl Default for Settings {
