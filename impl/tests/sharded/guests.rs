@@ -36,9 +36,10 @@ fn any_node_answers_for_every_key() {
     }
     // What is sent at once keeps its order.
     let mut client = Client::open(cluster.plain()[3]);
-    let appends =
-        |key: &String| (0..20).map(move |it| vec!["APPEND".into(), key.clone(), format!("{it} ")]);
-    let all: Vec<Vec<String>> = keys.iter().flat_map(appends).collect();
+    let mut all: Vec<Vec<String>> = Vec::new();
+    for key in &keys {
+        all.extend((0..20).map(|it| vec!["APPEND".into(), key.clone(), format!("{it} ")]));
+    }
     client.send(&all);
     for words in &all {
         assert!(matches!(client.receive(), Frame::Integer(_)), "{words:?}");
@@ -62,15 +63,15 @@ fn any_node_answers_for_every_key() {
     }
 }
 
-/// A node that has nothing but the controller, or nothing at all, serves every key too; and when the only node of a
-/// group is dead its clients are told so, until it is back.
+/// A node that has nothing but the controller, or a group that has no slot, serves every key too; and when the only node
+/// of a group is dead its clients are told so, until it is back.
 #[test]
 fn nodes_without_groups_serve_every_key() {
     let mut cluster = Cluster::start_by(3, |node, list| {
         let nodes: Vec<&str> = list.split(',').collect();
         let mut words = vec!["--controller".to_owned(), nodes[0].to_owned()];
-        if node == 1 {
-            words.extend(["--group".to_owned(), format!("1={}", nodes[1])]);
+        if node > 0 {
+            words.extend(["--group".to_owned(), format!("{node}={}", nodes[node])]);
         }
         words.extend(STEADY.map(ToString::to_string));
         words
