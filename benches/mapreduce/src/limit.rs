@@ -16,8 +16,7 @@ pub fn word_count(workers: usize, file: &str, out: &Path) -> std::io::Result<()>
     let pool = pool.map_err(std::io::Error::other)?;
     let text = fs::read(file)?;
     let counts = pool.install(|| {
-        let pieces = text.par_split(|byte| *byte == b'\n');
-        pieces.fold(Counts::default, add_line).reduce(Counts::default, merge)
+        pieces(&text, workers * 4).into_par_iter().map(count).reduce(Counts::default, merge)
     });
     let mut sorted: Vec<_> = counts.into_iter().collect();
     sorted.sort_unstable();
@@ -30,8 +29,24 @@ pub fn word_count(workers: usize, file: &str, out: &Path) -> std::io::Result<()>
     fs::write(out.join("mr-out-0"), lines)
 }
 
-fn add_line<'t>(mut counts: Counts<'t>, line: &'t [u8]) -> Counts<'t> {
-    let words = line.split(|byte| !byte.is_ascii_alphabetic());
+/// About equal pieces that end where a line does.
+fn pieces(mut text: &[u8], count: usize) -> Vec<&[u8]> {
+    let bytes = text.len() / count + 1;
+    let mut pieces = Vec::new();
+    while !text.is_empty() {
+        let from = bytes.min(text.len());
+        let end =
+            text[from..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| from + at);
+        let (piece, rest) = text.split_at(end);
+        pieces.push(piece);
+        text = rest;
+    }
+    pieces
+}
+
+fn count(text: &[u8]) -> Counts<'_> {
+    let mut counts = Counts::default();
+    let words = text.split(|byte| !byte.is_ascii_alphabetic());
     for word in words.filter(|word| !word.is_empty()) {
         *counts.entry(word).or_default() += 1;
     }

@@ -34,7 +34,8 @@ pub(crate) struct Met {
     pub bytes: u64,
 }
 
-/// The groups of a partition, in order: of all of it in a reduce task, of what filled a map task's memory in a combiner.
+/// The groups of a partition, in order: of all of it in a reduce task, of what filled a map task's memory in a
+/// combiner.
 pub struct Groups<'a> {
     pairs: &'a mut dyn Pairs,
     key: Vec<u8>,

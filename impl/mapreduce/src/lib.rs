@@ -21,8 +21,8 @@
 //! reduce task has one block of each run in memory and merges in passes if these are too many; values of a key are a
 //! stream. Only a record (a line, a key with its value) has to fit into memory as a whole.
 //!
-//! **In which order.** A partition's keys come by their bytes ([`Order`] says otherwise), a key's values in the order in
-//! which the map tasks, by index, emitted them. So the output is the same however the job is run: see [`reference`].
+//! **In which order.** A partition's keys come by their bytes ([`Order`] says otherwise), a key's values in the order
+//! in which the map tasks, by index, emitted them. So the output is the same however the job is run: see [`reference`].
 //!
 //! Read [`Application`] first, then [`run_map`] and [`run_reduce`]. For Unix.
 

@@ -87,8 +87,10 @@ fn files(word: &str) -> Result<Vec<PathBuf>, Error> {
         below(path, &mut found)?;
         return Ok(found);
     }
-    let pattern = glob::glob(word)
-        .map_err(|error| Error::Usage(format!("{word:?} is no pattern for files: {error}")))?;
+    if word.contains("**") {
+        return deep(word);
+    }
+    let pattern = glob::glob(word).map_err(|error| no_pattern(word, &error))?;
     let mut matches = Vec::new();
     for entry in pattern {
         matches.push(entry.map_err(|error| {
@@ -101,6 +103,30 @@ fn files(word: &str) -> Result<Vec<PathBuf>, Error> {
         below(&path, &mut found)?;
     }
     Ok(found)
+}
+
+fn no_pattern(word: &str, error: &glob::PatternError) -> Error {
+    Error::Usage(format!("{word:?} is no pattern for files: {error}"))
+}
+
+/// What a pattern with `**` stands for, out of what is below the folder that it begins with. (Left to itself, `glob`
+/// would walk through symbolic links, in circles.)
+fn deep(word: &str) -> Result<Vec<PathBuf>, Error> {
+    let pattern = glob::Pattern::new(word).map_err(|error| no_pattern(word, &error))?;
+    let options =
+        glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
+    let named = |part: &std::path::Component<'_>| {
+        !part.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte))
+    };
+    let folder: PathBuf = Path::new(word).components().take_while(named).collect();
+    let mut found = Vec::new();
+    let start = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
+    if start.is_dir() {
+        below(start, &mut found)?;
+    }
+    let bare = |path: PathBuf| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
+    let bare = found.into_iter().map(|path| if word.starts_with('.') { path } else { bare(path) });
+    Ok(bare.filter(|path| pattern.matches_path_with(path, options)).collect())
 }
 
 /// A file, or the files below a folder. Symbolic links to folders are followed only where the command line names them,

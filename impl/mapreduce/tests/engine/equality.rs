@@ -128,7 +128,9 @@ fn setting() -> impl Strategy<Value = Setting> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 48, failure_persistence: None, ..Default::default()
+    })]
 
     #[test]
     fn any_job_is_as_the_reference(one in text(), two in text(), setting in setting()) {
