@@ -43,7 +43,7 @@ pub enum Compression {
 pub struct Split {
     /// What applications and people call the file: its path as the command line gave it, `-` for standard input.
     pub name: String,
-    /// Where the file is.
+    /// Where the file is: from the root.
     pub path: String,
     /// Its first byte.
     pub start: u64,

@@ -457,3 +457,31 @@ impl RunReader {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The index says how many pairs there are; a reader believes neither less nor more.
+    #[test]
+    fn as_many_pairs_as_the_index_says() {
+        let path = std::env::temp_dir().join(format!("mapreduce-run-{}", std::process::id()));
+        let mut writer = RunWriter::new(&path, 256).expect("a file");
+        writer.begin();
+        for key in [b"a", b"a", b"b"] {
+            writer.put(key, b"value").expect("it is written");
+        }
+        let run = writer.end().expect("it is written").expect("there are pairs");
+        let source = writer.into_scratch().expect("it can be read");
+        assert!(!path.exists(), "its name is gone");
+        for records in [2, 3, 4] {
+            let mut reader = RunReader::new(source.clone(), Run { records, ..run });
+            let steps = std::iter::repeat_with(|| reader.advance(&mut 0));
+            let ended = steps.map_while(|step| match step {
+                Ok(Step::End) => None,
+                step => Some(step.map(|_| ())),
+            });
+            assert_eq!(ended.take(9).any(|step| step.is_err()), records != 3, "{records}");
+        }
+    }
+}

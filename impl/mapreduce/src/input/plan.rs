@@ -160,16 +160,18 @@ fn add(
     splits: &mut Vec<Split>,
 ) -> Result<(), Error> {
     let refused = |error: io::Error| refused(name, &error);
+    // Workers may have another working directory.
+    let path = std::path::absolute(path).map_err(refused)?;
     let Some(text) = path.to_str() else {
         let problem = "its name is not UTF-8, so it can't be told to other machines; rename it";
         return Err(Error::input(name, problem));
     };
-    let data = fs::metadata(path).map_err(refused)?;
+    let data = fs::metadata(&path).map_err(refused)?;
     if !data.is_file() {
         let problem = "it is no regular file; if it is a pipe or a device, give it as standard input: - <FILE";
         return Err(Error::input(name, problem));
     }
-    let mut file = File::open(path).map_err(refused)?;
+    let mut file = File::open(&path).map_err(refused)?;
     let mut first = Vec::new();
     Read::by_ref(&mut file).take(4).read_to_end(&mut first).map_err(refused)?;
     let compression = match first[..] {

@@ -108,6 +108,35 @@ fn every_byte_and_every_length() {
     assert_eq!(again, good);
 }
 
+/// A whole block, with its checksum, in the place of another is damage too.
+#[test]
+fn blocks_in_each_others_place() {
+    let scratch = Scratch::new();
+    let lines: String = (1_000..1_400).map(|number| format!("{number}\n")).collect();
+    let word = scratch.write("text", lines);
+    let limits = Limits { memory_bytes: 16 << 10, ..Limits::default() };
+    let setting = Setting { reduces: 1, limits, ..Setting::default() };
+    let app = Program::built_in("sort", &[]).load().expect("an application");
+    let splits = planned(&*app, &[word], &setting).expect("a plan");
+    let job = job(&scratch, splits, &setting);
+    let made = run_map(&job.map_task(0, 0), &*app, &Unwatched).expect("a map");
+    let whole = fs::read(&made.file.path).expect("the file");
+    let length =
+        |at: usize| u32::from_le_bytes(whole[at..at + 4].try_into().expect("four")) as usize;
+    // Behind the magic: two blocks of lines of equal length, each with a header of eight bytes.
+    let (first, block) = (8, 8 + length(8));
+    assert_eq!(length(first + block), length(first), "they are equally long");
+    let mut swapped = whole.clone();
+    let (one, two) = swapped[first..first + 2 * block].split_at_mut(block);
+    one.swap_with_slice(two);
+    damaged(&made.file.path, &swapped);
+    let task = job.reduce_task(0, 0, vec![made.file.clone()]);
+    let error = run_reduce(&task, &*app, &Unwatched).expect_err("it is seen");
+    assert_eq!(error.blame(), Blame::MapOutput { map: 0, attempt: 0 });
+    damaged(&made.file.path, &whole);
+    run_reduce(&task, &*app, &Unwatched).expect("as it was, it can be read");
+}
+
 /// A reduce task has to be given what each map task made, once.
 #[test]
 fn inputs_must_be_complete() {
