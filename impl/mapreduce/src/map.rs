@@ -38,6 +38,9 @@ pub fn run_map(
     app: &dyn Application,
     watch: &dyn Watch,
 ) -> Result<MapOutput, Error> {
+    if task.place.reduces == 0 {
+        return Err(Error::Usage("a job needs a reduce task at least".to_owned()));
+    }
     let memory_bytes = task.limits.memory_bytes.max(LEAST_MEMORY_BYTES);
     let mut records = Records::open(task, app.form(), watch)?;
     let path = task.path();

@@ -13,6 +13,9 @@
 //! reading when it has seen enough, as `head` does. Whatever it does, nothing here waits for the other: a thread feeds,
 //! one takes, one reads standard error, and one asks the watcher whether to kill.
 //!
+//! A program whose worker is killed finds its input at an end and its output closed. One that neither reads nor writes
+//! goes on until it does: nobody is left to end it.
+//!
 //! Two things differ from Hadoop. A line without a tab is a key without a value; Hadoop adds a tab to it on the way to
 //! the reducer, here it stays as it is, as in `mapper | sort | reducer`. And lines come as they are: a CR in front of
 //! the LF is not removed.

@@ -136,6 +136,38 @@ fn progress_reaches_the_end() {
     assert_eq!(far(&witness), (made.partition_bytes[0], made.partition_bytes[0]));
 }
 
+/// Tasks, programs and results can be sent and kept as data.
+#[test]
+fn tasks_as_data() {
+    fn there_and_back<T>(value: &T)
+    where
+        T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
+    {
+        let text = serde_json::to_string(value).expect("JSON");
+        assert_eq!(&serde_json::from_str::<T>(&text).expect("JSON"), value);
+    }
+    let scratch = Scratch::new();
+    let word = scratch.write("text", "a b\nc\n");
+    let setting = Setting { reduces: 1, ..Setting::default() };
+    let splits = planned(&Picky, &[word], &setting).expect("a plan");
+    let mut job = job(&scratch, splits, &setting);
+    let mut task = job.map_task(0, 3);
+    task.skip.push(4..5);
+    there_and_back(&task);
+    let made = run_map(&task, &Picky, &Unwatched).expect("a map");
+    there_and_back(&made);
+    let task = job.reduce_task(0, 2, vec![made.file]);
+    there_and_back(&task);
+    there_and_back(&run_reduce(&task, &Picky, &Unwatched).expect("a reduce"));
+    there_and_back(&Program::built_in("grep", &["x".to_owned()]));
+    let environment = vec![("A".to_owned(), "b".to_owned())];
+    let streaming = mapreduce::streaming::Streaming { environment, ..Default::default() };
+    there_and_back(&Program::Streaming(streaming));
+    job.reduces = 0;
+    let error = run_map(&job.map_task(0, 4), &Picky, &Unwatched).expect_err("for nobody");
+    assert_eq!(error.blame(), Blame::Job);
+}
+
 #[test]
 fn publishing() {
     let scratch = Scratch::new();
