@@ -23,6 +23,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crc32c::{crc32c, crc32c_append};
+use nix::errno::Errno;
 
 use crate::bytes::{prefix, put_number, take_number};
 use crate::error::{Error, storage};
@@ -226,8 +227,12 @@ impl Source {
     /// Opens a map task's file whose index is known.
     pub fn reopen(id: &Intermediate) -> Result<Self, Error> {
         let origin = Arc::new(Origin::Map(id.clone()));
-        let file = File::open(&id.path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => origin.error("it is gone"),
+        let file = File::open(&id.path).map_err(|error| match error.raw_os_error() {
+            _ if error.kind() == std::io::ErrorKind::NotFound => origin.error("it is gone"),
+            // That is this worker's fault: making the file again would not help.
+            Some(code) if [Errno::EMFILE as i32, Errno::ENFILE as i32].contains(&code) => {
+                storage("open (raise ulimit -n, or lower the limit on open files)", &id.path)(error)
+            }
             _ => origin.error(error.to_string()),
         })?;
         Ok(Self { file: Arc::new(file), origin })

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use mapreduce::apps::Program;
 use mapreduce::apps::sort::{Sort, sample};
 use mapreduce::{
-    Application, Blame, Counters, Durability, Emitter, Error, Limits, Outcome, Output, Record,
-    Unwatched, Values, output_path, publish, run_map, run_reduce,
+    Application, Blame, Combiner, Counters, Durability, Emitter, Error, Limits, Outcome, Output,
+    Record, Unwatched, Values, output_path, publish, run_map, run_reduce,
 };
 
 use crate::support::{Scratch, Setting, Witness, job, names, planned};
@@ -134,6 +134,55 @@ fn progress_reaches_the_end() {
     let witness = Witness::default();
     run_reduce(&job.reduce_task(0, 0, vec![made.file]), &app, &witness).expect("a reduce");
     assert_eq!(far(&witness), (made.partition_bytes[0], made.partition_bytes[0]));
+}
+
+/// Breaks what an application promises.
+#[derive(Clone, Copy)]
+enum Wrong {
+    Value,
+    Sum,
+    Partition,
+}
+
+impl Application for Wrong {
+    fn map(&self, record: &Record<'_>, out: &mut Emitter<'_>) -> Outcome {
+        match self {
+            Self::Value => out.emit(b"key", record.bytes),
+            Self::Sum => out.count(b"key", i64::MAX),
+            Self::Partition => out.count(record.bytes, 1),
+        }
+        Ok(())
+    }
+
+    fn reduce(&self, _: &[u8], _: &mut Values<'_>, _: &mut Output<'_>) -> Outcome {
+        Ok(())
+    }
+
+    fn combiner(&self) -> Combiner {
+        Combiner::Sum
+    }
+
+    fn partition(&self, _: &[u8], reduces: u32) -> u32 {
+        if matches!(self, Self::Partition) { reduces } else { 0 }
+    }
+}
+
+#[test]
+fn applications_that_break_their_promise() {
+    for (wrong, record, words) in [
+        (Wrong::Value, Some(1), "decimal integer of 64 bits, and \"two\" is none"),
+        (Wrong::Sum, Some(1), "the sum of \"key\" needs more than 64 bits"),
+        (Wrong::Partition, None, "its partition function says 3, and there are 3"),
+    ] {
+        let scratch = Scratch::new();
+        let word = scratch.write("text", "1\ntwo\n");
+        let splits = planned(&wrong, &[word], &Setting::default()).expect("a plan");
+        let job = job(&scratch, splits, &Setting::default());
+        let error = run_map(&job.map_task(0, 0), &wrong, &Unwatched).expect_err("refused");
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!((error.blame(), error.record()), (Blame::Application, record));
+        assert_eq!(names(&job.folder), [""; 0]);
+    }
 }
 
 /// Tasks, programs and results can be sent and kept as data.
