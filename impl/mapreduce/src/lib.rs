@@ -22,7 +22,8 @@
 //! stream. Only a record (a line, a key with its value) has to fit into memory as a whole.
 //!
 //! **In which order.** A partition's keys come by their bytes ([`Order`] says otherwise), a key's values in the order
-//! in which the map tasks, by index, emitted them. So the output is the same however the job is run: [`reference::run`].
+//! in which the map tasks, by index, emitted them. So the output is the same however the job is run:
+//! [`reference::run`].
 //!
 //! Read [`Application`] first, then [`run_map`] and [`run_reduce`]. For Unix.
 

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use mapreduce::apps::Program;
 use mapreduce::apps::sort::Sort;
+use mapreduce::streaming::Streaming;
 use mapreduce::{
     Application, Combined, Combiner, Emitter, Limits, Order, Outcome, Output, Record, Values,
 };
@@ -141,6 +142,9 @@ proptest! {
         compare(&*built_in("wc", &[]), &texts, &setting);
         compare(&*built_in("indexer", &[]), &texts, &setting);
         compare(&*built_in("grep", &["(?-u)a.*b|\\xff".to_owned()]), &texts, &setting);
+        compare(&*built_in("nocrash", &[]), &texts, &setting);
+        // Without programs, the lines as they are.
+        compare(&Streaming::default(), &texts, &setting);
         compare(&Joined, &texts, &setting);
         for order in [Order::Bytes, Order::Descending, Order::By(by_length)] {
             compare(&Longest(order), &texts, &setting);
