@@ -6,7 +6,7 @@ use crate::group::{self, Group};
 use crate::node::{Packet, Stimulus};
 use crate::probes::Probe;
 use crate::raft::CONVERGENCE;
-use crate::{diagram, kv, router, shardctl, shardkv, shardraft, symmetry, telling, transcript};
+use crate::{diagram, kv, mr, router, shardctl, shardkv, shardraft, symmetry, telling, transcript};
 use protocol::quorum::NodeSet;
 use protocol::raft;
 use serde::Serialize;
@@ -257,6 +257,7 @@ settling!("ctl", [R: shardctl::Placed] shardctl::Office<R>, shardctl, SETTLES);
 settling!("shard", [R: shardkv::Both] shardkv::Relay<R>, shardkv, SETTLES);
 settling!("shardraft", [] shardraft::Estate, shardraft, SETTLES);
 settling!("route", [R: router::Rules] router::Desk<R>, router, SETTLES);
+settling!("mr", [R: mr::Rules] mr::Mill<R>, mr, SETTLES);
 
 impl<W: protocol::rsm::Rules> System for Group<W> {
     type Message = group::Message;
