@@ -2,7 +2,8 @@
 //!
 //! A mapper reads the split's lines from its standard input and writes lines `key TAB value`. A reducer reads the lines
 //! of a partition, sorted by key, and writes the output's lines. A combiner stands between them and is a reducer that
-//! keeps the keys. Each is a command for `sh -c`. What they write to standard error is passed on, within bounds, except
+//! keeps the keys; it is started for each partition whenever a map task's memory is full, and at its end. Each is a
+//! command for `sh -c`. What they write to standard error is passed on, within bounds, except
 //!
 //! ```text
 //! reporter:counter:GROUP,NAME,AMOUNT     adds to a counter

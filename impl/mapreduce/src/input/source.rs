@@ -30,6 +30,10 @@ pub(super) fn refused(file: &str, error: &io::Error) -> Error {
     Error::input(file, format!("can't be read: {error}; {advice}"))
 }
 
+fn buffered(file: File) -> Buffered {
+    BufReader::with_capacity(128 << 10, file)
+}
+
 impl Source {
     /// Opens the file of a split, at `from` if it is not compressed.
     pub fn open(split: &Split, from: u64) -> Result<Self, Error> {
@@ -44,8 +48,8 @@ impl Source {
                 file.seek(SeekFrom::Start(from)).map_err(refused)?;
                 Self::Plain(file.take(split.file_bytes - from.min(split.file_bytes)))
             }
-            Compression::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(BufReader::new(file)))),
-            Compression::Zstd => Self::Zstd(Box::new(Zstd::new(BufReader::new(file)))),
+            Compression::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(buffered(file)))),
+            Compression::Zstd => Self::Zstd(Box::new(Zstd::new(buffered(file)))),
         })
     }
 
