@@ -29,7 +29,7 @@ impl<R: Rules> Told for Mill<R> {
             new.disk.records.iter().skip(before).map(|record| format!("writes {record:?}")),
         );
         for (name, file) in
-            new.files.iter().filter(|(name, file)| old.files.get(name) != Some(file))
+            new.files.iter().filter(|(name, file)| old.files.get(*name) != Some(*file))
         {
             let half = if file.whole { "" } else { "half of " };
             lines.push(format!("{half}{name:?} is there"));

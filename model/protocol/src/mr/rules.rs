@@ -9,7 +9,8 @@ use core::hash::Hash;
 pub enum Held {
     /// MR-DISK-1. An attempt is run: its number is of a life that is on the disk.
     Run,
-    /// MR-DISK-2. A worker is told that it need not tell again that its attempt has finished: the winner is on the disk.
+    /// MR-DISK-2. A worker is told that it need not tell again of an attempt that has finished: the winner is on the
+    /// disk.
     Accept,
     /// MR-DISK-3. An output gets its name: its winner is on the disk.
     Publish,
@@ -144,10 +145,12 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
 
     /// MR-HELLO-1. Why a worker is sent away, if it is.
     fn refuses<C>(&self, spec: &Spec, hello: &Hello<C>) -> Option<Refusal> {
-        match hello {
-            hello if hello.job != spec.job => Some(Refusal::OtherJob),
-            hello if hello.version != spec.version => Some(Refusal::OtherVersion),
-            _ => None,
+        if hello.job != spec.job {
+            Some(Refusal::OtherJob)
+        } else if hello.version != spec.version {
+            Some(Refusal::OtherVersion)
+        } else {
+            None
         }
     }
 

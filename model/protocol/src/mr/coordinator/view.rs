@@ -1,8 +1,7 @@
 //! What can be seen of a job.
 
-use super::Tally;
-use super::tasks::State;
-use super::{Coordinator, Phase};
+use super::tasks::{Failures, State};
+use super::{Coordinator, Phase, Tally};
 use crate::mr::{AttemptId, Counters, Ending, Kind, Rules, Spec, TaskId, WorkerId};
 use alloc::collections::BTreeSet;
 
@@ -17,7 +16,7 @@ pub enum Doing {
     Silent(AttemptId),
 }
 
-impl<C: Clone, R: Rules> Coordinator<C, R> {
+impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
     /// The job.
     pub const fn spec(&self) -> &Spec {
         &self.spec
@@ -87,7 +86,7 @@ impl<C: Clone, R: Rules> Coordinator<C, R> {
         self.of(task).map(|failures| &*failures.skip)
     }
 
-    fn of(&self, task: TaskId) -> Option<&super::tasks::Failures> {
+    fn of(&self, task: TaskId) -> Option<&Failures> {
         let tasks = self.tasks(task.kind);
         tasks.has(task.index).then(|| tasks.get(task.index).failures.as_deref())?
     }

@@ -2,8 +2,9 @@
 
 use super::tasks::{Live, State};
 use super::{Coordinator, Doing, Out, Phase};
-use crate::mr::WorkerId;
-use crate::mr::{AttemptId, Effect, Fault, Held, Kind, Order, Rules, Session, TaskId, Timer};
+use crate::mr::{
+    AttemptId, Effect, Fault, Held, Kind, Order, Rules, Session, TaskId, Timer, WorkerId,
+};
 use alloc::vec;
 use alloc::vec::Vec;
 
