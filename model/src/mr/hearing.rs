@@ -52,7 +52,10 @@ impl<R: Rules> Mill<R> {
     fn note(&self, state: &mut State<R>, input: &Input<u8>) {
         let history = Arc::make_mut(&mut state.history);
         match input {
-            Input::Hello(session, hello) if !self.is_stranger(session.worker) => {
+            Input::Hello(session, hello)
+                if !self.is_stranger(session.worker)
+                    && history.present.get(&session.worker) < Some(&session.incarnation) =>
+            {
                 self.note_hello(state, *session, hello);
             }
             Input::Report(session, report)
@@ -196,7 +199,7 @@ impl<R: Rules> Mill<R> {
         }
     }
 
-    /// PROP-MR-FAIL. The job fails of a task that has failed too often.
+    /// PROP-MR-FAIL, PROP-MR-FRESH. The job fails of a task that has failed too often, and each life has its own number.
     fn note_record(&self, state: &mut State<R>, record: &Record<u8>) {
         let limits = self.bounds.limits;
         let history = Arc::make_mut(&mut state.history);
@@ -207,6 +210,9 @@ impl<R: Rules> Mill<R> {
             }
             Record::Failed { attempt, fault: Fault::NotPublished(_), .. } => {
                 history.failed.entry(attempt.task).or_default().push((true, None));
+            }
+            Record::Began { life, .. } if history.given.iter().any(|it| it.life() == *life) => {
+                history.violate(Violation::NumberTwice);
             }
             Record::Over(Ending::Failed(attempt, _)) => {
                 let (own, others) = history.failures(attempt.task, limits.skips > 0);
@@ -252,7 +258,7 @@ impl<R: Rules> Mill<R> {
                 }
                 history.note_run(*attempt, session.worker);
             }
-            Order::Cancel(attempt) => self.note_cancel(state, *attempt),
+            Order::Cancel(attempt) | Order::TooLate(attempt) => self.note_cancel(state, *attempt),
             Order::Accepted(attempt) => {
                 let history = Arc::make_mut(&mut state.history);
                 history.kept.insert(attempt.task, *attempt);
@@ -339,7 +345,8 @@ impl<R: Rules> Mill<R> {
             let is_here = history.present.contains_key(&seen.worker);
             is_here && winner.is_some_and(|winner| winner != *attempt)
         });
-        if runs_on && history.over.is_none() {
+        let is_over = |record: &Record<u8>| matches!(record, Record::Over(_));
+        if runs_on && !state.disk.records.iter().any(is_over) {
             history.violate(Violation::RunsOn);
         }
         if coordinator.ending().is_none()

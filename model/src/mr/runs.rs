@@ -57,8 +57,8 @@ pub(super) const SKIPS: Bounds =
 pub const MILLS: &[MillRun] = &[
     Run {
         name: "mr-plain",
-        about: "two maps and two reduces, and nothing goes wrong",
-        bounds: plain(2, 2, 2),
+        about: "three maps and two reduces, and nothing goes wrong",
+        bounds: plain(3, 3, 2),
         reaches: &[Corner::Done, Corner::Parked],
     },
     Run {
@@ -70,56 +70,57 @@ pub const MILLS: &[MillRun] = &[
     Run {
         name: "mr-crash",
         about: "a worker dies, perhaps with half a file written",
-        bounds: Bounds { crashes: 1, torn: true, ..plain(2, 2, 1) },
+        bounds: Bounds { crashes: 1, torn: true, settle_every: 50, ..plain(2, 2, 2) },
         reaches: &[Corner::Torn, Corner::Done],
     },
     Run {
         name: "mr-silent",
         about: "deadlines pass, of workers that are heard again later",
-        bounds: Bounds { silences: 2, ..SILENT },
-        reaches: &[Corner::Late, Corner::TooLate, Corner::CameBackSilent, Corner::Stopped],
+        bounds: Bounds { silences: 2, maps: 2, settle_every: 100, ..SILENT },
+        reaches: &[Corner::Late, Corner::TooLate, Corner::CameBackSilent],
     },
     Run {
         name: "mr-slow",
         about: "attempts take long, and others are run beside them; files are written in steps",
-        bounds: Bounds { straggles: 2, ..SLOW_TORN },
+        bounds: Bounds { straggles: 2, maps: 2, reduces: 2, settle_every: 100, ..SLOW_TORN },
         reaches: &[Corner::BackedUp, Corner::BackupWon, Corner::OriginalWon, Corner::TooLate],
     },
     Run {
         name: "mr-three",
         about: "three workers, and an attempt that takes long",
-        bounds: THREE,
+        bounds: Bounds { maps: 2, settle_every: 100, ..THREE },
         reaches: &[Corner::BackedUp, Corner::BackupWon, Corner::OriginalWon],
     },
     Run {
         name: "mr-break",
         about: "connections break, and workers come back",
-        bounds: Bounds { breaks: 2, ..BREAK },
+        bounds: Bounds { breaks: 2, maps: 2, settle_every: 100, ..BREAK },
         reaches: &[Corner::WentOn, Corner::ToldAgain, Corner::LateGone, Corner::Alone],
     },
     Run {
         name: "mr-restart",
         about: "the coordinator dies between any two records of its disk",
-        bounds: RESTART,
+        bounds: Bounds { maps: 2, settle_every: 100, ..RESTART },
         reaches: &[
             Corner::Recovered,
             Corner::Forgotten,
             Corner::EarlierLife,
             Corner::PublishedAgain,
             Corner::WentOn,
+            Corner::Stopped,
             Corner::ToldAgain,
         ],
     },
     Run {
         name: "mr-restart-again",
-        about: "the coordinator dies twice, and a worker once",
-        bounds: Bounds { restarts: 2, crashes: 1, settle_every: 50, ..OUTPUT },
+        about: "the coordinator dies twice",
+        bounds: Bounds { restarts: 2, settle_every: 100, ..RESTART },
         reaches: &[Corner::Recovered, Corner::Forgotten, Corner::EarlierLife],
     },
     Run {
         name: "mr-lost",
         about: "outputs of maps are lost before reduces have read them",
-        bounds: Bounds { losses: 2, settle_every: 20, ..LOST },
+        bounds: Bounds { losses: 2, crashes: 1, settle_every: 100, ..LOST },
         reaches: &[Corner::LostOutput, Corner::Unneeded],
     },
     Run {

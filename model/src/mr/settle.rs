@@ -16,10 +16,14 @@ pub const ROUNDS: usize = 60;
 /// Runs the schedule. The error says what did not come to its end.
 pub fn settles<R: Rules>(mill: &Mill<R>, state: &State<R>) -> Result<(), String> {
     // What is reached here is no corner of the run.
-    let skips = mill.bounds.limits.skips;
     let fair = Mill::new(Bounds { settle_every: 0, ..mill.bounds }, mill.rules);
     let fails = |record: &Record<u8>| matches!(record, Record::Over(Ending::Failed(..)));
-    let may_fail = state.disk.records.iter().any(fails) || (mill.bounds.bad && skips == 0);
+    let (limits, used) = (mill.bounds.limits, state.history.used);
+    let others = used.crashes + used.silences + used.breaks + used.losses;
+    let may_fail = state.disk.records.iter().any(fails)
+        || (mill.bounds.bad && limits.skips == 0)
+        || u32::from(used.failures) >= limits.own
+        || u32::from(others) >= limits.others;
     let mut state = state.clone();
     for _ in 0..ROUNDS {
         fair.round(&mut state);

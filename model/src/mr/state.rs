@@ -28,6 +28,8 @@ pub enum Word {
     Run,
     /// Stop this.
     Cancel,
+    /// Another has won before it.
+    TooLate,
     /// It has won.
     Accepted,
     /// The job is over.
@@ -70,6 +72,7 @@ impl Message {
         let (word, attempt) = match order {
             Order::Run { attempt, .. } => (Word::Run, Some(*attempt)),
             Order::Cancel(attempt) => (Word::Cancel, Some(*attempt)),
+            Order::TooLate(attempt) => (Word::TooLate, Some(*attempt)),
             Order::Accepted(attempt) => (Word::Accepted, Some(*attempt)),
             Order::Over(_) => (Word::Over, None),
             Order::Refused(_) => (Word::Refused, None),

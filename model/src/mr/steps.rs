@@ -2,7 +2,6 @@
 
 use super::state::{Message, Seat, State, Stimulus, index_of};
 use super::{Corner, Mill, Name, Rules};
-use protocol::Machine as _;
 use protocol::mr::{
     Coordinator, Effect, Event, Input, Kind, Letter, Order, Record, Timer, WorkerId,
 };

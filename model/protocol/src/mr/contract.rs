@@ -189,8 +189,11 @@ pub enum Order<C> {
         /// Records that are left out.
         skip: Arc<BTreeSet<u64>>,
     },
-    /// An attempt is of no use any more: it is stopped, and its files go.
+    /// An attempt is of no use: if it runs it is stopped, and its files go. If it has finished it may have won all the
+    /// same; what it has told of that is answered apart.
     Cancel(AttemptId),
+    /// An attempt has finished, and another one has won before: its files go.
+    TooLate(AttemptId),
     /// An attempt has won, for good: there is no need to tell of it again.
     Accepted(AttemptId),
     /// The job is over: leave.

@@ -263,8 +263,12 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
 
     fn on_report(&mut self, session: Session, report: Report<C>, out: Out<'_, C>) {
         let attempt = report.attempt();
-        if !self.is_here(session) || !self.is_under_way() || !self.is_known(attempt) {
+        if !self.is_here(session) || !self.is_under_way() {
             return;
+        }
+        if !self.is_known(attempt) {
+            let too_late = Effect::Send(session, Order::TooLate(attempt));
+            return out.extend(matches!(report, Report::Finished { .. }).then_some(too_late));
         }
         match report {
             Report::Progress { at, .. } => self.on_progress(session, attempt, at, out),

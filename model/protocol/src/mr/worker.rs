@@ -199,7 +199,17 @@ impl<C: Clone, R: Rules> Worker<C, R> {
                 self.work = Work::Running(attempt, None);
                 out.push(Act::Start { attempt, inputs, skip });
             }
-            Order::Cancel(attempt) => self.cancel(attempt, out),
+            Order::Cancel(attempt) => {
+                self.stop(attempt, out);
+                if self.rules.leaves(false) {
+                    self.leave(Parting::Alone, out);
+                }
+            }
+            Order::TooLate(attempt) => {
+                self.stop(attempt, out);
+                self.finished.retain(|(finished, _)| *finished != attempt);
+                out.push(Act::Delete(attempt));
+            }
             Order::Accepted(attempt) => {
                 self.finished.retain(|(finished, _)| *finished != attempt);
                 if !self.rules.keeps_accepted() {
@@ -212,15 +222,9 @@ impl<C: Clone, R: Rules> Worker<C, R> {
     }
 
     /// MR-STOP-1.
-    fn cancel(&mut self, attempt: AttemptId, out: &mut Vec<Act<C>>) {
+    fn stop(&mut self, attempt: AttemptId, out: &mut Vec<Act<C>>) {
         if self.running().is_some_and(|running| self.rules.stops(running, attempt)) {
             self.drop_work(out);
-        } else {
-            out.push(Act::Delete(attempt));
-        }
-        self.finished.retain(|(finished, _)| *finished != attempt);
-        if self.rules.leaves(false) {
-            self.leave(Parting::Alone, out);
         }
     }
 

@@ -44,6 +44,7 @@ fn what_is_of_no_use_does_not_go_on() {
         office.come_back(worker(id), Some(attempt), Vec::new());
         assert_eq!(office.orders(), [(id, Order::Cancel(attempt))], "{attempt:?}");
         office.finish(worker(id), attempt);
+        assert_eq!(office.orders(), [(id, Order::TooLate(attempt))], "{attempt:?}");
         office.tell(Input::Fired(Timer::Silence(attempt)));
         office.tell(Input::Fired(Timer::Straggles(attempt)));
         assert_eq!(office.orders(), [], "{attempt:?}");

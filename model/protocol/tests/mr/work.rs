@@ -55,7 +55,7 @@ fn what_takes_long_is_run_once_more() {
     assert_eq!(office.counted(), 10);
     // MR-WIN-2: the first had finished before it heard of that.
     office.finish(worker(1), first);
-    assert_eq!(office.orders(), [(1, Order::Cancel(first))]);
+    assert_eq!(office.orders(), [(1, Order::TooLate(first))]);
     assert_eq!(office.counted(), 10);
 }
 

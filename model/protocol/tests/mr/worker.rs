@@ -79,7 +79,9 @@ fn what_is_stopped_is_deleted() {
     bench.tell(Event::Named(FIRST));
     bench.run(SECOND);
     let cancel = |attempt| Event::Order(Order::Cancel(attempt));
-    assert_eq!(bench.tell(cancel(FIRST)), [Act::Delete(FIRST)]);
+    assert_eq!(bench.tell(cancel(FIRST)), [], "it has finished, and may win yet");
+    let too_late = Event::Order(Order::TooLate(FIRST));
+    assert_eq!(bench.tell(too_late), [Act::Delete(FIRST)]);
     assert_eq!(bench.worker.running(), Some(SECOND));
     assert_eq!(bench.tell(cancel(SECOND)), [Act::Stop(SECOND), Act::Delete(SECOND)]);
     assert_eq!(bench.worker.running(), None);

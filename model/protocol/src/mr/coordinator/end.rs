@@ -29,7 +29,7 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
             self.win(session, attempt, counters, out);
         } else {
             self.remove(attempt, out);
-            out.push(Effect::Send(session, Order::Cancel(attempt)));
+            out.push(Effect::Send(session, Order::TooLate(attempt)));
         }
     }
 
