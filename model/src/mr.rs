@@ -74,7 +74,8 @@ pub const ORDER: &str = "Maps Before Reduces";
 pub const DONE: &str = "Done Means All Outputs";
 /// What is done is not done again.
 ///
-/// PROP-MR-KEPT; watches MR-RECOVER-1, MR-DISK-2, MR-LOST-1, MR-FILE-3, MR-FILE-4.
+/// PROP-MR-KEPT; watches MR-RECOVER-1, MR-DISK-2, MR-LOST-1, MR-FILE-3, MR-FILE-4,
+/// MR-STOP-2.
 pub const KEPT: &str = "Done Stays Done";
 /// Nothing is run or published when it was told that the job is over.
 ///

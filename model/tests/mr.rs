@@ -25,7 +25,7 @@ fn died_by(hunt: &Hunt) -> Option<&'static str> {
 /// MR-ORDER-1, MR-ORDER-2, MR-WAKE-1, MR-QUIET-1, MR-WIN-1, MR-WIN-2, MR-WIN-3, MR-SILENT-1, MR-SILENT-2, MR-GONE-1,
 /// MR-FAIL-1, MR-FAIL-2, MR-SKIP-1, MR-LOST-1, MR-DISK-1, MR-DISK-2, MR-DISK-3, MR-DISK-4, MR-LIFE-1, MR-RECOVER-1,
 /// MR-RECOVER-2, MR-RECOVER-3, MR-RECOVER-4, MR-OVER-1, MR-OVER-2, MR-HELLO-1, MR-FILE-1, MR-FILE-2, MR-FILE-3,
-/// MR-FILE-4, MR-READ-1, MR-STOP-1, MR-STAY-1, MR-STAY-2.
+/// MR-FILE-4, MR-READ-1, MR-STOP-1, MR-STOP-2, MR-STAY-1, MR-STAY-2.
 #[test]
 fn every_property_of_mapreduce_kills() {
     for (id, property) in IDS {

@@ -1,6 +1,6 @@
 //! The coordinator takes a step, what it wants is done, and what it does is compared with what is true.
 
-use super::history::{History, Violation};
+use super::history::{History, Seen, Violation};
 use super::state::{Name, State};
 use super::{Corner, Mill, Rules, counter};
 use protocol::Machine as _;
@@ -114,7 +114,12 @@ impl<R: Rules> Mill<R> {
             if matches!(report, Report::Finished { .. }) {
                 self.corners.reach(Corner::ToldAgain);
             }
-            self.note_report(state, session.worker, report, true);
+            if known || !matches!(report, Report::Failed { .. }) {
+                self.note_report(state, session.worker, report, true);
+            } else {
+                // Of an attempt that this life does not know.
+                Arc::make_mut(&mut state.history).live.remove(&report.attempt());
+            }
         }
     }
 
@@ -324,14 +329,14 @@ impl<R: Rules> Mill<R> {
     fn judge(&self, state: &mut State<R>, input: &Input<u8>) {
         let Some(coordinator) = state.coordinator.clone() else { return };
         let came_back = match input {
-            Input::Hello(_, hello) => hello.running.map(|(attempt, _)| attempt),
-            Input::Report(_, Report::Progress { attempt, .. }) => Some(*attempt),
+            Input::Hello(_, hello) => hello.running,
+            Input::Report(_, Report::Progress { attempt, at }) => Some((*attempt, *at)),
             _ => None,
         };
-        if let (Some(attempt), Input::Hello(session, _) | Input::Report(session, _)) =
+        if let (Some(came_back), Input::Hello(session, _) | Input::Report(session, _)) =
             (came_back, input)
         {
-            self.judge_came_back(state, attempt, *session, matches!(input, Input::Hello(..)));
+            self.judge_came_back(state, came_back, *session, matches!(input, Input::Hello(..)));
         }
         let history = Arc::make_mut(&mut state.history);
         for task in self.bounds.tasks() {
@@ -360,7 +365,7 @@ impl<R: Rules> Mill<R> {
     fn judge_came_back(
         &self,
         state: &mut State<R>,
-        attempt: AttemptId,
+        (attempt, at): (AttemptId, Option<u64>),
         session: Session,
         hello: bool,
     ) {
@@ -371,9 +376,9 @@ impl<R: Rules> Mill<R> {
         let goes_on = coordinator.live(attempt.task).any(mine);
         let history = Arc::make_mut(&mut state.history);
         let was_live = history.live.contains_key(&attempt);
-        if goes_on && !was_live {
-            let seen = super::history::Seen { worker: session.worker, at: None, straggles: false };
-            history.live.insert(attempt, seen);
+        if goes_on {
+            let anew = Seen { worker: session.worker, at, straggles: false };
+            history.live.entry(attempt).or_insert(anew).at = at;
         }
         match (hello, goes_on) {
             (true, true) => self.corners.reach(Corner::WentOn),

@@ -1,8 +1,8 @@
 //! What could be wrong with MapReduce, and what must notice it.
 
 use super::runs::{
-    ALONE, BAD, BREAK, FAILS, FAILS_LATE, HUNG, LOST, ONE as PLAIN, OUTPUT as ENDS, RESTART,
-    SILENT, SKIPS, SLOW, SLOW_TORN, STRANGER, THREE, TORN,
+    ALONE, BAD, BREAK, FAILS, FAILS_LATE, HUNG, LOST, LOST_SLOW, ONE as PLAIN, OUTPUT as ENDS,
+    RESTART, SILENT, SKIPS, SLOW, SLOW_TORN, STRANGER, THREE, THREE_BREAK, TORN,
 };
 use super::{
     ALIVE, Bounds, COUNT, COUNTERS, DONE, FAIL, FRESH, KEPT, Mill, NEED, ONE, ORDER, OURS, OUTPUT,
@@ -50,7 +50,9 @@ bugs! {
     TellsBefore "a worker tells that it has finished before the file has its name",
     DeletesAccepted "a worker deletes what has won",
     StopsAnything "an order to stop one attempt stops another",
+    StopsFinished "an order to stop an attempt takes the file of one that has finished",
     LeavesWhenStopped "a worker leaves whose attempt was stopped",
+    AgainAnyhow "a reduce that takes long is run again though a map has no winner any more",
     ReadsSome "a reduce takes what it can read",
 }
 
@@ -65,11 +67,12 @@ impl Wrong {
 }
 
 impl Rules for Wrong {
-    fn may_reduce(&self, maps: &Tally, on_disk: bool) -> bool {
+    fn may_reduce(&self, maps: &Tally, on_disk: bool, again: bool) -> bool {
         match self.0 {
             Bug::WhileMapsRun => maps.idle == 0,
-            Bug::BeforeDisk => Paper.may_reduce(maps, true),
-            _ => Paper.may_reduce(maps, on_disk),
+            Bug::AgainAnyhow if again => true,
+            Bug::BeforeDisk => Paper.may_reduce(maps, true, again),
+            _ => Paper.may_reduce(maps, on_disk, again),
         }
     }
 
@@ -214,6 +217,10 @@ impl Rules for Wrong {
         self.has(Bug::StopsAnything) || Paper.stops(running, cancelled)
     }
 
+    fn drops_finished(&self, too_late: bool) -> bool {
+        self.has(Bug::StopsFinished) || Paper.drops_finished(too_late)
+    }
+
     fn leaves(&self, told: bool) -> bool {
         self.has(Bug::LeavesWhenStopped) || Paper.leaves(told)
     }
@@ -308,4 +315,6 @@ pub const HUNTS: &[Hunt] = &[
     hunt("QM27", "MR-FILE-4", Bug::DeletesAccepted, PLAIN, KEPT),
     hunt("QM28", "MR-STOP-1", Bug::StopsAnything, SLOW, SETTLES),
     hunt("QM29", "MR-READ-1", Bug::ReadsSome, LOST, OUTPUT),
+    hunt("QM30", "MR-STOP-2", Bug::StopsFinished, THREE_BREAK, KEPT),
+    hunt("QM31", "MR-ORDER-1", Bug::AgainAnyhow, LOST_SLOW, ORDER),
 ];

@@ -38,12 +38,14 @@ pub(super) const TORN: Bounds = Bounds { torn: true, ..ONE };
 pub(super) const SLOW: Bounds = Bounds { straggles: 1, ..ONE };
 pub(super) const SLOW_TORN: Bounds = Bounds { torn: true, ..SLOW };
 pub(super) const THREE: Bounds = Bounds { straggles: 1, ..plain(3, 1, 1) };
+pub(super) const THREE_BREAK: Bounds = Bounds { breaks: 1, ..THREE };
 pub(super) const SILENT: Bounds = Bounds { silences: 1, reports: 1, ..ONE };
 pub(super) const BREAK: Bounds = Bounds { breaks: 1, ..ONE };
 pub(super) const ALONE: Bounds = Bounds { breaks: 1, ..plain(1, 0, 1) };
 pub(super) const RESTART: Bounds = Bounds { restarts: 1, lazy: true, ..ONE };
 pub(super) const OUTPUT: Bounds = Bounds { restarts: 1, lazy: true, ..plain(2, 0, 1) };
 pub(super) const LOST: Bounds = Bounds { losses: 1, ..plain(2, 1, 2) };
+pub(super) const LOST_SLOW: Bounds = Bounds { straggles: 1, ..LOST };
 pub(super) const HUNG: Bounds = Bounds { hangs: 1, silences: 1, ..ONE };
 pub(super) const STRANGER: Bounds = Bounds { stranger: true, ..ONE };
 pub(super) const FAILS: Bounds = Bounds { failures: 1, crashes: 1, limits: TWICE, ..ONE };
@@ -90,6 +92,12 @@ pub const MILLS: &[MillRun] = &[
         about: "three workers, and an attempt that takes long",
         bounds: Bounds { maps: 2, settle_every: 100, ..THREE },
         reaches: &[Corner::BackedUp, Corner::BackupWon, Corner::OriginalWon],
+    },
+    Run {
+        name: "mr-three-break",
+        about: "and a connection that breaks",
+        bounds: Bounds { settle_every: 100, ..THREE_BREAK },
+        reaches: &[Corner::Stopped, Corner::BackupWon, Corner::TooLate],
     },
     Run {
         name: "mr-break",
@@ -154,16 +162,69 @@ pub const MILLS: &[MillRun] = &[
         reaches: &[Corner::Refused, Corner::Done],
     },
     Run {
+        name: "mr-lost-slow",
+        about: "an output is lost, and an attempt takes long",
+        bounds: LOST_SLOW,
+        reaches: &[Corner::LostOutput, Corner::BackupWon],
+    },
+    Run {
+        name: "mr-silent-break",
+        about: "a deadline passes, and a connection breaks",
+        bounds: Bounds { breaks: 1, settle_every: 50, ..SILENT },
+        reaches: &[Corner::Late, Corner::CameBackSilent, Corner::LateGone],
+    },
+    Run {
+        name: "mr-skip-break",
+        about: "a record is skipped though a connection breaks",
+        bounds: Bounds { breaks: 1, reports: 1, settle_every: 50, ..SKIPS },
+        reaches: &[Corner::Skipped, Corner::WentOn],
+    },
+    Run {
         name: "mr-all",
-        about: "a worker dies, one is silent, one is slow, and a connection breaks",
-        bounds: Bounds {
-            crashes: 1,
-            silences: 1,
-            straggles: 1,
-            breaks: 1,
-            settle_every: 100,
-            ..ONE
-        },
-        reaches: &[Corner::BackupWon, Corner::Late, Corner::WentOn],
+        about: "a worker dies, one is silent, and one is slow",
+        bounds: Bounds { crashes: 1, silences: 1, straggles: 1, settle_every: 100, ..ONE },
+        reaches: &[Corner::BackupWon, Corner::Late],
+    },
+    Run {
+        name: "mr-restart-break",
+        about: "the coordinator dies, and a connection breaks",
+        bounds: Bounds { breaks: 1, settle_every: 100, ..RESTART },
+        reaches: &[Corner::EarlierLife, Corner::LateGone, Corner::WentOn],
+    },
+    Run {
+        name: "mr-restart-silent",
+        about: "the coordinator dies, and a deadline passes",
+        bounds: Bounds { silences: 1, reports: 1, settle_every: 100, ..RESTART },
+        reaches: &[Corner::EarlierLife, Corner::Late, Corner::CameBackSilent],
+    },
+    Run {
+        name: "mr-restart-crash",
+        about: "the coordinator dies, and a worker, perhaps with half a file written",
+        bounds: Bounds { crashes: 1, torn: true, settle_every: 100, ..RESTART },
+        reaches: &[Corner::EarlierLife, Corner::Torn, Corner::Forgotten],
+    },
+    Run {
+        name: "mr-restart-lost",
+        about: "the coordinator dies, and an output is lost",
+        bounds: Bounds { losses: 1, ..RESTART },
+        reaches: &[Corner::LostOutput, Corner::Recovered],
+    },
+    Run {
+        name: "mr-restart-fail",
+        about: "the coordinator dies, and attempts fail",
+        bounds: Bounds { failures: 2, limits: TWICE, ..RESTART },
+        reaches: &[Corner::JobFailed, Corner::Recovered],
+    },
+    Run {
+        name: "mr-restart-skip",
+        about: "the coordinator dies, and no attempt survives one of a map's records, which is skipped",
+        bounds: Bounds { bad: true, limits: SKIPS.limits, ..RESTART },
+        reaches: &[Corner::Skipped, Corner::Recovered],
+    },
+    Run {
+        name: "mr-restart-hung",
+        about: "the coordinator dies, and a worker does nothing any more",
+        bounds: Bounds { hangs: 1, silences: 1, settle_every: 100, ..RESTART },
+        reaches: &[Corner::Hung, Corner::EarlierLife],
     },
 ];

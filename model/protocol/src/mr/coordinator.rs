@@ -81,8 +81,6 @@ pub struct Coordinator<C, R = super::Paper> {
     reduces: Tasks,
     /// Of each map the number of its winner, 0 without one.
     winners: Arc<Vec<u64>>,
-    /// Tasks that may be run a second time, the one that runs longest first.
-    slow: BTreeSet<(u64, TaskId)>,
     /// How many attempts were run, or came back.
     runs: u64,
     /// The sum of the winners'.

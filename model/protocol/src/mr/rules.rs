@@ -20,8 +20,10 @@ pub enum Held {
 
 /// What coordinators and workers decide. The only implementation that is right is [`Paper`]; the tests have others.
 pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
-    /// MR-ORDER-1. Whether reduces are run: every map has a winner, and the disk has all of these.
-    fn may_reduce(&self, maps: &Tally, on_disk: bool) -> bool {
+    /// MR-ORDER-1. Whether reduces are run, the first time or again: every map has a winner, and the disk has all of
+    /// these.
+    fn may_reduce(&self, maps: &Tally, on_disk: bool, again: bool) -> bool {
+        let _ = again;
         maps.idle + maps.running == 0 && on_disk
     }
 
@@ -182,6 +184,11 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
     /// MR-STOP-1. Whether an order to cancel an attempt stops what is run: it names that.
     fn stops(&self, running: AttemptId, cancelled: AttemptId) -> bool {
         running == cancelled
+    }
+
+    /// MR-STOP-2. Whether what has finished goes: another has won before. That it was to be stopped is not enough.
+    fn drops_finished(&self, too_late: bool) -> bool {
+        too_late
     }
 
     /// MR-STAY-1. Whether a worker leaves: it was told to, and not only that its attempt is of no use.

@@ -200,15 +200,13 @@ impl<C: Clone, R: Rules> Worker<C, R> {
                 out.push(Act::Start { attempt, inputs, skip });
             }
             Order::Cancel(attempt) => {
-                self.stop(attempt, out);
+                self.stop(attempt, false, out);
                 if self.rules.leaves(false) {
                     self.leave(Parting::Alone, out);
                 }
             }
             Order::TooLate(attempt) => {
-                self.stop(attempt, out);
-                self.finished.retain(|(finished, _)| *finished != attempt);
-                out.push(Act::Delete(attempt));
+                self.stop(attempt, true, out);
             }
             Order::Accepted(attempt) => {
                 self.finished.retain(|(finished, _)| *finished != attempt);
@@ -221,10 +219,14 @@ impl<C: Clone, R: Rules> Worker<C, R> {
         }
     }
 
-    /// MR-STOP-1.
-    fn stop(&mut self, attempt: AttemptId, out: &mut Vec<Act<C>>) {
+    /// MR-STOP-1, MR-STOP-2.
+    fn stop(&mut self, attempt: AttemptId, too_late: bool, out: &mut Vec<Act<C>>) {
         if self.running().is_some_and(|running| self.rules.stops(running, attempt)) {
             self.drop_work(out);
+        }
+        if self.rules.drops_finished(too_late) {
+            self.finished.retain(|(finished, _)| *finished != attempt);
+            out.push(Act::Delete(attempt));
         }
     }
 

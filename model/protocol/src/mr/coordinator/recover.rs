@@ -54,7 +54,6 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
             maps: Tasks::new(spec.maps),
             reduces: Tasks::new(spec.reduces),
             winners: Arc::new(vec![0; spec.maps as usize]),
-            slow: BTreeSet::new(),
             runs: 0,
             counters: Counters::NONE,
             seats: BTreeMap::new(),

@@ -83,6 +83,8 @@ impl Tally {
 pub(super) struct Tasks {
     tasks: Vec<Task>,
     pub idle: BTreeSet<u32>,
+    /// Those that may be run a second time, the one that runs longest first.
+    pub slow: BTreeSet<(u64, u32)>,
     pub tally: Tally,
 }
 
@@ -91,7 +93,12 @@ impl Tasks {
     pub fn new(tasks: u32) -> Self {
         let task = |_| Task { state: State::Idle, given: 0, failures: None };
         let tally = Tally { idle: tasks, ..Tally::default() };
-        Self { tasks: (0..tasks).map(task).collect(), idle: (0..tasks).collect(), tally }
+        Self {
+            tasks: (0..tasks).map(task).collect(),
+            idle: (0..tasks).collect(),
+            slow: BTreeSet::new(),
+            tally,
+        }
     }
 
     pub fn get(&self, index: u32) -> &Task {

@@ -26,13 +26,20 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
         if let Some(&index) = self.maps.idle.first() {
             return Some(TaskId { kind: Kind::Map, index });
         }
-        let on_disk = self.durable >= self.maps_at;
+        let may_reduce = |again| {
+            let on_disk = self.durable >= self.maps_at;
+            self.rules.may_reduce(&self.maps.tally, on_disk, again)
+        };
         if let Some(&index) = self.reduces.idle.first()
-            && self.rules.may_reduce(&self.maps.tally, on_disk)
+            && may_reduce(false)
         {
             return Some(TaskId { kind: Kind::Reduce, index });
         }
-        self.slow.first().map(|(_, task)| *task)
+        if let Some(&(_, index)) = self.maps.slow.first() {
+            return Some(TaskId { kind: Kind::Map, index });
+        }
+        let &(_, index) = self.reduces.slow.first()?;
+        may_reduce(true).then_some(TaskId { kind: Kind::Reduce, index })
     }
 
     fn run(&mut self, worker: WorkerId, task: TaskId, out: Out<'_, C>) {
@@ -110,18 +117,16 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
     /// MR-ORDER-2. A task stands among the slow ones exactly if it may be run a second time.
     fn rank(&mut self, task: TaskId) {
         let rules = self.rules;
-        let State::Running(all, place) = &mut self.tasks_mut(task.kind).get_mut(task.index).state
-        else {
-            return;
-        };
+        let tasks = self.tasks_mut(task.kind);
+        let State::Running(all, place) = &mut tasks.get_mut(task.index).state else { return };
         let slow = all.iter().find(|live| rules.is_slow(live.straggles, all.len()));
         let now = slow.map(|live| live.since);
         let before = core::mem::replace(place, now);
         if let Some(since) = before {
-            self.slow.remove(&(since, task));
+            tasks.slow.remove(&(since, task.index));
         }
         if let Some(since) = now {
-            self.slow.insert((since, task));
+            tasks.slow.insert((since, task.index));
         }
     }
 
