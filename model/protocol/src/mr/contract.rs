@@ -274,7 +274,8 @@ pub enum Record<C> {
 pub enum Timer {
     /// Nothing was heard of an attempt for too long (the labs: 10 s).
     Silence(AttemptId),
-    /// An attempt takes much longer than others of its kind; how much is the driver's to say (§3.6).
+    /// An attempt takes much longer than others of its kind (§3.6). How much is the driver's to say, and it may come to
+    /// think otherwise while it waits.
     Straggles(AttemptId),
     /// Workers of an earlier life have had time to come back.
     Gather,

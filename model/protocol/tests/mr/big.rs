@@ -1,8 +1,8 @@
 //! Jobs of many tasks.
 
 use super::*;
-use protocol::mr::{Ending, Timer};
-use std::collections::BTreeMap;
+use protocol::mr::{Doing, Ending, Timer};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a step does, it does to few tasks: as many effects for the last of many tasks as for the first of few.
 #[test]
@@ -104,6 +104,20 @@ impl Town {
         self.office.tell(Input::Fired(Timer::Gather));
     }
 
+    /// Who is at work has a live attempt and who has a live attempt is at work, and no task is run more than twice.
+    fn holds(&self) -> bool {
+        let coordinator = &self.office.coordinator;
+        let busy = coordinator.workers().filter_map(|(worker, doing)| match doing {
+            Doing::Busy(attempt) => Some((attempt, worker)),
+            Doing::Parked | Doing::Silent(_) => None,
+        });
+        let tasks = (0..self.spec.maps).map(map).chain((0..self.spec.reduces).map(reduce));
+        let live = |task| coordinator.live(task).map(|(attempt, worker, _)| (attempt, worker));
+        let few = tasks.clone().all(|task| coordinator.live(task).count() <= 2);
+        let live: BTreeSet<_> = tasks.flat_map(live).collect();
+        few && (coordinator.ending().is_some() || live == busy.collect())
+    }
+
     fn step(&mut self) {
         self.obey();
         let Some((session, attempt)) = self.chosen() else {
@@ -152,6 +166,7 @@ fn whatever_happens_jobs_are_done() {
         let mut steps = 0;
         while town.office.coordinator.ending().is_none() {
             town.step();
+            assert!(town.holds(), "seed {seed}: {:?}", town.office.coordinator);
             steps += 1;
             assert!(steps < 100_000, "seed {seed}");
         }
