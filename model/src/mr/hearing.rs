@@ -204,7 +204,7 @@ impl<R: Rules> Mill<R> {
         }
     }
 
-    /// PROP-MR-FAIL, PROP-MR-FRESH. The job fails of a task that has failed too often, and each life has a number of its
+    /// PROP-MR-FAIL, PROP-MR-FRESH. The job fails of a task that has failed too often, and each life has its number.
     /// own.
     fn note_record(&self, state: &mut State<R>, record: &Record<u8>) {
         let limits = self.bounds.limits;
