@@ -205,7 +205,6 @@ impl<R: Rules> Mill<R> {
     }
 
     /// PROP-MR-FAIL, PROP-MR-FRESH. The job fails of a task that has failed too often, and each life has its number.
-    /// own.
     fn note_record(&self, state: &mut State<R>, record: &Record<u8>) {
         let limits = self.bounds.limits;
         let history = Arc::make_mut(&mut state.history);
