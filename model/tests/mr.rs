@@ -59,7 +59,7 @@ fn bounds_of_no_job_are_refused() {
     }
     let plain = run("mr-plain");
     assert!(refused(Bounds { workers: 0, ..plain }));
-    assert!(refused(Bounds { hangs: 2, ..plain }));
+    assert!(refused(Bounds { hangs: plain.workers, ..plain }));
     assert!(refused(Bounds { bad: true, maps: 0, ..plain }));
     assert!(refused(Bounds { maps: 5, ..plain }));
 }

@@ -66,10 +66,10 @@ impl Town {
                 Effect::Send(session, Order::Run { attempt, .. }) => {
                     self.running.insert(session, Some(attempt));
                 }
-                Effect::Send(session, Order::Cancel(attempt)) => {
-                    if self.running.get(&session) == Some(&Some(attempt)) {
-                        self.running.insert(session, None);
-                    }
+                Effect::Send(session, Order::Cancel(attempt))
+                    if self.running.get(&session) == Some(&Some(attempt)) =>
+                {
+                    self.running.insert(session, None);
                 }
                 _ => {}
             }
