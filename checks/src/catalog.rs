@@ -4,6 +4,7 @@ use model::bounds::Bounds;
 use model::cluster::Cluster;
 use model::group::{self, GROUPS};
 use model::kv::{self, HUNTS, SCENES, Shop, Wrong};
+use model::mr::{self, MILLS, Mill};
 use model::mutants::{Mutant, NEVER_REACHED, TABLE};
 use model::node::DiskFault;
 use model::probes::Probe;
@@ -15,6 +16,7 @@ use model::shardkv::{self, RELAYS, Relay, Right};
 use model::shardraft::{self, DEEP_ESTATES, ESTATES, Estate};
 use model::system::System;
 use protocol::kv::Exact;
+use protocol::mr::Paper as MapReduce;
 use protocol::raft::Paper;
 use protocol::rsm::Decided;
 use protocol::shardctl::Exact as Controls;
@@ -93,6 +95,9 @@ pub struct ShardRaft;
 
 /// Where a node takes its clients' calls.
 pub struct Route;
+
+/// MapReduce.
+pub struct Mr;
 
 impl Kind for Raft {
     type Right = Cluster<Paper>;
@@ -249,6 +254,7 @@ macro_rules! from_the_start {
 from_the_start!(Ctl, Office, shardctl, Controls, Controls, office, office_in);
 from_the_start!(Shard, Relay, shardkv, Right, Right, relay, relay_in);
 from_the_start!(Route, Desk, router, Ordered, Ordered, desk, desk_in);
+from_the_start!(Mr, Mill, mr, MapReduce, MapReduce, mill, mill_in);
 
 impl Kind for ShardRaft {
     type Right = Estate;
@@ -313,6 +319,8 @@ pub enum Named {
     ShardRaft(&'static shardraft::EstateRun),
     /// Of where calls go.
     Route(&'static router::DeskRun),
+    /// Of MapReduce.
+    Mr(&'static mr::MillRun),
 }
 
 /// The same of each system's run.
@@ -326,6 +334,7 @@ macro_rules! each {
             Named::Shard($run) => $body,
             Named::ShardRaft($run) => $body,
             Named::Route($run) => $body,
+            Named::Mr($run) => $body,
         }
     };
 }
@@ -336,7 +345,8 @@ pub fn standard() -> impl Iterator<Item = Named> {
     let stores = SCENES.iter().map(Named::Kv).chain(GROUPS.iter().map(Named::Group));
     let sharded = OFFICES.iter().map(Named::Ctl).chain(RELAYS.iter().map(Named::Shard));
     let sharded = sharded.chain(ESTATES.iter().map(Named::ShardRaft));
-    raft.chain(stores).chain(sharded).chain(DESKS.iter().map(Named::Route))
+    let calls = DESKS.iter().map(Named::Route);
+    raft.chain(stores).chain(sharded).chain(calls).chain(MILLS.iter().map(Named::Mr))
 }
 
 /// The deep runs.
@@ -388,6 +398,7 @@ impl Named {
             Self::Shard(run) => shardkv::bounds_text(&run.bounds),
             Self::ShardRaft(run) => shardraft::bounds_text(&run.bounds),
             Self::Route(run) => router::bounds_text(&run.bounds),
+            Self::Mr(run) => mr::bounds_text(&run.bounds),
         }
     }
 
@@ -414,6 +425,8 @@ pub enum AnyHunt {
     ShardRaft(&'static shardraft::Hunt),
     /// Of where calls go.
     Route(&'static router::Hunt),
+    /// Of MapReduce.
+    Mr(&'static mr::Hunt),
 }
 
 /// All mutants.
@@ -424,7 +437,8 @@ pub fn hunts() -> impl Iterator<Item = AnyHunt> {
     let groups = shardkv::HUNTS.iter().map(AnyHunt::Shard);
     let on_raft = shardraft::HUNTS.iter().map(AnyHunt::ShardRaft);
     let calls = router::HUNTS.iter().map(AnyHunt::Route);
-    raft.chain(stores).chain(sharded).chain(groups).chain(on_raft).chain(calls)
+    let jobs = mr::HUNTS.iter().map(AnyHunt::Mr);
+    raft.chain(stores).chain(sharded).chain(groups).chain(on_raft).chain(calls).chain(jobs)
 }
 
 /// The mutant with this id. The error lists them all.
@@ -446,6 +460,7 @@ impl AnyHunt {
             Self::Shard(hunt) => Shard::prey(hunt),
             Self::ShardRaft(hunt) => ShardRaft::prey(hunt),
             Self::Route(hunt) => Route::prey(hunt),
+            Self::Mr(hunt) => Mr::prey(hunt),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `checks explore`: a run in a browser, in stateright's own Explorer.
 
-use crate::catalog::{self, Ctl, Group, Kind, Kv, Named, Raft, Route, RunOf, Shard, ShardRaft};
+use crate::catalog::{self, Ctl, Group, Kind, Kv, Mr, Named, Raft, Route, RunOf, Shard, ShardRaft};
 use crate::engine::INTERRUPTED;
 use crate::settings;
 use stateright::Model;
@@ -23,6 +23,7 @@ pub fn run(
         Named::Ctl(run) => explore::<Ctl>(run, port, mutant, settings),
         Named::Shard(run) => explore::<Shard>(run, port, mutant, settings),
         Named::Route(run) => explore::<Route>(run, port, mutant, settings),
+        Named::Mr(run) => explore::<Mr>(run, port, mutant, settings),
         Named::ShardRaft(run) => explore::<ShardRaft>(run, port, mutant, settings),
     }
 }

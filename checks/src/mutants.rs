@@ -1,6 +1,6 @@
 //! Hunts the mutants: would we have noticed?
 
-use crate::catalog::{self, AnyHunt, Ctl, Group, Kind, Kv, Raft, Route, Shard, ShardRaft};
+use crate::catalog::{self, AnyHunt, Ctl, Group, Kind, Kv, Mr, Raft, Route, Shard, ShardRaft};
 use crate::engine::{self, Cut, INTERRUPTED};
 use crate::paths;
 use crate::report::{columns, grouped};
@@ -86,6 +86,7 @@ pub fn hunt(hunt: AnyHunt, settings: &Settings, show: bool) -> Hunted {
         AnyHunt::Ctl(hunt) => search_for::<Ctl>(hunt, settings, show, &mut hunted),
         AnyHunt::Shard(hunt) => search_for::<Shard>(hunt, settings, show, &mut hunted),
         AnyHunt::Route(hunt) => search_for::<Route>(hunt, settings, show, &mut hunted),
+        AnyHunt::Mr(hunt) => search_for::<Mr>(hunt, settings, show, &mut hunted),
         AnyHunt::ShardRaft(hunt) => search_for::<ShardRaft>(hunt, settings, show, &mut hunted),
     };
     hunted.error = ended.err();

@@ -5,6 +5,7 @@ use crate::engine::{INTERRUPTED, Violation};
 use model::cluster::Cluster;
 use model::group::Group;
 use model::kv::Shop;
+use model::mr::Mill;
 use model::router::Desk;
 use model::search;
 use model::shardctl::Office;
@@ -204,6 +205,7 @@ pub fn replay(file: &Path) -> Result<Replayed, String> {
         <Office<protocol::shardctl::Exact> as System>::NAME => replay_of::<catalog::Ctl>(file),
         <Relay<Right> as System>::NAME => replay_of::<catalog::Shard>(file),
         <Desk<Ordered> as System>::NAME => replay_of::<catalog::Route>(file),
+        <Mill<protocol::mr::Paper> as System>::NAME => replay_of::<catalog::Mr>(file),
         <Estate as System>::NAME => replay_of::<catalog::ShardRaft>(file),
         other => Err(no_path(file)(format!("there is no system `{other}`"))),
     }

@@ -4,7 +4,7 @@
 //! program.
 
 use crate::catalog::{
-    self, AnyHunt, Ctl, Group, Kind, Kv, Named, Raft, Route, RunOf, Shard, ShardRaft,
+    self, AnyHunt, Ctl, Group, Kind, Kv, Mr, Named, Raft, Route, RunOf, Shard, ShardRaft,
 };
 use crate::engine::{INTERRUPTED, Limits, Strategy};
 use crate::ledger::{self, Ledger};
@@ -195,6 +195,7 @@ pub fn main() -> ExitCode {
             Ok(Named::Ctl(run)) => run_of::<Ctl>(run, &run_args, &args.common),
             Ok(Named::Shard(run)) => run_of::<Shard>(run, &run_args, &args.common),
             Ok(Named::Route(run)) => run_of::<Route>(run, &run_args, &args.common),
+            Ok(Named::Mr(run)) => run_of::<Mr>(run, &run_args, &args.common),
             Ok(Named::ShardRaft(run)) => run_of::<ShardRaft>(run, &run_args, &args.common),
             Err(error) => Err(Usage(error)),
         },

@@ -1,6 +1,6 @@
 //! Takes a named run from its bounds to a row of the table, with progress on standard error.
 
-use crate::catalog::{Ctl, Group, Kind, Kv, Named, Raft, Route, RunOf, Shard, ShardRaft};
+use crate::catalog::{Ctl, Group, Kind, Kv, Mr, Named, Raft, Route, RunOf, Shard, ShardRaft};
 use crate::engine::{self, Limits, Progress, Strategy, VerdictOf, Violation};
 use crate::ledger::{self, Ledger};
 use crate::paths;
@@ -82,6 +82,7 @@ pub fn run_named(named: Named, settings: &Settings) -> Result<Row, String> {
         Named::Ctl(one) => run::<Ctl>(one, one.bounds, settings),
         Named::Shard(one) => run::<Shard>(one, one.bounds, settings),
         Named::Route(one) => run::<Route>(one, one.bounds, settings),
+        Named::Mr(one) => run::<Mr>(one, one.bounds, settings),
         Named::ShardRaft(one) => run::<ShardRaft>(one, one.bounds, settings),
     }
 }

@@ -68,6 +68,7 @@ fn property_id(name: &str) -> String {
         .chain(model::shardctl::IDS)
         .chain(model::shardkv::IDS)
         .chain(model::router::IDS)
+        .chain(model::mr::IDS)
         .find(|(_, property)| *property == name)
         .map_or_else(String::new, |(id, _)| id.into())
 }

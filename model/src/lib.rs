@@ -14,6 +14,7 @@ pub mod group;
 pub mod history;
 pub mod kv;
 mod lists;
+pub mod mr;
 pub mod mutants;
 pub mod node;
 pub mod probes;

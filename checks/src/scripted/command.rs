@@ -51,6 +51,7 @@ pub fn run(args: &Args, json: bool, states: Option<usize>) -> Result<ExitCode, S
             Named::Ctl(_) => Err(no_threads("ctl")),
             Named::Shard(_) | Named::Route(_) => Err(no_threads("shard")),
             Named::ShardRaft(_) => Err(no_threads("shardraft")),
+            Named::Mr(_) => Err(no_threads("mr")),
         };
     }
     match catalog::hunt(&args.path)? {
@@ -60,6 +61,7 @@ pub fn run(args: &Args, json: bool, states: Option<usize>) -> Result<ExitCode, S
         AnyHunt::Ctl(_) => Err(no_threads("ctl")),
         AnyHunt::Shard(_) | AnyHunt::Route(_) => Err(no_threads("shard")),
         AnyHunt::ShardRaft(_) => Err(no_threads("shardraft")),
+        AnyHunt::Mr(_) => Err(no_threads("mr")),
     }
 }
 

@@ -55,6 +55,7 @@ pub fn not_expressed(hunt: &AnyHunt) -> Option<&'static str> {
         AnyHunt::Shard(_) | AnyHunt::ShardRaft(_) | AnyHunt::Route(_) => {
             return Some("no slot moves");
         }
+        AnyHunt::Mr(_) => return Some("there is no MapReduce"),
         AnyHunt::Kv(kv::Hunt { bug, .. }) => bug,
         AnyHunt::Raft(_) | AnyHunt::Group(_) => return None,
     };

@@ -115,8 +115,8 @@ impl Wrong {
             // Of a wrong store there only the slots are wrong that are handed over, which is beyond this.
             AnyHunt::Ctl(hunt) => Self { ctl: hunt.bug, ..Self::NOTHING },
             AnyHunt::Shard(hunt) => Self { shard: hunt.bug, ..Self::NOTHING },
-            // There is no mover on Raft that could do wrong by itself, and no router.
-            AnyHunt::ShardRaft(_) | AnyHunt::Route(_) => Self::NOTHING,
+            // There is no mover on Raft that could do wrong by itself, no router, and no MapReduce.
+            AnyHunt::ShardRaft(_) | AnyHunt::Route(_) | AnyHunt::Mr(_) => Self::NOTHING,
         }
     }
 }

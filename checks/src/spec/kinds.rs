@@ -59,7 +59,7 @@ const TRACED: &[Column] = &[Column::Code, Column::Test];
 const RUNTIME: &[Column] = &[Column::Code, Column::Test, Column::Mutant];
 
 /// All of them.
-pub const KINDS: [Kind; 20] = [
+pub const KINDS: [Kind; 21] = [
     kind("RAFT-", Home::Protocol, RULE),
     kind("KV-", Home::Protocol, RULE),
     kind("CLERK-", Home::Protocol, RULE),
@@ -70,6 +70,7 @@ pub const KINDS: [Kind; 20] = [
     kind("SHARD-", Home::Protocol, RULE),
     kind("PARTS-", Home::Protocol, RULE),
     kind("ROUTE-", Home::Protocol, RULE),
+    kind("MR-", Home::Protocol, RULE),
     kind("PROP-", Home::Protocol, PROPERTY),
     kind("RED-", Home::Protocol, REDUCTION),
     kind("WAL-", Home::Log, RUNTIME),

@@ -24,6 +24,7 @@ extern crate alloc;
 pub mod clock;
 pub mod kv;
 pub mod log;
+pub mod mr;
 pub mod queue;
 pub mod quorum;
 pub mod raft;
