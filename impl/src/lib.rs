@@ -11,6 +11,8 @@
 //! others and [`net`] to its clients. [`config`] and [`folder`] say which node it is. [`client`] is the other end: the
 //! Clerk and the lock, for programs in Rust. [`trace`] writes down what a server's machine was told, for a replay.
 //!
+//! [`mr`] runs MapReduce jobs: a coordinator and its workers, on the engine of the crate [`mapreduce`].
+//!
 //! What a node's threads share is small and has the locks: [`mailbox`], how a thread is reached; [`gate`],
 //! the buffers in front of the disk; [`waiter`], one answer for one thread; [`timer`], the deadlines.
 //! [`sync`] says where the locks come from, and [`monitor`] how threads wait. Only these are compiled
@@ -38,6 +40,8 @@ pub mod glob;
 pub mod kv;
 pub mod mailbox;
 pub mod monitor;
+#[cfg(not(quorate_loom))]
+pub mod mr;
 #[cfg(not(quorate_loom))]
 pub mod net;
 #[cfg(not(quorate_loom))]

@@ -26,11 +26,11 @@
 //! [`Peers::go`] starts the threads; [`Peers::stop`], and dropping, ends them all.
 
 mod dial;
-mod error;
-mod frame;
+pub(crate) mod error;
+pub(crate) mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
-mod hello;
+pub(crate) mod hello;
 mod link;
 mod listen;
 mod options;
@@ -282,7 +282,8 @@ impl Peers {
         let Options { me, cluster, listener, peers, secret, folder, limits } = options;
         snapshot::clean(&folder)?;
         let nodes = peers.iter().map(|(node, _)| *node).collect();
-        let site = Site { me, cluster, peers: nodes, secret, patience: limits.handshake };
+        let patience = limits.handshake;
+        let site = Site { version: VERSION, me, cluster, peers: nodes, secret, patience };
         let (peers, parkers) = peers.into_iter().map(|(node, at)| peer(node, at, &limits)).unzip();
         let shared = Arc::new(Shared {
             site,

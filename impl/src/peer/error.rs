@@ -93,7 +93,7 @@ pub enum Error {
 /// it stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     Version = 1,
     Cluster = 2,
     NotMe = 3,
@@ -171,7 +171,7 @@ impl Refusal {
 
 /// Why a connection is not made, or is no more.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error("the name {0} has no address. Correct it in the list of peers, or in the name service")]

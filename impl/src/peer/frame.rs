@@ -105,7 +105,7 @@ pub enum Malformed {
 
 /// Why no frame came.
 #[derive(Debug)]
-pub(super) enum Missing {
+pub(crate) enum Missing {
     /// The connection ended between two frames.
     End,
     Malformed(Malformed),
@@ -120,15 +120,20 @@ impl From<Malformed> for Missing {
 
 /// Appends a frame to `out`; `payload` appends what stands in it.
 pub(super) fn put(kind: Kind, out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
-    let start = open(kind, out);
+    put_code(kind as u8, out, payload);
+}
+
+/// The same for those who have kinds of their own: the journal and the wire of [`crate::mr`].
+pub(crate) fn put_code(code: u8, out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
+    let start = open(code, out);
     payload(out);
     seal(out, start);
 }
 
-fn open(kind: Kind, out: &mut Vec<u8>) -> usize {
+fn open(code: u8, out: &mut Vec<u8>) -> usize {
     let start = out.len();
     out.extend([0; HEAD_BYTES]);
-    out.push(kind as u8);
+    out.push(code);
     start
 }
 
@@ -145,13 +150,13 @@ fn crc(length: [u8; 4], body: &[u8]) -> u32 {
 }
 
 /// How long a frame with `payload` bytes in it is.
-pub(super) const fn framed_bytes(payload: usize) -> u64 {
+pub(crate) const fn framed_bytes(payload: usize) -> u64 {
     (FRONT_BYTES + payload) as u64
 }
 
 /// Reads frames out of a stream.
 #[derive(Debug)]
-pub(super) struct Frames<R> {
+pub(crate) struct Frames<R> {
     stream: R,
     most: usize,
     body: Vec<u8>,
@@ -159,11 +164,18 @@ pub(super) struct Frames<R> {
 
 impl<R: Read> Frames<R> {
     /// Frames of at most `most` bytes. The stream should be buffered.
-    pub(super) fn new(stream: R, most: usize) -> Self {
+    pub(crate) fn new(stream: R, most: usize) -> Self {
         Self { stream, most, body: Vec::new() }
     }
 
     pub(super) fn next(&mut self) -> Result<(Kind, &[u8]), Missing> {
+        let (code, payload) = self.next_code()?;
+        let kind = Kind::from_code(code).ok_or(Malformed::Kind(code))?;
+        Ok((kind, payload))
+    }
+
+    /// The same for those who have kinds of their own.
+    pub(crate) fn next_code(&mut self) -> Result<(u8, &[u8]), Missing> {
         let mut head = [0; HEAD_BYTES];
         match fill(&mut self.stream, &mut head).map_err(Missing::Io)? {
             0 => return Err(Missing::End),
@@ -185,9 +197,7 @@ impl<R: Read> Frames<R> {
         if crc([l0, l1, l2, l3], &self.body) != u32::from_le_bytes([c0, c1, c2, c3]) {
             return Err(Malformed::Checksum.into());
         }
-        let code = self.body[0];
-        let kind = Kind::from_code(code).ok_or(Malformed::Kind(code))?;
-        Ok((kind, &self.body[1..]))
+        Ok((self.body[0], &self.body[1..]))
     }
 }
 
@@ -240,7 +250,7 @@ pub(super) fn put_message<'a>(
     let mut entries = entries.take(count_of(message));
     let mut entry = entries.next();
     loop {
-        let start = open(Kind::Message, out);
+        let start = open(Kind::Message as u8, out);
         out.extend(group.0.to_le_bytes());
         let mut count = 0;
         while let Some(next) = entry {

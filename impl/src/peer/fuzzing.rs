@@ -2,7 +2,7 @@
 //! bytes again. They are kept in every build, so that the inputs that were found once are read by every test run.
 
 use super::frame::{self, Frames, Kind, Malformed, Missing};
-use super::hello::{HELLO_BYTES, Hello, Purpose, Site};
+use super::hello::{HELLO_BYTES, Hello, Purpose, Site, VERSION};
 use crate::wal::GroupId;
 use protocol::NodeId;
 use protocol::log::Entry;
@@ -108,13 +108,15 @@ pub const HELLO: usize = HELLO_BYTES;
 pub fn hello(bytes: &[u8; HELLO]) -> Option<Vec<u8>> {
     let Hello { purpose, has_secret, cluster, from, to } = Hello::of(bytes).ok()?;
     let secret = super::Secret::new(&[7; super::Secret::LEAST_BYTES]).filter(|_| has_secret);
-    let site = Site { me: from, cluster, peers: Vec::new(), secret, patience: Duration::ZERO };
+    let patience = Duration::ZERO;
+    let site = Site { version: VERSION, me: from, cluster, peers: Vec::new(), secret, patience };
     let again = site.hello(to, purpose, [0; 32]);
     Some(again[..HELLO - 32].to_vec())
 }
 
 /// A hello as this build says it.
 pub fn hello_of(from: NodeId, to: NodeId, cluster: u128) -> [u8; HELLO] {
-    let site = Site { me: from, cluster, peers: vec![to], secret: None, patience: Duration::ZERO };
+    let (patience, secret) = (Duration::ZERO, None);
+    let site = Site { version: VERSION, me: from, cluster, peers: vec![to], secret, patience };
     site.hello(to, Purpose::Snapshot, [9; 32])
 }

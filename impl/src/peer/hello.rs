@@ -1,4 +1,4 @@
-//! How two servers find out that they belong together.
+//! How two servers find out that they belong together; and the coordinator of a MapReduce job and its workers.
 //!
 //! ```text
 //! dialer → listener   hello    "quorate\0", version u8, purpose u8, has a secret u8, cluster u128, from u8, to u8, nonce
@@ -27,7 +27,7 @@ use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The version of the handshake, the frames and what stands in them.
+/// The version of the handshake, the frames between servers and what stands in them.
 pub const VERSION: u8 = 3;
 
 const MAGIC: [u8; 8] = *b"quorate\0";
@@ -79,20 +79,26 @@ impl fmt::Debug for Secret {
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     Messages = 0,
     Snapshot = 1,
+    /// To work for a job.
+    Work = 2,
+    /// To ask how far a job is.
+    Status = 3,
 }
 
 /// Who this server is, and whom it takes for a peer.
 #[derive(Clone, Debug)]
-pub(super) struct Site {
-    pub(super) me: NodeId,
-    pub(super) cluster: u128,
-    pub(super) peers: Vec<NodeId>,
-    pub(super) secret: Option<Secret>,
+pub(crate) struct Site {
+    /// Of what follows the handshake.
+    pub(crate) version: u8,
+    pub(crate) me: NodeId,
+    pub(crate) cluster: u128,
+    pub(crate) peers: Vec<NodeId>,
+    pub(crate) secret: Option<Secret>,
     /// How long a handshake may take.
-    pub(super) patience: Duration,
+    pub(crate) patience: Duration,
 }
 
 /// A stream that must be done by a deadline.
@@ -177,7 +183,7 @@ impl Site {
         let mut rest = &mut hello[..];
         for part in [
             &MAGIC[..],
-            &[VERSION, purpose as u8, u8::from(self.secret.is_some())],
+            &[self.version, purpose as u8, u8::from(self.secret.is_some())],
             &self.cluster.to_le_bytes(),
             &[self.me.0, to.0],
             &nonce,
@@ -200,7 +206,7 @@ impl Site {
     }
 
     /// The dialer's side.
-    pub(super) fn greet(
+    pub(crate) fn greet(
         &self,
         stream: &TcpStream,
         to: NodeId,
@@ -217,21 +223,21 @@ impl Site {
         }
         let mut rest = [0; REPLY_BYTES - FRONT_BYTES];
         timed.read(&mut rest[..1])?;
-        check(rest[0], theirs)?;
+        self.check(rest[0], theirs)?;
         timed.read(&mut rest[1..])?;
         let nonce = &rest[1..];
         let proof = self.proof(Role::Dialer, &hello, nonce).finalize().into_bytes();
         timed.write(&proof)?;
         let mut verdict = [0; 1 + PROOF_BYTES];
         timed.read(&mut verdict[..1])?;
-        check(verdict[0], theirs)?;
+        self.check(verdict[0], theirs)?;
         timed.read(&mut verdict[1..])?;
         let expected = self.proof(Role::Listener, &hello, nonce);
         expected.verify_slice(&verdict[1..]).map_err(|_| Trouble::Impostor)
     }
 
     /// The listener's side: who is there, and what for.
-    pub(super) fn receive(&self, stream: &TcpStream) -> Result<(NodeId, Purpose), Trouble> {
+    pub(crate) fn receive(&self, stream: &TcpStream) -> Result<(NodeId, Purpose), Trouble> {
         let mut timed = self.timed(stream);
         let mut hello = [0; HELLO_BYTES];
         // Byte by byte as far as the magic goes, or a stranger who says less would be waited for.
@@ -244,14 +250,14 @@ impl Site {
         timed.read(&mut hello[MAGIC.len()..FRONT_BYTES])?;
         let mut reply = [0; REPLY_BYTES];
         reply[..MAGIC.len()].copy_from_slice(&MAGIC);
-        reply[MAGIC.len()] = VERSION;
+        reply[MAGIC.len()] = self.version;
         let theirs = hello[MAGIC.len()];
         let turn = |timed: &mut Timed<'_>, refusal: Refusal, who: String, mut last: Vec<u8>| {
             last.push(refusal as u8);
             timed.close_with(&last);
             Err(Trouble::Turned { refusal, who, theirs })
         };
-        if theirs != VERSION {
+        if theirs != self.version {
             let who = "a peer of unknown number".to_owned();
             return turn(&mut timed, Refusal::Version, who, reply[..FRONT_BYTES].to_vec());
         }
@@ -290,6 +296,15 @@ impl Site {
             _ => None,
         }
     }
+
+    fn check(&self, code: u8, theirs: u8) -> Result<(), Trouble> {
+        match (code, Refusal::from_code(code)) {
+            (0, _) if theirs == self.version => Ok(()),
+            (0, _) => Err(Trouble::Refused { refusal: Refusal::Version, theirs }),
+            (_, Some(refusal)) => Err(Trouble::Refused { refusal, theirs }),
+            (code, None) => Err(Trouble::RefusedOtherwise { code, theirs }),
+        }
+    }
 }
 
 /// What a hello says.
@@ -306,6 +321,8 @@ impl Hello {
         let purpose = match bytes[FRONT_BYTES] {
             0 => Purpose::Messages,
             1 => Purpose::Snapshot,
+            2 => Purpose::Work,
+            3 => Purpose::Status,
             _ => return Err(Malformed::Payload("a hello for no known purpose")),
         };
         let has_secret = match bytes[FRONT_BYTES + 1] {
@@ -322,15 +339,6 @@ impl Hello {
     /// Who speaks, for people. Nothing of it is proved yet.
     fn who(&self) -> String {
         format!("node {} of cluster {:032x}, for node {}", self.from.0, self.cluster, self.to.0)
-    }
-}
-
-fn check(code: u8, theirs: u8) -> Result<(), Trouble> {
-    match (code, Refusal::from_code(code)) {
-        (0, _) if theirs == VERSION => Ok(()),
-        (0, _) => Err(Trouble::Refused { refusal: Refusal::Version, theirs }),
-        (_, Some(refusal)) => Err(Trouble::Refused { refusal, theirs }),
-        (code, None) => Err(Trouble::RefusedOtherwise { code, theirs }),
     }
 }
 

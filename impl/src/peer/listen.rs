@@ -99,6 +99,9 @@ fn serve(shared: &Shared, unproven: &Unproven, socket: &Socket<'_>, address: Soc
     let ended = match purpose {
         Purpose::Messages => carry(shared, peer, socket),
         Purpose::Snapshot => snapshot::take_in(shared, peer, socket),
+        Purpose::Work | Purpose::Status => {
+            Err(Malformed::Payload("a hello to the coordinator of a job").into())
+        }
     };
     if let Err(trouble) = ended
         && !shared.sockets.is_stopped()

@@ -1,0 +1,97 @@
+//! The thread that writes the journal and gives outputs their names.
+//!
+//! All records that wait go with one write and one sync, so a busy coordinator waits for the disk no more often than
+//! an idle one.
+
+use super::core::Mail;
+use crate::mailbox::Mailbox;
+use crate::mr::error::Error;
+use crate::mr::folder::Claim;
+use crate::mr::journal::Journal;
+use crate::mr::{Notice, places};
+use protocol::mr::{AttemptId, Record};
+use std::path::PathBuf;
+use std::thread::{Builder, JoinHandle};
+
+/// What there is to do.
+#[derive(Debug)]
+pub(super) enum Chore {
+    Write(Record<String>),
+    Publish(AttemptId),
+}
+
+/// The thread, and how to reach it.
+#[derive(Debug)]
+pub(super) struct Disk {
+    pub chores: Mailbox<Chore>,
+    pub thread: JoinHandle<()>,
+}
+
+struct Clerk {
+    dir: PathBuf,
+    work: PathBuf,
+    journal: Journal,
+    /// How many records earlier lives have written.
+    before: u64,
+    mail: Mailbox<Mail>,
+    notice: Notice,
+}
+
+pub(super) fn start(
+    claim: &Claim,
+    journal: Journal,
+    mail: Mailbox<Mail>,
+    notice: Notice,
+) -> Result<Disk, Error> {
+    let (dir, work, before) = (claim.dir.clone(), claim.work.clone(), journal.durable());
+    let mut clerk = Clerk { dir, work, journal, before, mail, notice };
+    // Never full: there are no more chores than tasks' attempts have news.
+    let chores: Mailbox<Chore> = Mailbox::new(1);
+    let inbox = chores.clone();
+    let run = move || {
+        let mut all = Vec::new();
+        while inbox.take(&mut all) {
+            if !clerk.work_off(&mut all) {
+                return;
+            }
+        }
+    };
+    let thread = Builder::new().name("mr disk".into()).spawn(run).map_err(Error::thread)?;
+    Ok(Disk { chores, thread })
+}
+
+impl Clerk {
+    /// False if nothing can be promised any more.
+    fn work_off(&mut self, chores: &mut Vec<Chore>) -> bool {
+        let mut publish = Vec::new();
+        for chore in chores.drain(..) {
+            match chore {
+                Chore::Write(record) => self.journal.add(&record),
+                Chore::Publish(attempt) => publish.push(attempt),
+            }
+        }
+        if let Err(error) = self.journal.sync() {
+            self.tell(Mail::Broken(Error::Journal {
+                path: self.work.join("journal"),
+                why: error.to_string(),
+            }));
+            return false;
+        }
+        self.tell(Mail::Durable(self.journal.durable() - self.before));
+        for attempt in publish {
+            let done = places::publish(&self.dir, &self.work, attempt);
+            let done = done.map_err(|error| {
+                let text = error.to_string();
+                (self.notice)(&text);
+                text
+            });
+            self.tell(Mail::Published(attempt, done));
+        }
+        true
+    }
+
+    fn tell(&self, mail: Mail) {
+        // A core that takes no mail any more has ended, and wants nothing.
+        let _ = self.mail.post_always(mail);
+    }
+}

@@ -1,0 +1,114 @@
+//! A coordinator's journal: what it must not forget, in a file.
+//!
+//! Records stand one behind the other, as frames of the [peers' form](crate::peer): length, checksum, kind, payload.
+//! Each says its number, and how many records were on the disk when it was written. By that a torn end is told from
+//! damage, as in the write-ahead log: bad bytes in place of record *n* are damage if a record behind them says that *n*
+//! was on the disk, else nothing that rests on them was ever promised, and they are cut.
+
+use super::error::Error;
+use crate::peer::frame::{Frames, framed_bytes, put_code};
+use protocol::mr::Record;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+const NAME: &str = "journal";
+/// The kind of a record's frame.
+const RECORD: u8 = b'J';
+/// Far above a record's length: an attempt has at most a thousand counters, with names of at most 512 bytes.
+const MOST_BYTES: usize = 4 << 20;
+
+#[derive(Serialize, Deserialize)]
+struct Entry<T> {
+    number: u64,
+    durable: u64,
+    record: T,
+}
+
+/// The journal's end, where more is written.
+#[derive(Debug)]
+pub(super) struct Journal {
+    file: File,
+    buffer: Vec<u8>,
+    /// How many records there are, in the buffer too.
+    written: u64,
+    durable: u64,
+}
+
+/// An entry and how long its frame is.
+type Found = (Entry<Record<String>>, usize);
+
+fn entry(bytes: &[u8]) -> Option<Found> {
+    let mut frames = Frames::new(bytes, MOST_BYTES);
+    let (code, payload) = frames.next_code().ok()?;
+    let entry = postcard::from_bytes(payload).ok().filter(|_| code == RECORD)?;
+    Some((entry, framed_bytes(payload.len()) as usize))
+}
+
+/// The records in these bytes, and how many of the bytes are theirs; None if there is damage behind these.
+fn records(bytes: &[u8]) -> (Vec<Record<String>>, usize, bool) {
+    let (mut records, mut at) = (Vec::new(), 0);
+    while let Some((entry, length)) = entry(&bytes[at..]) {
+        if entry.number != records.len() as u64 {
+            break;
+        }
+        records.push(entry.record);
+        at += length;
+    }
+    let bad = records.len() as u64;
+    let proves = |from| entry(&bytes[from..]).is_some_and(|(later, _)| later.durable > bad);
+    let damaged = (at + 1..bytes.len()).any(proves);
+    (records, at, damaged)
+}
+
+impl Journal {
+    /// Opens the journal in a job's folder, or begins it; and the records that it has.
+    pub(super) fn open(work: &Path) -> Result<(Self, Vec<Record<String>>), Error> {
+        let path = work.join(NAME);
+        let failed = |what| Error::io(what, &path);
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(&path).map_err(failed("open"))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed("read"))?;
+        let (records, length, damaged) = records(&bytes);
+        if damaged {
+            return Err(Error::Damaged { path, offset: length as u64 });
+        }
+        let cut = file.set_len(length as u64).and_then(|()| file.sync_all());
+        cut.map_err(failed("cut the torn end of"))?;
+        file.seek(SeekFrom::End(0)).map_err(failed("seek in"))?;
+        super::job::sync(work)?;
+        let written = records.len() as u64;
+        Ok((Self { file, buffer: Vec::new(), written, durable: written }, records))
+    }
+
+    /// Writes a record behind the others, into memory.
+    pub(super) fn add(&mut self, record: &Record<String>) {
+        let entry = Entry { number: self.written, durable: self.durable, record };
+        let bytes = postcard::to_allocvec(&entry).expect("plain data can be written");
+        put_code(RECORD, &mut self.buffer, |out| out.extend_from_slice(&bytes));
+        self.written += 1;
+    }
+
+    /// Brings all to the disk.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        if self.durable == self.written {
+            return Ok(());
+        }
+        self.file.write_all(&self.buffer)?;
+        self.buffer.clear();
+        self.file.sync_data()?;
+        self.durable = self.written;
+        Ok(())
+    }
+
+    /// How many of the records are on the disk.
+    pub(super) fn durable(&self) -> u64 {
+        self.durable
+    }
+}
+
+#[cfg(test)]
+mod tests;
