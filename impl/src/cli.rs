@@ -4,6 +4,8 @@ mod admin;
 mod bench;
 #[cfg(unix)]
 mod lock;
+#[cfg(unix)]
+mod mr;
 mod print;
 mod prompt;
 mod server;
@@ -28,6 +30,8 @@ enum Command {
     Cli(prompt::Arguments),
     #[cfg(unix)]
     Lock(lock::Arguments),
+    #[cfg(unix)]
+    Mr(mr::Arguments),
     Bench(bench::Arguments),
     Admin(admin::Arguments),
 }
@@ -40,6 +44,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Cli(arguments) => prompt::run(arguments),
         #[cfg(unix)]
         Command::Lock(arguments) => return lock::run(arguments),
+        #[cfg(unix)]
+        Command::Mr(arguments) => mr::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Admin(arguments) => admin::run(arguments),
     };

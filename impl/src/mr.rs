@@ -28,6 +28,7 @@ mod job;
 mod journal;
 mod pace;
 mod places;
+mod sequential;
 mod status;
 mod wire;
 mod worker;
@@ -37,6 +38,7 @@ pub use counters::{COUNTERS, map_counter, reduce_counter};
 pub use error::Error;
 pub use folder::{Claim, claim};
 pub use job::{Asked, Job};
+pub use sequential::sequential;
 pub use status::{Phase, Stage, Status, WorkerStatus, ask};
 pub use worker::{Options as WorkerOptions, Worker};
 

@@ -60,7 +60,7 @@ const NOT_FOUND: u8 = 127;
 const PASSED: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
 
 /// Reads `500ms`, `10s`, `2m`; a number alone is seconds.
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let number: u64 = digits.parse().map_err(|_| "write a time as in 500ms, 10s or 2m")?;
     let ms = match &text[digits.len()..] {

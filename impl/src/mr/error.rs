@@ -157,10 +157,10 @@ pub(super) fn words(trouble: &Trouble) -> String {
         Trouble::Refused { refusal: Refusal::Version, theirs } => format!(
             "the other end is of another version (it speaks {theirs}, this one {WIRE}): run the same release on both"
         ),
-        Trouble::Refused { refusal: Refusal::Cluster | Refusal::NotMe | Refusal::Stranger, .. }
-        | Trouble::Foreign => {
-            "no coordinator of a job is there. Correct the address".to_owned()
+        Trouble::Refused {
+            refusal: Refusal::Cluster | Refusal::NotMe | Refusal::Stranger, ..
         }
+        | Trouble::Foreign => "no coordinator of a job is there. Correct the address".to_owned(),
         other => other.to_string(),
     }
 }

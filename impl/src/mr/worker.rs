@@ -52,7 +52,10 @@ enum Mail {
     Connected(Box<Sheet>, Outbox),
     Errand(Errand),
     /// The connection is lost, or could not be made: why.
-    Broken { was_up: bool, why: String },
+    Broken {
+        was_up: bool,
+        why: String,
+    },
     /// There is no use in trying again.
     Refused(Error),
     Ended(AttemptId, Result<Counted, mapreduce::Error>),

@@ -4,13 +4,13 @@ use super::disk::{Chore, Disk};
 use super::links::Outbox;
 use super::{Effects, Ended, report};
 use crate::mailbox::Mailbox;
+use crate::mr::Notice;
 use crate::mr::clock::Deadlines;
 use crate::mr::coordinator::Times;
 use crate::mr::error::Error;
 use crate::mr::pace::Pace;
 use crate::mr::status::Status;
 use crate::mr::wire::{self, Errand, Gauge, PULSE, ToCoordinator, ToWorker};
-use crate::mr::Notice;
 use crate::timer::TimerThread;
 use crate::waiter::Teller;
 use mapreduce::Split;
@@ -35,7 +35,11 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) enum Mail {
     /// A worker has a connection.
-    Came { link: LinkId, out: Outbox, address: SocketAddr },
+    Came {
+        link: LinkId,
+        out: Outbox,
+        address: SocketAddr,
+    },
     Said(LinkId, ToCoordinator),
     Gone(LinkId),
     Asked(Teller<Status>),
