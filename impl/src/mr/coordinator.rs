@@ -32,8 +32,10 @@ const MAIL: usize = 4096;
 /// How long is long.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// An attempt of which nothing was heard for this long is given up.
+    /// An attempt that reads and writes nothing for this long has failed. Its worker says so.
     pub task_timeout: Duration,
+    /// An attempt of which its worker says nothing for this long is given up (the labs: 10 s).
+    pub silence: Duration,
     /// An attempt that takes twice as long as others is run a second time, but not before this.
     pub backup_after: Duration,
     /// Workers of an earlier coordinator have this long to come back.
@@ -46,6 +48,7 @@ impl Default for Times {
     fn default() -> Self {
         Self {
             task_timeout: Duration::from_secs(60),
+            silence: Duration::from_secs(10),
             backup_after: Duration::from_secs(10),
             gather: Duration::from_secs(3),
             farewell: Duration::from_secs(5),
@@ -200,7 +203,6 @@ fn sheet(
     options: &Options,
 ) -> Box<Sheet> {
     let job = claim.job();
-    let report = (options.times.task_timeout / 4).min(Duration::from_millis(500));
     Box::new(Sheet {
         job: job.number,
         program: job.program.clone(),
@@ -210,6 +212,6 @@ fn sheet(
         limits: *engine,
         debug_intermediate: options.debug_intermediate,
         skips: limits.skips > 0,
-        report_ms: report.as_millis().max(1) as u64,
+        task_timeout_ms: options.times.task_timeout.as_millis() as u64,
     })
 }

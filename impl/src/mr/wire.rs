@@ -33,6 +33,8 @@ const MOST_BYTES: usize = 64 << 20;
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// How often a coordinator sends a pulse.
 pub(super) const PULSE: Duration = Duration::from_secs(2);
+/// How often a worker tells that an attempt goes on.
+pub(super) const REPORT: Duration = Duration::from_millis(500);
 /// After how long without a word a connection is let go.
 pub(super) const SILENCE: Duration = Duration::from_secs(10);
 
@@ -49,8 +51,8 @@ pub(super) struct Sheet {
     pub debug_intermediate: bool,
     /// Whether records that fail are told, to be skipped.
     pub skips: bool,
-    /// How often to tell that an attempt goes on.
-    pub report_ms: u64,
+    /// After how long without a sign of life an attempt has failed.
+    pub task_timeout_ms: u64,
 }
 
 /// How far an attempt is: bytes done, of so many; and what the application says that it is doing.

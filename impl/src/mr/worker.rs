@@ -10,7 +10,7 @@ mod link;
 use self::attempt::{Attempt, Job, Work};
 use super::coordinator::Outbox;
 use super::error::Error;
-use super::wire::{self, Errand, Gauge, Sheet, ToCoordinator};
+use super::wire::{self, Errand, Gauge, REPORT, Sheet, ToCoordinator};
 use super::{Notice, RELEASE, counters, places};
 use crate::mailbox::Mailbox;
 use crate::peer::Secret;
@@ -31,7 +31,7 @@ const MAIL: usize = 1024;
 /// The longest reason of a failure that is told, in bytes.
 const CAUSE_BYTES: usize = 4 << 10;
 /// The timers: to tell that an attempt goes on, and to give up looking for a coordinator.
-const REPORT: usize = 0;
+const TELL: usize = 0;
 const PATIENCE: usize = 1;
 
 /// What a worker is told at its start.
@@ -165,7 +165,7 @@ impl Worker {
             }
             Mail::Refused(error) => Some(self.stop().and(Err(error))),
             Mail::Ended(attempt, result) => self.ended(attempt, result),
-            Mail::Due(REPORT) => self.report(),
+            Mail::Due(TELL) => self.report(),
             Mail::Due(_) if self.host.is_none() => Some(Err(self.alone())),
             Mail::Due(_) => self.step(Event::Patience),
             Mail::Stop => Some(self.stop().map(|()| Parting::Alone)),
@@ -286,7 +286,7 @@ impl Worker {
         let task = Work::new(attempt, sheet, work, inputs, skip, split);
         let mail = self.mail.clone();
         self.attempt = Some(Attempt::start(attempt, task, inputs, Arc::clone(job), mail)?);
-        self.arm(REPORT, Duration::from_millis(sheet.report_ms));
+        self.arm(TELL, REPORT);
         Ok(())
     }
 
@@ -327,21 +327,23 @@ impl Worker {
         record.filter(|_| self.host.as_ref().is_some_and(|host| host.sheet.skips))
     }
 
-    /// Tells that the attempt goes on, if it does, and looks again after a while.
+    /// Tells that the attempt goes on, and looks again after a while. One that does nothing for too long has failed.
     fn report(&mut self) -> End {
         let (host, attempt) = (self.host.as_ref()?, self.attempt.as_mut()?);
-        self.timer.timers().arm(
-            REPORT,
-            (self.begun.elapsed() + Duration::from_millis(host.sheet.report_ms)).as_micros() as u64,
-            0,
-        );
-        if !attempt.has_moved() {
-            return None;
-        }
-        let (id, at) = (attempt.id, attempt.record());
+        let timeout = Duration::from_millis(host.sheet.task_timeout_ms);
+        let (id, record) = (attempt.id, attempt.record());
+        let is_stuck = attempt.still_for() > timeout;
         let (done, total, text) = attempt.gauge();
+        let at = self.at(record);
+        if is_stuck {
+            if let Err(error) = self.stop() {
+                return Some(Err(error));
+            }
+            let cause = format!("it read and wrote nothing for {timeout:?} (--task-timeout)");
+            return self.step(Event::Failed(id, at, cause));
+        }
+        self.arm(TELL, REPORT.min(timeout / 2));
         self.say(&ToCoordinator::Gauge(id, Gauge { done, total, text }));
-        let at = self.at(at);
         self.step(Event::Progress(id, at))
     }
 }

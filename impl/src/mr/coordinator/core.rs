@@ -325,7 +325,7 @@ impl Core {
     fn arm(&mut self, timer: Timer) {
         let now_us = self.now_us();
         let after = match timer {
-            Timer::Silence(_) => self.times.task_timeout,
+            Timer::Silence(_) => self.times.silence,
             Timer::Straggles(attempt) => {
                 self.pace.begins(attempt, now_us);
                 self.times.backup_after

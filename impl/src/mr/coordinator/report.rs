@@ -18,7 +18,7 @@ fn fault(fault: &Fault<String>) -> String {
         Fault::Failed(cause) => cause.clone(),
         Fault::NotPublished(cause) => format!("its output could not get its name: {cause}"),
         Fault::Gone => "its worker is gone".to_owned(),
-        Fault::Silent => "nothing was heard of it for the time of --task-timeout".to_owned(),
+        Fault::Silent => "its worker said nothing of it for too long".to_owned(),
         Fault::Lost => "its output can't be read any more; it is run again".to_owned(),
     }
 }

@@ -146,8 +146,9 @@ pub(super) struct Attempt {
     pub inputs: Vec<u64>,
     watched: Arc<Watched>,
     thread: JoinHandle<()>,
-    /// What was seen of its moves.
+    /// What was seen of its moves, and when they were others.
     seen: u64,
+    since: Instant,
 }
 
 impl Attempt {
@@ -183,7 +184,8 @@ impl Attempt {
             let _ = mail.post_always(Mail::Ended(id, result));
         };
         let thread = Builder::new().name("mr attempt".into()).spawn(run).map_err(Error::thread)?;
-        Ok(Self { id, inputs: inputs.to_vec(), watched, thread, seen: NONE })
+        let since = Instant::now();
+        Ok(Self { id, inputs: inputs.to_vec(), watched, thread, seen: NONE, since })
     }
 
     /// Calls it off and waits until nothing of it is written any more.
@@ -203,10 +205,13 @@ impl Attempt {
         Ok(())
     }
 
-    /// Whether there was a sign of life since this was asked last.
-    pub(super) fn has_moved(&mut self) -> bool {
+    /// For how long it has given no sign of life, as far as it was asked.
+    pub(super) fn still_for(&mut self) -> Duration {
         let moves = self.watched.moves.load(Ordering::Relaxed);
-        std::mem::replace(&mut self.seen, moves) != moves
+        if std::mem::replace(&mut self.seen, moves) != moves {
+            self.since = Instant::now();
+        }
+        self.since.elapsed()
     }
 
     /// The record that it works at.

@@ -1,0 +1,133 @@
+//! Who is killed at any moment leaves nothing behind that is wrong.
+
+use crate::stage::{Running, Stage, gone};
+use crate::support::process::wait_for;
+use nix::sys::signal::{Signal, kill};
+
+/// Reads all, notes that it ran, and ends when it may.
+const WAITS: &str =
+    "cat; echo $mapreduce_task_partition >>ran; while [ ! -e go ]; do sleep 0.05; done";
+/// The same, but for the first task, which ends at once.
+const ALL_BUT_ONE: &str = "cat; echo $mapreduce_task_partition >>ran; \
+    [ $mapreduce_task_partition = 0 ] || while [ ! -e go ]; do sleep 0.05; done";
+
+fn stage() -> Stage {
+    let stage = Stage::new();
+    for name in ["a", "b", "c", "d"] {
+        stage.write(name, format!("{name} 1\n{name} 2\nx\n"));
+    }
+    stage
+}
+
+const EXPECTED: [&str; 12] =
+    ["a 1", "a 2", "b 1", "b 2", "c 1", "c 2", "d 1", "d 2", "x", "x", "x", "x"];
+
+fn start<'a>(stage: &'a Stage, mapper: &'a str) -> Running {
+    let job = ["run", "--workers", "2", "--reduces", "3", "--out", "o", "--mapper", mapper];
+    stage.start("job", &[&job[..], &["a", "b", "c", "d"]].concat())
+}
+
+/// How often each map has run.
+fn runs(stage: &Stage) -> [usize; 4] {
+    let ran = stage.read("ran");
+    ["0", "1", "2", "3"].map(|map| ran.lines().filter(|line| *line == map).count())
+}
+
+fn wait_for_runs(stage: &Stage, count: usize) {
+    wait_for("maps to run", || (runs(stage).iter().sum::<usize>() >= count).then_some(()));
+}
+
+#[test]
+fn a_worker() {
+    let stage = stage();
+    let job = start(&stage, WAITS);
+    wait_for_runs(&stage, 2);
+    let workers = job.children();
+    assert_eq!(workers.len(), 2, "{}", job.stderr());
+    kill(workers[0], Signal::SIGKILL).unwrap();
+    job.says("it is started again");
+    stage.write("go", "");
+    let ended = job.end();
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(stage.lines("o", 3), EXPECTED);
+    let runs = runs(&stage);
+    assert_eq!(runs.iter().sum::<usize>(), 5, "one map ran twice: {runs:?}");
+}
+
+#[test]
+fn all_workers() {
+    let stage = stage();
+    let job = start(&stage, WAITS);
+    wait_for_runs(&stage, 2);
+    for worker in job.children() {
+        kill(worker, Signal::SIGKILL).unwrap();
+    }
+    wait_for_runs(&stage, 4);
+    stage.write("go", "");
+    let ended = job.end();
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(stage.lines("o", 3), EXPECTED);
+}
+
+#[test]
+fn the_coordinator_and_the_job_goes_on() {
+    let stage = stage();
+    let job = start(&stage, ALL_BUT_ONE);
+    let address = job.address();
+    wait_for("the first map", || {
+        let told = stage.done(&["status", "--connect", &address, "--json"]).stdout;
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        (told["map"]["completed"] == 1 && told["map"]["in_progress"] == 2).then_some(())
+    });
+    let workers = job.children();
+    job.signal(Signal::SIGKILL);
+    drop(job);
+    workers.into_iter().for_each(gone);
+    assert!(stage.names("o").iter().all(|name| name.starts_with('.')), "no output is visible");
+    stage.write("go", "");
+    let ended = start(&stage, ALL_BUT_ONE).end();
+    assert!(ended.status.success(), "{ended:?}");
+    assert!(ended.stderr.contains("goes on with the job"), "{ended:?}");
+    assert_eq!(stage.lines("o", 3), EXPECTED);
+    assert_eq!(runs(&stage)[0], 1, "what was done is not done again");
+}
+
+#[test]
+fn the_coordinator_and_its_workers_come_back_with_what_they_run() {
+    let stage = stage();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listen = port.to_string();
+    let words = ["coordinator", "--listen", &listen, "--reduces", "2", "--out", "o", "--mapper"];
+    let start = || stage.start("job", &[&words, &[WAITS, "a"][..]].concat());
+    let job = start();
+    job.address();
+    let worker = stage.start("worker", &["worker", "--connect", &listen]);
+    wait_for_runs(&stage, 1);
+    job.signal(Signal::SIGKILL);
+    drop(job);
+    let job = start();
+    job.says("shows how far it is");
+    stage.write("go", "");
+    let ended = job.end();
+    assert!(ended.status.success(), "{ended:?}");
+    assert!(worker.end().status.success());
+    assert_eq!(stage.lines("o", 2), ["a 1", "a 2", "x"]);
+    assert_eq!(runs(&stage)[0], 1, "the attempt went on while there was no coordinator");
+}
+
+#[test]
+fn ctrl_c_ends_all_and_leaves_a_job_that_goes_on() {
+    let stage = stage();
+    let job = start(&stage, WAITS);
+    wait_for_runs(&stage, 2);
+    let workers = job.children();
+    job.signal(Signal::SIGINT);
+    let ended = job.end();
+    assert_eq!(ended.status.code(), Some(130), "{ended:?}");
+    assert!(ended.stderr.contains("The same command goes on with the job"), "{ended:?}");
+    workers.into_iter().for_each(gone);
+    stage.write("go", "");
+    let ended = start(&stage, WAITS).end();
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(stage.lines("o", 3), EXPECTED);
+}
