@@ -33,7 +33,7 @@ mod status;
 mod wire;
 mod worker;
 
-pub use coordinator::{Coordinator, Ended, Options, Times};
+pub use coordinator::{Coordinator, Ended, Options, Times, check};
 pub use counters::{COUNTERS, map_counter, reduce_counter};
 pub use error::Error;
 pub use folder::{Claim, claim};

@@ -100,11 +100,7 @@ impl Coordinator {
     /// # Errors
     /// If the journal can't be used, or the port is open to other machines and there is no secret.
     pub fn start(claim: &Claim, options: Options) -> Result<Self, Error> {
-        let address = options.listener.local_addr();
-        let address = address.map_err(|source| Error::System { what: "use the port", source })?;
-        if options.secret.is_none() && !address.ip().to_canonical().is_loopback() {
-            return Err(Error::Unprotected(address));
-        }
+        let address = check(&options.listener, options.secret.as_ref())?;
         let (journal, records) = Journal::open(&claim.work)?;
         let (machine, effects) = recover(claim, options.limits, records)?;
         places::make(&claim.work, machine.life())?;
@@ -169,6 +165,19 @@ impl Coordinator {
     pub fn wait(self) -> Result<(Ended, Status), Error> {
         self.core.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
+}
+
+/// Whether workers can be let in at a port; its address. To be asked before a directory is claimed for nothing.
+///
+/// # Errors
+/// If it is open to other machines, and there is no secret.
+pub fn check(listener: &TcpListener, secret: Option<&Secret>) -> Result<SocketAddr, Error> {
+    let address = listener.local_addr();
+    let address = address.map_err(|source| Error::System { what: "use the port", source })?;
+    if secret.is_none() && !address.ip().to_canonical().is_loopback() {
+        return Err(Error::Unprotected(address));
+    }
+    Ok(address)
 }
 
 type Effects = Vec<protocol::mr::Effect<String>>;

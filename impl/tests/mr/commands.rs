@@ -22,7 +22,18 @@ fn figures_are_those_of_the_input_and_told_as_json() {
     stage.write("a", "one two\ntwo\n");
     stage.write("b", "two\n");
     let ended = stage.done(&[
-        "run", "--workers", "2", "--app", "wc", "--reduces", "2", "--out", "o", "--json", "a", "b",
+        "run",
+        "--workers",
+        "2",
+        "--app",
+        "wc",
+        "--reduces",
+        "2",
+        "--out",
+        "o",
+        "--json",
+        "a",
+        "b",
     ]);
     let told: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(told["phase"], "done");
@@ -40,7 +51,19 @@ fn standard_input_is_read() {
     let stage = Stage::new();
     stage.write("text", "b\na\nb\n");
     let mut command = crate::support::process::quorate();
-    command.args(["mr", "run", "--workers", "1", "--app", "wc", "--reduces", "1", "--out", "o", "-"]);
+    command.args([
+        "mr",
+        "run",
+        "--workers",
+        "1",
+        "--app",
+        "wc",
+        "--reduces",
+        "1",
+        "--out",
+        "o",
+        "-",
+    ]);
     command.current_dir(stage.path("")).stdin(std::fs::File::open(stage.path("text")).unwrap());
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     assert!(stage.running("stdin", child).end().status.success());
@@ -76,8 +99,8 @@ fn the_status_is_told_while_it_runs_and_workers_join_from_elsewhere() {
     stage.write("text", "a\n");
     let mapper = "cat; while [ ! -e go ]; do sleep 0.05; done";
     let job = ["--mapper", mapper, "--reduces", "1", "--out", "o", "text"];
-    let coordinator =
-        stage.start("coordinator", &[&["coordinator", "--listen", "127.0.0.1:0"], &job[..]].concat());
+    let coordinator = stage
+        .start("coordinator", &[&["coordinator", "--listen", "127.0.0.1:0"], &job[..]].concat());
     let address = coordinator.address();
     let ask = || -> Value {
         let ended = stage.done(&["status", "--connect", &address, "--json"]);

@@ -79,6 +79,12 @@ fn the_coordinator_and_the_job_goes_on() {
         let told: serde_json::Value = serde_json::from_str(&told).unwrap();
         (told["map"]["completed"] == 1 && told["map"]["in_progress"] == 2).then_some(())
     });
+    let journal = format!("o/{}/journal", stage.names("o")[0]);
+    wait_for("the journal", || {
+        let written = std::fs::read(stage.path(&journal)).unwrap();
+        let counter = b"map.input_records";
+        written.windows(counter.len()).any(|bytes| bytes == counter).then_some(())
+    });
     let workers = job.children();
     job.signal(Signal::SIGKILL);
     drop(job);

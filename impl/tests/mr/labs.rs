@@ -80,9 +80,8 @@ fn early_exit() {
     words.extend(["--arg", "second-ms=200", "pg-*.txt"]);
     let coordinator = stage.start("coordinator", &words);
     let address = coordinator.address();
-    let worker = |number: u32| {
-        stage.start(&format!("worker-{number}"), &["worker", "--connect", &address])
-    };
+    let worker =
+        |number: u32| stage.start(&format!("worker-{number}"), &["worker", "--connect", &address]);
     let mut all: Vec<Running> = (0..4).map(worker).collect();
     all.push(coordinator);
     wait_for("the first exit", || {

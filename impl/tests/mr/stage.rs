@@ -41,8 +41,14 @@ impl Stage {
     pub fn with_books() -> Self {
         let stage = Self::new();
         let names = [
-            "being_ernest", "dorian_gray", "frankenstein", "grimm", "huckleberry_finn",
-            "metamorphosis", "sherlock_holmes", "tom_sawyer",
+            "being_ernest",
+            "dorian_gray",
+            "frankenstein",
+            "grimm",
+            "huckleberry_finn",
+            "metamorphosis",
+            "sherlock_holmes",
+            "tom_sawyer",
         ];
         for (number, name) in names.iter().enumerate() {
             stage.write(&format!("pg-{name}.txt"), &text(number as u64 + 1, 300 + 40 * number));
@@ -104,7 +110,8 @@ impl Stage {
 
     /// A process whose output is kept under this name.
     pub fn running(&self, name: &str, child: Child) -> Running {
-        let [stdout, stderr] = ["stdout", "stderr"].map(|kind| self.path(&format!("{name}.{kind}")));
+        let [stdout, stderr] =
+            ["stdout", "stderr"].map(|kind| self.path(&format!("{name}.{kind}")));
         Running { child, stdout, stderr }
     }
 

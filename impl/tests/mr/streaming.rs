@@ -2,17 +2,16 @@
 
 use crate::stage::Stage;
 
-const SPLIT: &str = r"tr -sc 'A-Za-z' '\n' | awk 'NF { print $1 \"\t1\" }'";
+const SPLIT: &str = r#"tr -sc 'A-Za-z' '\n' | awk 'NF { print $1 "\t1" }'"#;
 const SUM: &str = r#"awk -F'\t' '{ n[$1] += $2 } END { for (k in n) print k "\t" n[k] }' | sort"#;
 
 #[test]
 fn word_count_by_a_shell_is_the_built_in_one() {
     let stage = Stage::with_books();
-    let split = SPLIT.replace(r#"\""#, "\"");
     stage.sequential(&["--app", "wc", "--reduces", "3", "--out", "expected", "pg-*.txt"]);
     for (out, more) in [("o", &[][..]), ("p", &["--combiner", SUM])] {
         let job = ["run", "--workers", "2", "--reduces", "3", "--out", out];
-        let programs = ["--mapper", &split, "--reducer", SUM, "pg-*.txt"];
+        let programs = ["--mapper", SPLIT, "--reducer", SUM, "pg-*.txt"];
         stage.done(&[&job[..], more, &programs].concat());
         assert_eq!(stage.lines(out, 3), stage.lines("expected", 3));
     }
@@ -26,7 +25,18 @@ fn programs_know_their_task_and_count() {
     let mapper = "echo reporter:counter:Mine,maps,1 >&2; echo seen by a person >&2; \
         echo \"$mapreduce_map_input_file\t$mapreduce_task_partition\"; cat >/dev/null";
     let ended = stage.done(&[
-        "run", "--workers", "2", "--reduces", "1", "--out", "o", "--mapper", mapper, "--json", "a", "b",
+        "run",
+        "--workers",
+        "2",
+        "--reduces",
+        "1",
+        "--out",
+        "o",
+        "--mapper",
+        mapper,
+        "--json",
+        "a",
+        "b",
     ]);
     let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(told["counters"]["Mine,maps"], 2);

@@ -115,8 +115,8 @@ impl Crew {
 
     /// Ends them all, and what they run.
     pub fn end(&mut self) {
-        let children = || self.places.iter_mut().filter_map(|place| place.child.as_mut());
-        let mut children: Vec<&mut Child> = children().collect();
+        let children = self.places.iter_mut().filter_map(|place| place.child.as_mut());
+        let mut children: Vec<&mut Child> = children.collect();
         children.iter_mut().for_each(|child| drop(child.stdin.take()));
         let begun = Instant::now();
         let lives = |child: &mut &mut Child| matches!(child.try_wait(), Ok(None));

@@ -6,7 +6,7 @@ use super::screen::Screen;
 use super::{job, show};
 use mapreduce::Watch;
 use protocol::mr::Ending;
-use quorate::mr::{Claim, Coordinator, Ended, Error, Options, Status, sequential};
+use quorate::mr::{Claim, Coordinator, Ended, Error, Options, Status, check, sequential};
 use quorate::sync::{AtomicBool, Ordering};
 use std::net::TcpListener;
 use std::process::ExitCode;
@@ -85,6 +85,7 @@ fn serve_with(
     let secret = super::secret(job.secret_file.as_ref())?;
     let listener = TcpListener::bind(listen)
         .map_err(|source| Error::Listen { address: listen.to_owned(), source })?;
+    check(&listener, secret.as_ref())?;
     let claim = job.claim()?;
     let screen = Screen::new();
     let mut times = job.times();
