@@ -8,7 +8,6 @@ mod links;
 mod report;
 
 use self::core::{Core, Mail};
-pub(super) use self::links::{Outbox, write};
 use super::error::Error;
 use super::folder::Claim;
 use super::journal::Journal;
@@ -108,8 +107,8 @@ impl Coordinator {
         let disk = disk::start(claim, journal, mail.clone(), options.notice.clone())?;
         let stopped = Arc::new(AtomicBool::new(false));
         let shared = links::Shared {
+            sheet: sheet(claim, &options),
             site: super::wire::site(options.secret),
-            sheet: sheet(claim, &options.limits, &options.engine, &options),
             mail: mail.clone(),
             stopped: Arc::clone(&stopped),
         };
@@ -205,12 +204,7 @@ fn recover(
     Ok((machine, effects))
 }
 
-fn sheet(
-    claim: &Claim,
-    limits: &Limits,
-    engine: &mapreduce::Limits,
-    options: &Options,
-) -> Box<Sheet> {
+fn sheet(claim: &Claim, options: &Options) -> Box<Sheet> {
     let job = claim.job();
     Box::new(Sheet {
         job: job.number,
@@ -218,9 +212,9 @@ fn sheet(
         maps: job.splits.len() as u32,
         reduces: job.asked.reduces,
         work: claim.work.to_string_lossy().into_owned(),
-        limits: *engine,
+        limits: options.engine,
         debug_intermediate: options.debug_intermediate,
-        skips: limits.skips > 0,
+        skips: options.limits.skips > 0,
         task_timeout_ms: options.times.task_timeout.as_millis() as u64,
     })
 }

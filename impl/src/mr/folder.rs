@@ -95,7 +95,7 @@ fn begin(
         source: io::Error::other(error),
     })?;
     let work = places::work(&dir, drawn);
-    let plan = || {
+    let mut plan = || {
         fs::create_dir(&work).map_err(Error::io("make the folder", &work))?;
         let spooled = job::reads_stdin(asked).then(|| spool(stdin, &work)).transpose()?;
         let job = Job::plan(drawn, asked, spooled)?;

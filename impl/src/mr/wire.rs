@@ -6,6 +6,7 @@
 //! nothing for [`SILENCE`] lets the connection go.
 
 use super::status::Status;
+use crate::mailbox::Mailbox;
 use crate::peer::Secret;
 use crate::peer::error::Trouble;
 use crate::peer::frame::{Frames, Malformed, Missing, put_code};
@@ -15,8 +16,8 @@ use protocol::NodeId;
 use protocol::mr::{AttemptId, Ending, Letter, Refusal};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::io::Read;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 /// The version of what stands in the frames.
@@ -88,6 +89,25 @@ pub(super) enum ToCoordinator {
     Pulse,
     Letter(Letter<String>),
     Gauge(AttemptId, Gauge),
+}
+
+/// How a connection is reached: frames go in.
+pub(super) type Outbox = Mailbox<Vec<u8>>;
+/// How many frames may wait for a connection. Who reads so slowly is let go.
+pub(super) const WAITING: usize = 1024;
+
+/// Writes what comes into the box until it is closed and all is written, or nothing more can be.
+pub(super) fn write(out: &Outbox, mut stream: &TcpStream) {
+    let mut frames = Vec::new();
+    while out.take(&mut frames) {
+        let bytes = frames.concat();
+        frames.clear();
+        if stream.write_all(&bytes).is_err() {
+            out.close();
+            break;
+        }
+    }
+    let _ = stream.shutdown(Shutdown::Both);
 }
 
 /// A frame with this in it.

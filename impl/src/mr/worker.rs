@@ -8,9 +8,8 @@ mod attempt;
 mod link;
 
 use self::attempt::{Attempt, Job, Work};
-use super::coordinator::Outbox;
 use super::error::Error;
-use super::wire::{self, Errand, Gauge, REPORT, Sheet, ToCoordinator};
+use super::wire::{self, Errand, Gauge, Outbox, REPORT, Sheet, ToCoordinator};
 use super::{Notice, RELEASE, counters, places};
 use crate::mailbox::Mailbox;
 use crate::peer::Secret;

@@ -1,7 +1,6 @@
 //! The thread that has the machine: it takes its mail, steps, and carries out what the machine asks for.
 
 use super::disk::{Chore, Disk};
-use super::links::Outbox;
 use super::{Effects, Ended, report};
 use crate::mailbox::Mailbox;
 use crate::mr::Notice;
@@ -10,7 +9,7 @@ use crate::mr::coordinator::Times;
 use crate::mr::error::Error;
 use crate::mr::pace::Pace;
 use crate::mr::status::Status;
-use crate::mr::wire::{self, Errand, Gauge, PULSE, ToCoordinator, ToWorker};
+use crate::mr::wire::{self, Errand, Gauge, Outbox, PULSE, ToCoordinator, ToWorker};
 use crate::timer::TimerThread;
 use crate::waiter::Teller;
 use mapreduce::Split;
@@ -158,28 +157,29 @@ impl Core {
     }
 
     /// Lets all connections go when they have written what they were told, and the disk when all is written.
-    fn end(mut self) {
-        self.disk.chores.close();
-        self.disk.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        self.links.values().for_each(|link| link.out.close());
-        let end_us = self.now_us() + LAST_WORDS.as_micros() as u64;
+    fn end(self) {
+        let Self { disk, mail, timer, begun, mut links, .. } = self;
+        disk.chores.close();
+        disk.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        links.values().for_each(|link| link.out.close());
+        let end = begun.elapsed() + LAST_WORDS;
         let mut mails = Vec::new();
-        while !self.links.is_empty() && self.now_us() < end_us {
-            self.timer.timers().arm(0, end_us, 0);
-            if !self.mail.take(&mut mails) {
+        while !links.is_empty() && begun.elapsed() < end {
+            timer.timers().arm(0, end.as_micros() as u64, 0);
+            if !mail.take(&mut mails) {
                 break;
             }
             for mail in mails.drain(..) {
                 match mail {
-                    Mail::Gone(link) => drop(self.links.remove(&link)),
+                    Mail::Gone(link) => drop(links.remove(&link)),
                     Mail::Came { out, .. } => out.close(),
                     _ => {}
                 }
             }
         }
-        self.mail.close();
+        mail.close();
         // Those who asked must not wait for ever.
-        while self.mail.try_take(&mut mails) && !mails.is_empty() {
+        while mail.try_take(&mut mails) && !mails.is_empty() {
             mails.clear();
         }
     }

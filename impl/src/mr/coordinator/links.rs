@@ -3,7 +3,7 @@
 use super::core::{LinkId, Mail};
 use crate::mailbox::{Mailbox, Refusal};
 use crate::mr::error::{Error, words};
-use crate::mr::wire::{self, Sheet, ToCoordinator, ToWorker};
+use crate::mr::wire::{self, Outbox, Sheet, ToCoordinator, ToWorker, WAITING};
 use crate::peer::error::Trouble;
 use crate::peer::hello::{Purpose, Site};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
@@ -16,8 +16,6 @@ use std::time::Duration;
 
 /// How many connections there may be.
 const CONNECTIONS: u64 = 4096;
-/// How many frames may wait for a worker. Who reads so slowly is let go.
-const WAITING: usize = 1024;
 /// How long to wait when there is no room: for another connection, or in the core's box.
 const CROWDED: Duration = Duration::from_millis(2);
 
@@ -29,9 +27,6 @@ pub(super) struct Shared {
     pub mail: Mailbox<Mail>,
     pub stopped: Arc<AtomicBool>,
 }
-
-/// How a connection is reached: frames go in.
-pub(super) type Outbox = Mailbox<Vec<u8>>;
 
 /// Begins to accept connections.
 pub(super) fn listen(listener: TcpListener, shared: Arc<Shared>) -> Result<(), Error> {
@@ -107,7 +102,7 @@ fn carry(
     post(shared, came)?;
     let ended = thread::scope(|scope| {
         let outbox = out.clone();
-        let write = move || write(&outbox, stream);
+        let write = move || wire::write(&outbox, stream);
         let writer = Builder::new().name("mr link out".into()).spawn_scoped(scope, write)?;
         let trouble = read(shared, link, stream);
         out.close();
@@ -118,20 +113,6 @@ fn carry(
     // The core may have ended, and forgotten it.
     let _ = shared.mail.post_always(Mail::Gone(link));
     ended
-}
-
-/// Writes what the core says until it closes the box and all is written, or nothing more can be.
-pub(in crate::mr) fn write(out: &Outbox, mut stream: &TcpStream) {
-    let mut frames = Vec::new();
-    while out.take(&mut frames) {
-        let bytes = frames.concat();
-        frames.clear();
-        if stream.write_all(&bytes).is_err() {
-            out.close();
-            break;
-        }
-    }
-    let _ = stream.shutdown(Shutdown::Both);
 }
 
 fn read(shared: &Shared, link: LinkId, stream: &TcpStream) -> Trouble {

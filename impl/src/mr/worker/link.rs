@@ -2,9 +2,8 @@
 
 use super::{Mail, Options};
 use crate::mailbox::{Mailbox, Refusal};
-use crate::mr::coordinator::{Outbox, write};
 use crate::mr::error::{Error, is_final, words};
-use crate::mr::wire::{self, ToCoordinator, ToWorker};
+use crate::mr::wire::{self, Outbox, ToCoordinator, ToWorker, WAITING};
 use crate::peer::error::Trouble;
 use crate::peer::frame::Malformed;
 use crate::peer::hello::{Purpose, Site};
@@ -15,8 +14,6 @@ use std::time::Duration;
 
 /// How long to wait before a connection is made again: at first, and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-/// How many frames may wait to be written.
-const WAITING: usize = 1024;
 
 /// Begins the thread. It ends when the worker takes no mail any more.
 pub(super) fn start(options: &Options, mail: Mailbox<Mail>) -> Result<(), Error> {
@@ -65,7 +62,7 @@ fn carry(stream: &TcpStream, mail: &Mailbox<Mail>, was_up: &mut bool) -> Trouble
     *was_up = true;
     thread::scope(|scope| {
         let outbox = out.clone();
-        let write = move || write(&outbox, stream);
+        let write = move || wire::write(&outbox, stream);
         let writer = Builder::new().name("mr link out".into()).spawn_scoped(scope, write);
         let trouble = match writer {
             Ok(_) => loop {
