@@ -11,6 +11,7 @@ use std::time::Duration;
 
 /// A job.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub struct Arguments {
     /// A built-in application: see below
     #[arg(long, value_name = "NAME", required_unless_present_any = ["mapper", "reducer"])]
