@@ -70,6 +70,7 @@ pub(super) enum Errand {
     Refused(Refusal),
     Run { attempt: AttemptId, inputs: Vec<u64>, skip: Vec<u64>, split: Option<Split> },
     Cancel(AttemptId),
+    TooLate(AttemptId),
     Accepted(AttemptId),
     Over(Ending<String>),
 }

@@ -207,6 +207,7 @@ impl Worker {
                 Order::Run { attempt, inputs: Arc::new(inputs), skip }
             }
             Errand::Cancel(attempt) => Order::Cancel(attempt),
+            Errand::TooLate(attempt) => Order::TooLate(attempt),
             Errand::Accepted(attempt) => Order::Accepted(attempt),
             Errand::Over(ending) => Order::Over(ending),
         }

@@ -137,3 +137,33 @@ fn ctrl_c_ends_all_and_leaves_a_job_that_goes_on() {
     assert!(ended.status.success(), "{ended:?}");
     assert_eq!(stage.lines("o", 3), EXPECTED);
 }
+
+#[test]
+fn a_worker_that_is_paused_is_not_waited_for() {
+    let stage = stage();
+    let words =
+        ["run", "--workers", "2", "--reduces", "3", "--out", "o", "--backup-after", "1000s"];
+    let job = stage.start("job", &[&words[..], &["--mapper", WAITS, "a", "b", "c", "d"]].concat());
+    wait_for_runs(&stage, 2);
+    kill(job.children()[0], Signal::SIGSTOP).unwrap();
+    stage.write("go", "");
+    let ended = job.end();
+    assert!(ended.status.success(), "{ended:?}");
+    assert!(ended.stderr.contains("its worker is gone"), "{ended:?}");
+    assert_eq!(stage.lines("o", 3), EXPECTED);
+}
+
+#[test]
+fn a_straggler_is_run_a_second_time() {
+    let stage = stage();
+    // The first attempt of the first map sleeps for longer than anybody waits.
+    let mapper = "cat; [ $mapreduce_task_partition = 0 ] && mkdir first && exec sleep 1000; true";
+    let words =
+        ["run", "--workers", "2", "--reduces", "3", "--out", "o", "--backup-after", "100ms"];
+    let job = [&words[..], &["--task-timeout", "1000s", "--mapper", mapper, "--json"]].concat();
+    let ended = stage.done(&[&job[..], &["a", "b", "c", "d"]].concat());
+    let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((&told["attempts"], &told["failures"]), (&8.into(), &0.into()), "{ended:?}");
+    assert_eq!(told["counters"]["map.input_records"], 12, "what loses counts for nothing");
+    assert_eq!(stage.lines("o", 3), EXPECTED);
+}

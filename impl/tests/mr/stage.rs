@@ -24,7 +24,7 @@ pub fn text(mut seed: u64, lines: usize) -> String {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
             let number = seed >> 40;
             out.push_str(WORDS[(number % 12) as usize]);
-            out.push(if number % 31 == 0 { ',' } else { ' ' });
+            out.push(if number.is_multiple_of(31) { ',' } else { ' ' });
         }
         out.push_str(&format!("{}\n", line % 97));
     }
@@ -51,7 +51,7 @@ impl Stage {
             "tom_sawyer",
         ];
         for (number, name) in names.iter().enumerate() {
-            stage.write(&format!("pg-{name}.txt"), &text(number as u64 + 1, 300 + 40 * number));
+            stage.write(&format!("pg-{name}.txt"), text(number as u64 + 1, 300 + 40 * number));
         }
         stage
     }

@@ -146,7 +146,7 @@ fn attend(
             coordinator.stopper()();
             useless = Some(error);
         }
-        if shown.is_none_or(|at| at.elapsed() > 4 * LOOK) {
+        if screen.has_bars() && shown.is_none_or(|at| at.elapsed() > 4 * LOOK) {
             shown = Some(Instant::now());
             if let Some(status) = coordinator.status() {
                 screen.show(&status);

@@ -43,6 +43,11 @@ impl Screen {
         Arc::new(move |line| screen.line(line))
     }
 
+    /// Whether somebody looks.
+    pub fn has_bars(&self) -> bool {
+        self.bars.is_some()
+    }
+
     /// How far the job is.
     pub fn show(&self, status: &Status) {
         let Some((_, map, reduce)) = &self.bars else { return };

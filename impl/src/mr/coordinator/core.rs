@@ -367,6 +367,7 @@ impl Core {
                 Errand::Run { attempt, inputs, skip, split }
             }
             Order::Cancel(attempt) => Errand::Cancel(attempt),
+            Order::TooLate(attempt) => Errand::TooLate(attempt),
             Order::Accepted(attempt) => Errand::Accepted(attempt),
             Order::Over(ending) => Errand::Over(ending),
         };
