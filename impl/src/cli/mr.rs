@@ -18,9 +18,10 @@ use std::process::ExitCode;
 #[command(after_help = "\
 Words:             quorate mr run --app wc --out counts 'books/*.txt'
 Any executables:   quorate mr run --mapper ./map.py --reducer ./reduce.py --out result data/
-Several machines:  quorate mr coordinator --listen 10.0.0.1:7500 --secret-file s --app wc --out /shared/counts '/shared/*.txt'
-                   quorate mr worker --connect 10.0.0.1:7500 --secret-file s      (on each, as often as it has cores)
-How far it is:     quorate mr status --connect 127.0.0.1:7500")]
+How far it is:     quorate mr status --connect 127.0.0.1:7500
+Several machines, which have the files by the same paths; a worker for each core:
+                   quorate mr coordinator --listen 10.0.0.1:7500 --secret-file s --app wc --out /d/out '/d/*.txt'
+                   quorate mr worker --connect 10.0.0.1:7500 --secret-file s")]
 pub struct Arguments {
     #[command(subcommand)]
     action: Action,

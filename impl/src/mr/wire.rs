@@ -1,9 +1,9 @@
 //! What coordinators, workers, and those who ask how far a job is send each other.
 //!
 //! A connection begins with the [peers' handshake](crate::peer): version, secret, purpose. Then come frames of the
-//! peers' form: length, checksum, kind, and what is said, in postcard. The coordinator speaks first: to a worker it says
-//! what the job is ([`Sheet`]), to others the [`Status`], and no more. A worker answers a pulse with a pulse; who hears
-//! nothing for [`SILENCE`] lets the connection go.
+//! peers' form: length, checksum, kind, and what is said, in postcard. The coordinator speaks first: to a worker it
+//! says what the job is ([`Sheet`]), to others the [`Status`], and no more. A worker answers a pulse with a pulse; who
+//! hears nothing for [`SILENCE`] lets the connection go.
 
 use super::status::Status;
 use crate::mailbox::Mailbox;

@@ -149,7 +149,8 @@ fn a_worker_that_is_paused_is_not_waited_for() {
     stage.write("go", "");
     let ended = job.end();
     assert!(ended.status.success(), "{ended:?}");
-    assert!(ended.stderr.contains("its worker is gone"), "{ended:?}");
+    // It said nothing, and its connection was let go: whichever was noticed first.
+    assert_eq!(ended.stderr.matches("attempt 1.1: its worker").count(), 1, "{ended:?}");
     assert_eq!(stage.lines("o", 3), EXPECTED);
 }
 
