@@ -31,7 +31,7 @@ const MAIL: usize = 4096;
 /// How long is long.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// An attempt that reads and writes nothing for this long has failed. Its worker says so.
+    /// An attempt that reads and writes nothing for this long has failed. Its worker says so. Zero: never.
     pub task_timeout: Duration,
     /// An attempt of which its worker says nothing for this long is given up (the labs: 10 s).
     pub silence: Duration,

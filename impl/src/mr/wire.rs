@@ -52,7 +52,7 @@ pub(super) struct Sheet {
     pub debug_intermediate: bool,
     /// Whether records that fail are told, to be skipped.
     pub skips: bool,
-    /// After how long without a sign of life an attempt has failed.
+    /// After how long without a sign of life an attempt has failed; 0: never.
     pub task_timeout_ms: u64,
 }
 

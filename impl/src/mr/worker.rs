@@ -332,7 +332,7 @@ impl Worker {
         let (host, attempt) = (self.host.as_ref()?, self.attempt.as_mut()?);
         let timeout = Duration::from_millis(host.sheet.task_timeout_ms);
         let (id, record) = (attempt.id, attempt.record());
-        let is_stuck = attempt.still_for() > timeout;
+        let is_stuck = attempt.still_for() > timeout && !timeout.is_zero();
         let (done, total, text) = attempt.gauge();
         let at = self.at(record);
         if is_stuck {
@@ -342,7 +342,7 @@ impl Worker {
             let cause = format!("it read and wrote nothing for {timeout:?} (--task-timeout)");
             return self.step(Event::Failed(id, at, cause));
         }
-        self.arm(TELL, REPORT.min(timeout / 2));
+        self.arm(TELL, if timeout.is_zero() { REPORT } else { REPORT.min(timeout / 2) });
         self.say(&ToCoordinator::Gauge(id, Gauge { done, total, text }));
         self.step(Event::Progress(id, at))
     }

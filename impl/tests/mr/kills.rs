@@ -3,6 +3,8 @@
 use crate::stage::{Running, Stage, gone};
 use crate::support::process::wait_for;
 use nix::sys::signal::{Signal, kill};
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
 
 /// Reads all, notes that it ran, and ends when it may.
 const WAITS: &str =
@@ -152,6 +154,30 @@ fn a_worker_that_is_paused_is_not_waited_for() {
     // It said nothing, and its connection was let go: whichever was noticed first.
     assert_eq!(ended.stderr.matches("attempt 1.1: its worker").count(), 1, "{ended:?}");
     assert_eq!(stage.lines("o", 3), EXPECTED);
+}
+
+/// A little later each time, in whatever it does then: hands out, journals, publishes, clears up.
+#[test]
+fn the_coordinator_at_any_moment() {
+    let stage = Stage::with_books();
+    let job = ["--app", "wc", "--reduces", "5", "--split-bytes", "8K", "--out"];
+    stage.sequential(&[&job[..], &["expected", "pg-*.txt"]].concat());
+    let words = [&["run", "--workers", "2"], &job[..], &["o", "pg-*.txt"]].concat();
+    for round in 0.. {
+        let job = stage.start("job", &words);
+        std::thread::sleep(Duration::from_millis(5 * round));
+        let workers = job.children();
+        job.signal(Signal::SIGKILL);
+        let ended = job.end();
+        workers.into_iter().for_each(gone);
+        // The one before may have been killed when all was done but to say so.
+        let was_done = ended.stderr.contains("exists and holds mr-out-0");
+        if ended.status.success() || was_done {
+            break;
+        }
+        assert_eq!(ended.status.signal(), Some(9), "{ended:?}");
+    }
+    assert_eq!(stage.outputs("o", 5), stage.outputs("expected", 5));
 }
 
 #[test]

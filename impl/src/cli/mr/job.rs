@@ -46,7 +46,7 @@ pub struct Arguments {
     /// So many failures of a task end the job
     #[arg(long, value_name = "N", default_value_t = Limits::DEFAULT.own, value_parser = clap::value_parser!(u32).range(1..))]
     max_attempts: u32,
-    /// An attempt that reads and writes nothing for this long has failed
+    /// An attempt that reads and writes nothing for this long has failed; 0: never
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
     task_timeout: Duration,
     /// An attempt that takes twice as long as others is run a second time, but not before this
