@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The machines decide who runs what, which attempt counts and when the job is over; the engine ([`mapreduce`]) says
-//! what an attempt does with bytes. What is left for this module: sockets ([`wire`]), the journal's file, deadlines,
+//! what an attempt does with bytes. What is left for this module: sockets, the journal's file, deadlines,
 //! and where files are (`places.rs`). One thread owns each machine and has no lock around it.
 //!
 //! *The output directory is the job's alone.* It is locked as long as a coordinator runs. In it a hidden folder bears

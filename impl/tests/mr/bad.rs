@@ -78,6 +78,25 @@ fn a_mapper_that_fails_until_it_is_mended() {
 }
 
 #[test]
+fn an_input_that_vanishes() {
+    let stage = Stage::new();
+    stage.write("a", "a\n");
+    stage.write("b", "b\n");
+    let waits = "cat; while [ ! -e go ]; do sleep 0.05; done";
+    let one = ["run", "--workers", "1", "--reduces", "1", "--out", "o", "--max-attempts", "2"];
+    let words = [&one[..], &["--mapper", waits, "a", "b"]].concat();
+    let job = stage.start("job", &words);
+    job.address();
+    std::fs::remove_file(stage.path("b")).unwrap();
+    stage.write("go", "");
+    let ended = job.end();
+    refuses(&ended, "input b: ");
+    refuses(&stage.run(&words), "no file matches \"b\"");
+    stage.write("b", "another\n");
+    refuses(&stage.run(&words), "b was changed");
+}
+
+#[test]
 fn a_mapper_that_hangs() {
     let stage = Stage::new();
     stage.write("a", "a\n");
@@ -130,6 +149,11 @@ fn a_worker_of_another_version_and_one_without_a_coordinator() {
     assert_eq!(reply[..8], *b"quorate\0");
     assert_eq!(reply[9], 1, "it is told that the version is another");
     coordinator.says("it speaks another version");
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    // It is let go, with a reset if it has said more than was read.
+    let _ = stream.read_to_end(&mut Vec::new());
+    stage.done(&["status", "--connect", &address]);
     drop(coordinator);
     let alone = ["worker", "--patience", "100ms", "--connect", &address];
     refuses(&stage.run(&alone), "Start it, or correct --connect");
