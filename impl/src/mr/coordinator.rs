@@ -117,15 +117,15 @@ impl Coordinator {
         let core = Core::new(machine, splits, options.times, pace, mail.clone(), disk)?;
         let core = core.with_notice(options.notice);
         links::listen(options.listener, Arc::new(shared))?;
-        let ended = options.ended;
-        let (stop, wake) = (Arc::clone(&stopped), address);
+        let last = Last {
+            mail: mail.clone(),
+            stopped: Arc::clone(&stopped),
+            address,
+            ended: Some(options.ended),
+        };
         let run = move || {
-            let result = core.run(effects);
-            stop.store(true, Ordering::Release);
-            // The thread that accepts waits for somebody.
-            drop(TcpStream::connect_timeout(&wake, Duration::from_secs(1)));
-            ended();
-            result
+            let _last = last;
+            core.run(effects)
         };
         let core = Builder::new().name("mr core".into()).spawn(run).map_err(Error::thread)?;
         Ok(Self { address, mail, core, stopped })
@@ -163,6 +163,31 @@ impl Coordinator {
     /// If the journal could not be written.
     pub fn wait(self) -> Result<(Ended, Status), Error> {
         self.core.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+/// What the core's thread does last, by whatever it ends.
+struct Last {
+    mail: Mailbox<Mail>,
+    stopped: Arc<AtomicBool>,
+    address: SocketAddr,
+    ended: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.mail.close();
+        // Those who asked must not wait for ever.
+        let mut mails = Vec::new();
+        while self.mail.try_take(&mut mails) && !mails.is_empty() {
+            mails.clear();
+        }
+        self.stopped.store(true, Ordering::Release);
+        // The thread that accepts waits for somebody.
+        drop(TcpStream::connect_timeout(&self.address, Duration::from_secs(1)));
+        if let Some(ended) = self.ended.take() {
+            ended();
+        }
     }
 }
 

@@ -177,11 +177,6 @@ impl Core {
                 }
             }
         }
-        mail.close();
-        // Those who asked must not wait for ever.
-        while mail.try_take(&mut mails) && !mails.is_empty() {
-            mails.clear();
-        }
     }
 
     fn set_timer(&mut self) {

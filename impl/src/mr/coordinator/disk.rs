@@ -49,6 +49,7 @@ pub(super) fn start(
     let chores: Mailbox<Chore> = Mailbox::new(1);
     let inbox = chores.clone();
     let run = move || {
+        let _last = Last(clerk.mail.clone(), clerk.work.join("journal"));
         let mut all = Vec::new();
         while inbox.take(&mut all) {
             if !clerk.work_off(&mut all) {
@@ -58,6 +59,18 @@ pub(super) fn start(
     };
     let thread = Builder::new().name("mr disk".into()).spawn(run).map_err(Error::thread)?;
     Ok(Disk { chores, thread })
+}
+
+/// A panic of this thread is the core's to know: it would wait for a disk that nobody asks.
+struct Last(Mailbox<Mail>, PathBuf);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let (path, why) = (self.1.clone(), "the thread that writes it panicked".to_owned());
+            let _ = self.0.post_always(Mail::Broken(Error::Journal { path, why }));
+        }
+    }
 }
 
 impl Clerk {
