@@ -243,3 +243,6 @@ fn sheet(claim: &Claim, options: &Options) -> Box<Sheet> {
         task_timeout_ms: options.times.task_timeout.as_millis() as u64,
     })
 }
+
+#[cfg(test)]
+mod tests;
