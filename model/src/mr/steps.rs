@@ -184,7 +184,9 @@ impl<R: Rules> Mill<R> {
 
     fn happen_to_worker(&self, state: &mut State<R>, index: usize, stimulus: Stimulus) {
         let running = state.seats[index].run.as_ref().map(|run| run.attempt);
-        let at = (self.bounds.limits.skips > 0).then_some(super::RECORD);
+        let run = state.seats[index].run.as_ref();
+        let told = run.is_some_and(|run| run.skip.contains(&super::RECORD));
+        let at = (self.bounds.limits.skips > 0 && !told).then_some(super::RECORD);
         let used = &mut Arc::make_mut(&mut state.history).used;
         match (stimulus, running) {
             (Stimulus::Connect, _) => self.move_worker(state, index, Event::Connected),

@@ -255,7 +255,7 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
             && hello.running.is_none_or(|(running, _)| running != attempt)
             && let Some(live) = self.remove(attempt, out)
         {
-            self.fail(attempt, Fault::Gone, live.at, out);
+            self.fail(attempt, Fault::Gone, live.last(), out);
         }
     }
 
@@ -275,7 +275,7 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
                 self.free(session.worker, attempt);
                 let live = self.remove(attempt, out);
                 if self.rules.counts_failure(live.is_some()) {
-                    let at = at.or_else(|| live.and_then(|live| live.at));
+                    let at = live.and_then(|live| live.was_at(at.or(live.at)));
                     self.fail(attempt, Fault::Failed(cause), at, out);
                 }
             }
@@ -300,7 +300,7 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
             && self.is_under_way()
             && let Some(live) = self.remove(attempt, out)
         {
-            self.fail(attempt, Fault::Gone, live.at, out);
+            self.fail(attempt, Fault::Gone, live.last(), out);
         }
         self.part(false, out);
     }

@@ -132,6 +132,32 @@ fn a_bad_record_is_skipped() {
     assert!(matches!(office.coordinator.ending(), Some(Ending::Failed(..))));
 }
 
+/// MR-SKIP-1: an attempt that began before its record was skipped says nothing new when it fails there; one that was
+/// told to skip it does.
+#[test]
+fn who_was_not_told_to_skip_fails_for_nothing() {
+    let limits = Limits { own: 3, others: 3, skips: 1 };
+    let mut office = Office::new(Spec { limits, ..spec(1, 1) });
+    let (at, cause) = (Some(17), "exit 1");
+    let fails = |office: &mut Office, id, number| {
+        let report = Report::Failed { attempt: attempt(map(0), number), at, cause };
+        office.report(worker(id), report);
+    };
+    office.hello(worker(1));
+    office.tell(Input::Fired(Timer::Straggles(attempt(map(0), 1))));
+    office.hello(worker(2));
+    fails(&mut office, 2, 2);
+    fails(&mut office, 2, 3);
+    assert_eq!(office.coordinator.skipped(map(0)), Some(&BTreeSet::from([17])));
+    assert_eq!(office.coordinator.live(map(0)).count(), 2, "the first, and one that skips");
+    let records = office.records.len();
+    fails(&mut office, 1, 1);
+    assert_eq!(office.coordinator.failures(map(0)), (0, 0));
+    assert_eq!(office.records.len(), records);
+    fails(&mut office, 2, 4);
+    assert_eq!(office.coordinator.failures(map(0)), (1, 0));
+}
+
 /// An output that can't get its name is a failure of its task.
 #[test]
 fn an_output_without_a_name_is_made_again() {

@@ -1,6 +1,6 @@
 //! What becomes of an attempt: it wins, it fails, or its output is lost.
 
-use super::tasks::State;
+use super::tasks::{Last, State};
 use super::{Coordinator, Out, Waiting};
 use crate::mr::{
     AttemptId, Counters, Effect, Ending, Fault, Kind, Order, Record, Rules, Session, TaskId,
@@ -84,9 +84,16 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
         &mut self,
         attempt: AttemptId,
         fault: Fault<C>,
-        at: Option<u64>,
+        last: Last,
         out: Out<'_, C>,
     ) {
+        let is_skipped =
+            |record: &u64| self.skipped(attempt.task).is_some_and(|all| all.contains(record));
+        if last.is_some_and(|(record, told)| !told && is_skipped(&record)) {
+            // It began before its record was skipped, and says nothing new.
+            return;
+        }
+        let at = last.map(|(record, _)| record);
         let (own, others) = self.count(attempt.task, fault.is_own(), at);
         self.journal(Record::Failed { attempt, fault: fault.clone(), at }, out);
         if self.rules.gives_up(own, others, &self.spec.limits) {

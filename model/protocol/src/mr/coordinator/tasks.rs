@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 /// An attempt that is run, as far as is known.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Live {
     pub attempt: u64,
     pub worker: WorkerId,
@@ -17,7 +17,24 @@ pub(super) struct Live {
     pub straggles: bool,
     /// How many attempts were run before it.
     pub since: u64,
+    /// What it was told to skip.
+    pub skip: Arc<BTreeSet<u64>>,
 }
+
+impl Live {
+    /// The record that it was at when it was heard last, and whether it was to be skipped.
+    pub fn last(&self) -> Last {
+        self.was_at(self.at)
+    }
+
+    /// The same of a record that it has told.
+    pub fn was_at(&self, at: Option<u64>) -> Last {
+        at.map(|record| (record, self.skip.contains(&record)))
+    }
+}
+
+/// The record at which an attempt has failed, and whether it was told to skip that.
+pub(super) type Last = Option<(u64, bool)>;
 
 /// How a task stands.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

@@ -5,6 +5,8 @@ use super::{Coordinator, Doing, Out, Phase};
 use crate::mr::{
     AttemptId, Effect, Fault, Held, Kind, Order, Rules, Session, TaskId, Timer, WorkerId,
 };
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -53,16 +55,22 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
             Kind::Map => self.nothing.0.clone(),
             Kind::Reduce => self.winners.clone(),
         };
-        self.add(attempt, worker, None, out);
+        self.add(attempt, worker, (None, skip.clone()), out);
         if let Some(session) = self.session(worker) {
             out.push(Effect::Send(session, Order::Run { attempt, inputs, skip }));
         }
     }
 
     /// An attempt is live from now on.
-    fn add(&mut self, attempt: AttemptId, worker: WorkerId, at: Option<u64>, out: Out<'_, C>) {
+    fn add(
+        &mut self,
+        attempt: AttemptId,
+        worker: WorkerId,
+        (at, skip): (Option<u64>, Arc<BTreeSet<u64>>),
+        out: Out<'_, C>,
+    ) {
         let AttemptId { task, attempt: number } = attempt;
-        let live = Live { attempt: number, worker, at, straggles: false, since: self.runs };
+        let live = Live { attempt: number, worker, at, straggles: false, since: self.runs, skip };
         self.runs += 1;
         let tasks = self.tasks_mut(task.kind);
         if let State::Running(all, _) = &mut tasks.get_mut(task.index).state {
@@ -205,7 +213,8 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
             return out.push(Effect::Send(session, Order::Cancel(attempt)));
         }
         let Some(live) = self.live_mut(attempt) else {
-            return self.add(attempt, worker, at, out);
+            // Who has given it out knew what it was told to skip.
+            return self.add(attempt, worker, (at, Arc::default()), out);
         };
         (live.worker, live.at) = (worker, at);
         self.set_doing(worker, Doing::Busy(attempt));
@@ -231,7 +240,7 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
             let shuns = self.rules.shuns_silent();
             let doing = if shuns { Doing::Silent(attempt) } else { Doing::Parked };
             self.set_doing(live.worker, doing);
-            self.fail(attempt, Fault::Silent, live.at, out);
+            self.fail(attempt, Fault::Silent, live.last(), out);
         }
     }
 }
