@@ -166,8 +166,8 @@ impl DiskFile for File {
     }
 }
 
-/// A large file that is written from its beginning to its end, and synced piece by piece on the way: a single sync at its
-/// end would keep the disk busy for so long that the log, which others wait for, waits behind it.
+/// A large file that is written from its beginning to its end, and synced piece by piece on the way: a single sync at
+/// its end would keep the disk busy for so long that the log, which others wait for, waits behind it.
 #[derive(Debug)]
 pub struct Steady {
     file: File,

@@ -1,8 +1,8 @@
 //! Calls that go to groups on other nodes, and those that come from there.
 //!
 //! A node's plain port answers for every key, also for those of groups that have no server on the node. Such a call is
-//! a *guest* at a node that has one: it is posted there like a client's own, and passed on if that server does not lead.
-//! What became of it goes back on the connection on which it came.
+//! a *guest* at a node that has one: it is posted there like a client's own, and passed on if that server does not
+//! lead. What became of it goes back on the connection on which it came.
 //!
 //! Calls to one group go to one node as long as any is on its way, so they come to the group in the order in which they
 //! were sent. The exception are those on a connection that is lost: their clients are told that nobody knows, and they
@@ -24,7 +24,7 @@ use protocol::shardkv::{Command, GroupId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 /// The room of guests: no group has this number ([`crate::config`] gives them out from 1 on).
 const ROOM: RoomId = RoomId(u16::MAX);
@@ -102,10 +102,10 @@ impl Guests {
         others: Vec<NodeId>,
         peers: Option<&Arc<Peers>>,
     ) -> Arc<Self> {
-        Arc::new_cyclic(|weak: &Weak<Self>| {
+        Arc::new_cyclic(|weak| {
             let open = |peers| {
                 // Who has the guests has the connections, and not the other way round.
-                let weak = Weak::clone(weak);
+                let weak = Clone::clone(weak);
                 Room::open(peers, ROOM, move |received| {
                     if let Some(guests) = weak.upgrade() {
                         guests.receive(received);

@@ -82,7 +82,8 @@ const fn caller_of(call: machine::Call<Session>) -> Caller {
 }
 
 impl Router {
-    /// Of this node's servers, and the way to others. `patience_ms` is for how long a call is taken from group to group.
+    /// Of this node's servers, and the way to others. `patience_ms` is for how long a call is taken from group to
+    /// group.
     pub fn new(
         me: NodeId,
         controller: Option<ControllerHandle>,

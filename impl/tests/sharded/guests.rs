@@ -63,8 +63,8 @@ fn any_node_answers_for_every_key() {
     }
 }
 
-/// A node that has nothing but the controller, or a group that has no slot, serves every key too; and when the only node
-/// of a group is dead its clients are told so, until it is back.
+/// A node that has nothing but the controller, or a group that has no slot, serves every key too; and when the only
+/// node of a group is dead its clients are told so, until it is back.
 #[test]
 fn nodes_without_groups_serve_every_key() {
     let mut cluster = Cluster::start_by(3, |node, list| {

@@ -2,8 +2,8 @@
 //!
 //! A group that does not serve a slot says who does, and has executed nothing (SHARD-SERVE-1). So a call that was
 //! refused is asked again: of the group that was named, or, where the slot is between two groups, until one serves
-//! it or the client has waited long enough. A client that goes to leaders by itself is told of a group that has no server
-//! here; the calls of any other are passed on to it.
+//! it or the client has waited long enough. A client that goes to leaders by itself is told of a group that has no
+//! server here; the calls of any other are passed on to it.
 //!
 //! What a session asks of one slot is executed in that order, or not at all: a client that pipelines expects nothing
 //! else. So its calls of one slot stand in a *queue*. As long as none is refused they go on as they come, all to one
