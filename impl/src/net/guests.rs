@@ -102,7 +102,7 @@ impl Guests {
         others: Vec<NodeId>,
         peers: Option<&Arc<Peers>>,
     ) -> Arc<Self> {
-        Arc::new_cyclic(|weak| {
+        Arc::<Self>::new_cyclic(|weak| {
             let open = |peers| {
                 // Who has the guests has the connections, and not the other way round.
                 let weak = Clone::clone(weak);
