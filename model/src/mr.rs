@@ -112,6 +112,10 @@ pub const TOLD: &str = "Nobody Leaves Early";
 ///
 /// PROP-MR-OURS; watches MR-HELLO-1.
 pub const OURS: &str = "Strangers Are Sent Away";
+/// A job that has failed is gone on with exactly if its user asks for it again.
+///
+/// PROP-MR-AGAIN; watches MR-AGAIN-1, MR-AGAIN-2.
+pub const AGAIN: &str = "Taken Up When Asked";
 /// Once nothing fails, the job ends and everybody leaves: [`settles`].
 ///
 /// PROP-MR-SETTLES; watches MR-WAKE-1, MR-QUIET-1, MR-SILENT-1, MR-FAIL-1, MR-LOST-1, MR-RECOVER-2, MR-STOP-1,
@@ -119,7 +123,7 @@ pub const OURS: &str = "Strangers Are Sent Away";
 pub const SETTLES: &str = "The Job Ends";
 
 /// The properties' ids in SPEC.md, with their names.
-pub const IDS: [(&str, &str); 18] = [
+pub const IDS: [(&str, &str); 19] = [
     ("PROP-MR-OUTPUT", OUTPUT),
     ("PROP-MR-WHOLE", WHOLE),
     ("PROP-MR-ONE", ONE),
@@ -137,6 +141,7 @@ pub const IDS: [(&str, &str); 18] = [
     ("PROP-MR-FAIL", FAIL),
     ("PROP-MR-TOLD", TOLD),
     ("PROP-MR-OURS", OURS),
+    ("PROP-MR-AGAIN", AGAIN),
     ("PROP-MR-SETTLES", SETTLES),
 ];
 
@@ -248,6 +253,7 @@ impl<R: Rules> Model for Mill<R> {
             never!(FAIL, FailedEarly),
             never!(TOLD, LeftEarly),
             never!(OURS, ToldStranger),
+            never!(AGAIN, WronglyTakenUp),
             Property::always(SETTLES, |mill: &Self, state: &State<R>| mill.all_settles(state)),
         ]
     }

@@ -2,8 +2,8 @@
 //!
 //! PROP-MR-OUTPUT, PROP-MR-WHOLE, PROP-MR-ONE, PROP-MR-COUNTERS, PROP-MR-COUNT, PROP-MR-ORDER, PROP-MR-DONE,
 //! PROP-MR-KEPT, PROP-MR-OVER, PROP-MR-FRESH, PROP-MR-ALIVE, PROP-MR-NEED, PROP-MR-STOP, PROP-MR-SKIP, PROP-MR-FAIL,
-//! PROP-MR-TOLD, PROP-MR-OURS and PROP-MR-SETTLES each kill a mutant here; that the right rules pass the same hunts is
-//! `checks mutants`' business.
+//! PROP-MR-TOLD, PROP-MR-OURS, PROP-MR-AGAIN and PROP-MR-SETTLES each kill a mutant here; that the right rules pass
+//! the same hunts is `checks mutants`' business.
 
 use model::mr::{Bounds, Bug, Corner, HUNTS, Hunt, IDS, MILLS, Mill, SETTLES, settles};
 use model::search::{self, Outcome};

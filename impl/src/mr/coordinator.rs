@@ -220,11 +220,9 @@ fn recover(
         reduces: job.asked.reduces,
         limits,
     };
-    // To run a job again that has failed is to ask for one more attempt of what failed it.
-    let failed = |record: &Record<String>| matches!(record, Record::Over(Ending::Failed(..)));
-    let records = records.into_iter().filter(|record| !failed(record));
     let mut effects = Vec::new();
-    let machine = Machine::recover(Paper, spec, records, &mut effects)
+    // Who runs a job again that has failed asks for it.
+    let machine = Machine::recover(Paper, spec, records, true, &mut effects)
         .map_err(|source| Error::Unfit { path: claim.work.join("journal"), source })?;
     Ok((machine, effects))
 }

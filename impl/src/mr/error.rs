@@ -51,9 +51,9 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// The journal has bad bytes in front of records that were on the disk.
+    /// The journal has bad bytes in front of records that were on the disk, or whole ones that are no record.
     #[error(
-        "{}: damaged at byte {offset}, in front of records that were on the disk: this is no torn end. \
+        "{}: damaged at byte {offset}, or written by another release: this is no torn end. \
         Restore it from a copy, or remove the folder that it is in to begin anew", path.display()
     )]
     Damaged {

@@ -3,7 +3,8 @@
 //! Records stand one behind the other, as frames of the [peers' form](crate::peer): length, checksum, kind, payload.
 //! Each says its number, and how many records were on the disk when it was written. By that a torn end is told from
 //! damage, as in the write-ahead log: bad bytes in place of record *n* are damage if a record behind them says that *n*
-//! was on the disk, else nothing that rests on them was ever promised, and they are cut.
+//! was on the disk, else nothing that rests on them was ever promised, and they are cut. Bytes whose checksum fits were
+//! not torn: if they are no record, another release has written them.
 
 use super::error::Error;
 use crate::peer::frame::{Frames, framed_bytes, put_code};
@@ -46,7 +47,12 @@ fn entry(bytes: &[u8]) -> Option<Found> {
     Some((entry, framed_bytes(payload.len()) as usize))
 }
 
-/// The records in these bytes, and how many of the bytes are theirs; None if there is damage behind these.
+/// Whether a frame stands here whose checksum fits.
+fn is_whole(bytes: &[u8]) -> bool {
+    Frames::new(bytes, MOST_BYTES).next_code().is_ok()
+}
+
+/// The records in these bytes, how many of the bytes are theirs, and whether there is damage behind these.
 fn records(bytes: &[u8]) -> (Vec<Record<String>>, usize, bool) {
     let (mut records, mut at) = (Vec::new(), 0);
     while let Some((entry, length)) = entry(&bytes[at..]) {
@@ -58,7 +64,7 @@ fn records(bytes: &[u8]) -> (Vec<Record<String>>, usize, bool) {
     }
     let bad = records.len() as u64;
     let proves = |from| entry(&bytes[from..]).is_some_and(|(later, _)| later.durable > bad);
-    let damaged = (at + 1..bytes.len()).any(proves);
+    let damaged = is_whole(&bytes[at..]) || (at + 1..bytes.len()).any(proves);
     (records, at, damaged)
 }
 

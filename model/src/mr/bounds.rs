@@ -17,6 +17,8 @@ pub struct Bounds {
     pub crashes: u8,
     /// How often the coordinator may die; it is started again.
     pub restarts: u8,
+    /// How often the user may ask again for a job that has failed.
+    pub agains: u8,
     /// How many connections may break.
     pub breaks: u8,
     /// How many deadlines may pass.
@@ -88,6 +90,7 @@ pub fn bounds_text(bounds: &Bounds) -> String {
     let mut some = |many: u8, word: &str| add(many > 0, format!("{many}{word}"));
     some(bounds.crashes, "C");
     some(bounds.restarts, "restart");
+    some(bounds.agains, "again");
     some(bounds.breaks, "break");
     some(bounds.silences, "silent");
     some(bounds.straggles, "slow");

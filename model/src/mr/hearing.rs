@@ -308,7 +308,12 @@ impl<R: Rules> Mill<R> {
             history.violate(Violation::LeftEarly);
         }
         match history.over {
-            Some(true) => self.corners.reach(Corner::Done),
+            Some(true) => {
+                self.corners.reach(Corner::Done);
+                if history.asked.is_some() {
+                    self.corners.reach(Corner::TakenUp);
+                }
+            }
             _ => self.corners.reach(Corner::JobFailed),
         }
         if self.bounds.maps == 0 && history.over == Some(true) {

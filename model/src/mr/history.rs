@@ -40,6 +40,8 @@ pub enum Violation {
     LeftEarly,
     /// A stranger was told of the job's work.
     ToldStranger,
+    /// A job that had failed was gone on with unasked, or not when it was asked for.
+    WronglyTakenUp,
 }
 
 /// An attempt that runs, as far as the coordinator can know.
@@ -60,6 +62,8 @@ pub struct Used {
     pub crashes: u8,
     /// The coordinator has.
     pub restarts: u8,
+    /// A failed job was asked for again.
+    pub agains: u8,
     /// Connections have broken.
     pub breaks: u8,
     /// Deadlines have passed.
@@ -93,12 +97,22 @@ pub struct History {
     pub failed: BTreeMap<TaskId, Vec<(bool, Option<u64>)>>,
     /// How the job has ended, by what was told: whether it was done.
     pub over: Option<bool>,
+    /// What had happened when the user asked for it again.
+    pub asked: Option<Used>,
     /// Whether workers had their time to hear of it.
     pub farewell: bool,
     /// How often what the bounds bound has happened.
     pub used: Used,
     /// What does not hold.
     pub violation: Option<Violation>,
+}
+
+impl Used {
+    /// How many failures there may be of tasks by themselves, and how many others.
+    pub fn faults(&self) -> (u32, u32) {
+        let others = self.crashes + self.silences + self.breaks + self.losses;
+        (self.failures.into(), others.into())
+    }
 }
 
 impl History {

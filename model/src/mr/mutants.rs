@@ -1,12 +1,12 @@
 //! What could be wrong with MapReduce, and what must notice it.
 
 use super::runs::{
-    ALONE, BAD, BREAK, FAILS, FAILS_LATE, HUNG, LOST, LOST_SLOW, ONE as PLAIN, OUTPUT as ENDS,
-    RESTART, SILENT, SKIPS, SLOW, SLOW_TORN, STRANGER, THREE, THREE_BREAK, TORN,
+    AGAIN as ASKED, ALONE, BAD, BREAK, FAILS, FAILS_LATE, HUNG, LOST, LOST_SLOW, ONE as PLAIN,
+    OUTPUT as ENDS, RESTART, SILENT, SKIPS, SLOW, SLOW_TORN, STRANGER, THREE, THREE_BREAK, TORN,
 };
 use super::{
-    ALIVE, Bounds, COUNT, COUNTERS, DONE, FAIL, FRESH, KEPT, Mill, NEED, ONE, ORDER, OURS, OUTPUT,
-    OVER, Rules, SETTLES, SKIP, STOP, TOLD, WHOLE,
+    AGAIN, ALIVE, Bounds, COUNT, COUNTERS, DONE, FAIL, FRESH, KEPT, Mill, NEED, ONE, ORDER, OURS,
+    OUTPUT, OVER, Rules, SETTLES, SKIP, STOP, TOLD, WHOLE,
 };
 use crate::lists::bugs;
 use protocol::mr::{AttemptId, Held, Hello, Limits, Paper, Refusal, Spec, Tally};
@@ -53,6 +53,9 @@ bugs! {
     StopsFinished "an order to stop an attempt takes the file of one that has finished",
     LeavesWhenStopped "a worker leaves whose attempt was stopped",
     AgainAnyhow "a reduce that takes long is run again though a map has no winner any more",
+    StaysFailed "a job that has failed stays so though its user asks for it again",
+    GoesOnUnasked "a job that has failed is gone on with though nobody has asked for it",
+    ForgetsAsking "that a failed job was asked for again is forgotten when the coordinator dies",
     ReadsSome "a reduce takes what it can read",
 }
 
@@ -213,6 +216,18 @@ impl Rules for Wrong {
         !self.has(Bug::ReadsSome)
     }
 
+    fn takes_up(&self, asked: bool) -> bool {
+        match self.0 {
+            Bug::StaysFailed => false,
+            Bug::GoesOnUnasked => true,
+            _ => Paper.takes_up(asked),
+        }
+    }
+
+    fn stays_taken_up(&self) -> bool {
+        !self.has(Bug::ForgetsAsking)
+    }
+
     fn stops(&self, running: AttemptId, cancelled: AttemptId) -> bool {
         self.has(Bug::StopsAnything) || Paper.stops(running, cancelled)
     }
@@ -317,4 +332,7 @@ pub const HUNTS: &[Hunt] = &[
     hunt("QM29", "MR-READ-1", Bug::ReadsSome, LOST, OUTPUT),
     hunt("QM30", "MR-STOP-2", Bug::StopsFinished, THREE_BREAK, KEPT),
     hunt("QM31", "MR-ORDER-1", Bug::AgainAnyhow, LOST_SLOW, ORDER),
+    hunt("QM32", "MR-AGAIN-1", Bug::StaysFailed, ASKED, AGAIN),
+    hunt("QM33", "MR-AGAIN-1", Bug::GoesOnUnasked, ASKED, AGAIN),
+    hunt("QM34", "MR-AGAIN-2", Bug::ForgetsAsking, ASKED, AGAIN),
 ];

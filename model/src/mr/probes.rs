@@ -27,5 +27,6 @@ corners! {
     Refused "a stranger was sent away",
     Empty "a job without input had its outputs",
     Parked "a worker that had waited got work",
+    TakenUp "a job was done that had failed, and was asked for again",
     Alone "a worker left that found no coordinator",
 }

@@ -15,6 +15,7 @@ const fn plain(workers: u8, maps: u8, reduces: u8) -> Bounds {
         reduces,
         crashes: 0,
         restarts: 0,
+        agains: 0,
         breaks: 0,
         silences: 0,
         straggles: 0,
@@ -51,6 +52,8 @@ pub(super) const STRANGER: Bounds = Bounds { stranger: true, ..ONE };
 pub(super) const FAILS: Bounds = Bounds { failures: 1, crashes: 1, limits: TWICE, ..ONE };
 pub(super) const FAILS_LATE: Bounds =
     Bounds { failures: 1, silences: 1, limits: Limits { own: 1, ..Limits::DEFAULT }, ..ONE };
+pub(super) const AGAIN: Bounds =
+    Bounds { agains: 1, failures: 1, limits: Limits { own: 1, ..Limits::DEFAULT }, ..RESTART };
 pub(super) const BAD: Bounds = Bounds { bad: true, limits: TWICE, ..ONE };
 pub(super) const SKIPS: Bounds =
     Bounds { bad: true, limits: Limits { own: 3, others: 3, skips: 1 }, ..ONE };
@@ -136,6 +139,12 @@ pub const MILLS: &[MillRun] = &[
         about: "an attempt fails and a worker dies, of which two are too many",
         bounds: Bounds { failures: 2, ..FAILS },
         reaches: &[Corner::JobFailed, Corner::Done],
+    },
+    Run {
+        name: "mr-again",
+        about: "a job that has failed is asked for again, and its coordinator may die",
+        bounds: Bounds { settle_every: 20, ..AGAIN },
+        reaches: &[Corner::TakenUp, Corner::JobFailed],
     },
     Run {
         name: "mr-bad",

@@ -6,9 +6,9 @@
 //! anything any more, and for nobody else.
 
 use super::state::{State, Stimulus, index_of};
-use super::steps::WORKERS;
+use super::steps::{WORKERS, has_failed};
 use super::{Bounds, Mill, Rules};
-use protocol::mr::{Doing, Ending, Record, Timer};
+use protocol::mr::{Doing, Timer};
 
 /// Within how many rounds the job must have ended.
 pub const ROUNDS: usize = 60;
@@ -17,13 +17,14 @@ pub const ROUNDS: usize = 60;
 pub fn settles<R: Rules>(mill: &Mill<R>, state: &State<R>) -> Result<(), String> {
     // What is reached here is no corner of the run.
     let fair = Mill::new(Bounds { settle_every: 0, ..mill.bounds }, mill.rules);
-    let fails = |record: &Record<u8>| matches!(record, Record::Over(Ending::Failed(..)));
-    let (limits, used) = (mill.bounds.limits, state.history.used);
-    let others = used.crashes + used.silences + used.breaks + used.losses;
-    let may_fail = state.disk.records.iter().any(fails)
-        || (mill.bounds.bad && limits.skips == 0)
-        || u32::from(used.failures) >= limits.own
-        || u32::from(others) >= limits.others;
+    let (limits, (own, others)) = (mill.bounds.limits, state.history.used.faults());
+    let too_many = match state.history.asked {
+        None => own >= limits.own || others >= limits.others,
+        // It had failed as often as it may, so whatever comes behind that is too much.
+        Some(before) => (own, others) != before.faults(),
+    };
+    let may_fail =
+        too_many || has_failed(&state.disk.records) || (mill.bounds.bad && limits.skips == 0);
     let mut state = state.clone();
     for _ in 0..ROUNDS {
         fair.round(&mut state);

@@ -99,6 +99,8 @@ pub enum Stimulus {
     Fires(Timer),
     /// To the coordinator: it dies, and is started again.
     Restart,
+    /// The same, behind a job that has failed: its user asks for it again.
+    Again,
     /// To the coordinator's files: an output of a map is lost.
     Lose(AttemptId),
     /// To a worker: it connects.
@@ -234,7 +236,7 @@ impl<R: Rules> State<R> {
     /// Before anything has happened; and what the coordinator wants first.
     pub fn new(bounds: &Bounds, rules: R) -> (Self, Vec<Effect<u8>>) {
         let mut out = Vec::new();
-        let first = Coordinator::recover(rules, bounds.spec(), [], &mut out);
+        let first = Coordinator::recover(rules, bounds.spec(), [], false, &mut out);
         let coordinator = Some(Arc::new(first.expect("there is nothing that could be wrong")));
         let seat = |index| Arc::new(Seat::new(bounds, rules, index, 0));
         let state = Self {
@@ -271,6 +273,7 @@ impl fmt::Debug for Stimulus {
             Self::PublishAndDie(attempt) => write!(f, "gives {attempt:?} its name and dies"),
             Self::Fires(timer) => write!(f, "{timer:?} fires"),
             Self::Restart => f.write_str("dies and is started again"),
+            Self::Again => f.write_str("dies, and its user asks for the failed job again"),
             Self::Lose(attempt) => write!(f, "loses the output of {attempt:?}"),
             Self::Connect => f.write_str("connects"),
             Self::Break => f.write_str("loses its connection"),

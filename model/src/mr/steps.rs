@@ -1,9 +1,9 @@
 //! What may happen, and what it does.
 
 use super::state::{Message, Seat, State, Stimulus, index_of};
-use super::{Corner, Mill, Name, Rules};
+use super::{Corner, Mill, Name, Rules, Violation};
 use protocol::mr::{
-    Coordinator, Effect, Event, Input, Kind, Letter, Order, Record, Timer, WorkerId,
+    Coordinator, Effect, Ending, Event, Input, Kind, Letter, Order, Record, Timer, WorkerId,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,6 +37,9 @@ impl<R: Rules> Mill<R> {
         }
         if used.restarts < bounds.restarts {
             add(0, Stimulus::Restart);
+        }
+        if used.agains < bounds.agains && state.history.over == Some(false) {
+            add(0, Stimulus::Again);
         }
         for (index, seat) in state.seats.iter().enumerate() {
             if seat.hung || seat.machine.has_left() {
@@ -160,7 +163,7 @@ impl<R: Rules> Mill<R> {
             }
             Stimulus::PublishAndDie(attempt) => {
                 self.publish(state, attempt);
-                self.restart(state);
+                self.restart(state, false);
             }
             Stimulus::Fires(timer) => {
                 let used = &mut Arc::make_mut(&mut state.history).used;
@@ -171,7 +174,8 @@ impl<R: Rules> Mill<R> {
                 }
                 self.tell(state, Input::Fired(timer));
             }
-            Stimulus::Restart => self.restart(state),
+            Stimulus::Restart => self.restart(state, false),
+            Stimulus::Again => self.restart(state, true),
             Stimulus::Lose(attempt) => {
                 Arc::make_mut(&mut state.files).remove(&Name::Of(attempt));
                 let history = Arc::make_mut(&mut state.history);
@@ -246,8 +250,9 @@ impl<R: Rules> Mill<R> {
         state.seats[index] = Arc::new(Seat::new(&self.bounds, self.rules, index, boots));
     }
 
-    /// The coordinator dies: what its disk does not have is lost, and so are all connections.
-    fn restart(&self, state: &mut State<R>) {
+    /// The coordinator dies: what its disk does not have is lost, and so are all connections. Whether its user asks
+    /// for the job again, which has failed: then there are new workers in the places of those that have left.
+    fn restart(&self, state: &mut State<R>, again: bool) {
         let disk = Arc::make_mut(&mut state.disk);
         let mut lost = disk.records.drain(disk.durable..);
         if lost.any(|record| matches!(record, Record::Won { .. })) {
@@ -265,13 +270,29 @@ impl<R: Rules> Mill<R> {
         state.coordinator = None;
         self.break_all(state);
         let history = Arc::make_mut(&mut state.history);
-        history.used.restarts += 1;
+        if again {
+            history.used.agains += 1;
+            (history.over, history.asked) = (None, Some(history.used));
+        } else {
+            history.used.restarts += 1;
+        }
         history.present.clear();
         history.farewell = false;
         history.failed = failures(&records);
         let mut out: Vec<Effect<u8>> = Vec::new();
-        let next = Coordinator::recover(self.rules, self.bounds.spec(), records, &mut out);
-        state.coordinator = Some(Arc::new(next.expect("the records are this job's")));
+        let failed = has_failed(&records) && !again;
+        let next = Coordinator::recover(self.rules, self.bounds.spec(), records, again, &mut out);
+        let next = next.expect("the records are this job's");
+        if next.has_failed() != failed {
+            history.violate(Violation::WronglyTakenUp);
+        }
+        state.coordinator = Some(Arc::new(next));
+        for index in 0..state.seats.len() {
+            if again && state.seats[index].machine.has_left() {
+                let boots = state.seats[index].boots + 1;
+                state.seats[index] = Arc::new(Seat::new(&self.bounds, self.rules, index, boots));
+            }
+        }
         self.carry_out(state, None, out);
         self.flush(state);
     }
@@ -317,6 +338,16 @@ impl<R: Rules> Mill<R> {
     pub(super) fn is_stranger(&self, worker: WorkerId) -> bool {
         self.bounds.stranger && index_of(worker) + 1 == usize::from(self.bounds.workers)
     }
+}
+
+/// Whether the job has failed by the journal, and was not asked for again behind that.
+pub(super) fn has_failed(records: &[Record<u8>]) -> bool {
+    let says = |record: &Record<u8>| match record {
+        Record::Over(Ending::Failed(..)) => Some(true),
+        Record::Began { again: true, .. } => Some(false),
+        _ => None,
+    };
+    records.iter().rev().find_map(says).unwrap_or_default()
 }
 
 /// The failures that stand in the journal.

@@ -94,6 +94,17 @@ fn an_end_of_which_a_later_page_came_first_is_torn() {
 }
 
 #[test]
+fn what_is_whole_and_no_record_is_refused() {
+    let work = Work::new("journal-others");
+    written(&work, &[1]);
+    let mut bytes = work.bytes();
+    put_code(RECORD, &mut bytes, |out| out.extend_from_slice(&[1, 1, 77]));
+    work.set(&bytes);
+    assert!(matches!(Journal::open(&work.0), Err(Error::Damaged { .. })));
+    assert_eq!(work.bytes(), bytes);
+}
+
+#[test]
 fn damage_in_front_of_what_was_promised_is_refused() {
     let work = Work::new("journal-damage");
     written(&work, &[1, 1, 1]);

@@ -247,6 +247,8 @@ pub enum Record<C> {
         maps: u32,
         /// Its reduce tasks.
         reduces: u32,
+        /// Whether the job had failed, and its user asked for it again.
+        again: bool,
     },
     /// An attempt is its task's winner.
     Won {

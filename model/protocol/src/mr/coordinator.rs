@@ -67,7 +67,7 @@ impl Waiting {
 /// Where a step puts its effects.
 type Out<'a, C> = &'a mut Vec<Effect<C>>;
 
-/// A job's coordinator. See [the module](self).
+/// A job's coordinator: SPEC.md's `MR-` rules.
 ///
 /// Invariants: a worker is at work exactly if the attempt is live and its own; a task that is won has no live attempt;
 /// an idle task has none either.

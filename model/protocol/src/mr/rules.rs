@@ -125,6 +125,16 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         true
     }
 
+    /// MR-AGAIN-1. Whether a job that has failed is gone on with: its user asks for it again.
+    fn takes_up(&self, asked: bool) -> bool {
+        asked
+    }
+
+    /// MR-AGAIN-2. Whether it is in later lives too.
+    fn stays_taken_up(&self) -> bool {
+        true
+    }
+
     /// MR-RECOVER-4. Whether an attempt goes on that its worker comes back with: its task is not won, and no two other
     /// attempts of it are live.
     fn goes_on(&self, won: bool, others: usize, earlier_life: bool) -> bool {

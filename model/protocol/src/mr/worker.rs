@@ -97,7 +97,7 @@ enum Work<C> {
     Ended(Report<C>),
 }
 
-/// A worker. See [the module](self).
+/// A worker: SPEC.md's `MR-` rules.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Worker<C, R = super::Paper> {
     rules: R,

@@ -36,8 +36,13 @@ impl Office {
 
     /// Of a job that has left these records.
     fn of(spec: Spec, records: Vec<Record<&'static str>>) -> Self {
+        Self::asked(spec, records, false)
+    }
+
+    /// The same; whether its user asks for it again, if it has failed.
+    fn asked(spec: Spec, records: Vec<Record<&'static str>>, again: bool) -> Self {
         let mut out = Vec::new();
-        let coordinator = Coordinator::recover(Paper, spec, records.clone(), &mut out);
+        let coordinator = Coordinator::recover(Paper, spec, records.clone(), again, &mut out);
         let coordinator = coordinator.expect("the records are the job's");
         let earlier = records.len();
         let durable = earlier;

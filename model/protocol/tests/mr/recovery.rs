@@ -56,9 +56,9 @@ fn what_is_of_no_use_does_not_go_on() {
 #[test]
 fn the_disk_comes_first() {
     let mut out = Vec::new();
-    let mut coordinator = Coordinator::<&str>::recover(Paper, spec(1, 1), [], &mut out)
+    let mut coordinator = Coordinator::<&str>::recover(Paper, spec(1, 1), [], false, &mut out)
         .expect("there are no records");
-    let began = Record::Began { life: 1, job: 7, maps: 1, reduces: 1 };
+    let began = Record::Began { life: 1, job: 7, maps: 1, reduces: 1, again: false };
     assert_eq!(out, [Effect::Journal(began)]);
     out.clear();
     let hello = Hello { job: 7, version: 3, running: None, reports: Vec::new() };
@@ -108,12 +108,49 @@ fn failures_are_remembered() {
     assert_eq!(office.counted(), 0);
 }
 
+/// MR-AGAIN-1, MR-AGAIN-2: who asks for a failed job again has one more attempt of what failed it.
+#[test]
+fn failed_jobs_are_taken_up_when_asked_for() {
+    let mut limits = spec(1, 1);
+    limits.limits.own = 1;
+    let mut office = Office::new(limits);
+    office.hello(worker(1));
+    let fails = |office: &mut Office, attempt| {
+        office.report(worker(1), Report::Failed { attempt, at: None, cause: "exit 1" });
+    };
+    fails(&mut office, attempt(map(0), 1));
+    assert!(office.coordinator.has_failed());
+    let unasked = Office::of(limits, office.records.clone());
+    assert!(unasked.coordinator.has_failed());
+    let mut asked = Office::asked(limits, office.records, true);
+    assert!(!asked.coordinator.has_failed());
+    let later = Office::of(limits, asked.records.clone());
+    assert!(!later.coordinator.has_failed(), "it was asked for once");
+    asked.tell(Input::Fired(Timer::Gather));
+    asked.hello(worker(1));
+    let [(_, second)] = asked.runs()[..] else { panic!("one worker is there") };
+    assert_eq!(second.task, map(0));
+    fails(&mut asked, second);
+    assert!(asked.coordinator.has_failed());
+}
+
+/// A job that was done stays so, whoever asks.
+#[test]
+fn what_was_done_is_not_done_again() {
+    let mut office = Office::new(spec(0, 1));
+    office.hello(worker(1));
+    office.finish(worker(1), attempt(reduce(0), 1));
+    let asked = Office::asked(spec(0, 1), office.records, true).taken();
+    assert!(asked.contains(&Effect::Over(Ending::Done)) && asked.contains(&Effect::Exit));
+}
+
 /// Another job's journal is refused, and says why.
 #[test]
 fn journals_of_others_are_refused() {
-    let began = |life, job, maps| Record::Began { life, job, maps, reduces: 1 };
+    let began = |life, job, maps| Record::Began { life, job, maps, reduces: 1, again: false };
     let refused = |records: &[Record<&'static str>]| {
-        let made = Coordinator::recover(Paper, spec(1, 1), records.to_vec(), &mut Vec::new());
+        let (records, mut out) = (records.to_vec(), Vec::new());
+        let made = Coordinator::recover(Paper, spec(1, 1), records, false, &mut out);
         made.map(|_| ()).expect_err("they are no records of this job")
     };
     assert_eq!(refused(&[began(1, 8, 1)]), Unfit::OtherJob(8));

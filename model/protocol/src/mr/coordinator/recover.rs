@@ -38,12 +38,13 @@ impl fmt::Display for Unfit {
 impl core::error::Error for Unfit {}
 
 impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
-    /// The coordinator of a job that has left these records, in their order: none, if it is the first. The error says
-    /// why they can't be this job's.
+    /// The coordinator of a job that has left these records, in their order: none, if it is the first. `again` is
+    /// whether its user asks for it once more if it has failed. The error says why they can't be this job's.
     pub fn recover(
         rules: R,
         spec: Spec,
         records: impl IntoIterator<Item = Record<C>>,
+        again: bool,
         out: Out<'_, C>,
     ) -> Result<Self, Unfit> {
         let mut coordinator = Self {
@@ -68,11 +69,11 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
         for record in records {
             coordinator.take(record)?;
         }
-        coordinator.begin(out);
+        coordinator.begin(again, out);
         Ok(coordinator)
     }
 
-    /// MR-RECOVER-1. What a record says is so.
+    /// MR-RECOVER-1, MR-AGAIN-2. What a record says is so.
     fn take(&mut self, record: Record<C>) -> Result<(), Unfit> {
         let Spec { job, maps, reduces, .. } = self.spec;
         match record {
@@ -80,7 +81,12 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
             Record::Began { maps: m, reduces: r, .. } if (m, r) != (maps, reduces) => {
                 return Err(Unfit::OtherTasks(m, r));
             }
-            Record::Began { life, .. } => self.life = self.life.max(life),
+            Record::Began { life, again, .. } => {
+                self.life = self.life.max(life);
+                if again && self.rules.stays_taken_up() {
+                    self.phase = Phase::Working;
+                }
+            }
             _ if self.life == 0 => return Err(Unfit::NoBeginning),
             Record::Won { attempt, counters } => {
                 self.must_have(attempt)?;
@@ -106,12 +112,16 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
         if self.tasks(task.kind).has(task.index) { Ok(()) } else { Err(Unfit::NoTask(task)) }
     }
 
-    /// MR-LIFE-1, MR-RECOVER-2, MR-RECOVER-3. A life begins.
-    fn begin(&mut self, out: Out<'_, C>) {
+    /// MR-LIFE-1, MR-RECOVER-2, MR-RECOVER-3, MR-AGAIN-1. A life begins.
+    fn begin(&mut self, again: bool, out: Out<'_, C>) {
         let is_first = self.life == 0;
         self.life = if is_first { 1 } else { self.rules.next_life(self.life) };
         let Spec { job, maps, reduces, .. } = self.spec;
-        self.journal(Record::Began { life: self.life, job, maps, reduces }, out);
+        let again = self.has_failed() && self.rules.takes_up(again);
+        if again {
+            self.phase = Phase::Working;
+        }
+        self.journal(Record::Began { life: self.life, job, maps, reduces, again }, out);
         if matches!(self.phase, Phase::Ending(_)) {
             return self.after_disk(Waiting::Over, out);
         }

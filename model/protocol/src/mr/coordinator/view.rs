@@ -55,6 +55,16 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
         }
     }
 
+    /// Whether the job has failed, as far as is written, on the disk or not.
+    pub const fn has_failed(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Ending(Ending::Failed(..))
+                | Phase::Over(Ending::Failed(..))
+                | Phase::Left(Ending::Failed(..))
+        )
+    }
+
     /// The winner of a task. None if there is none, or no such task.
     pub fn winner(&self, task: TaskId) -> Option<AttemptId> {
         let tasks = self.tasks(task.kind);
