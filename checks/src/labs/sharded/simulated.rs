@@ -99,6 +99,8 @@ pub struct Simulated<T: Kit> {
     fates: Fates,
     clients: u64,
     broken: Option<String>,
+    /// How many commands each group had applied when its slots were looked at last, if a server of it had all.
+    looked: Vec<Option<u64>>,
 }
 
 fn name(server: usize) -> NodeId {
@@ -175,6 +177,7 @@ impl<T: Kit> Simulated<T> {
             fates: Fates::default(),
             clients: 0,
             broken: None,
+            looked: Vec::new(),
         };
         (0..bed.servers()).for_each(|server| bed.start(server));
         bed
@@ -280,6 +283,12 @@ impl<T: Kit> Simulated<T> {
 
     /// At most one group serves a slot, by the foremost of its servers.
     fn look_at_slots(&mut self) {
+        let known = |set: &Set<T>| set.foremost().map(|_| set.env.judge.commands() as u64);
+        let known = self.sets.iter().map(known);
+        if known.clone().eq(self.looked.iter().copied()) {
+            return;
+        }
+        self.looked = known.collect();
         let groups: Vec<_> = self.sets.iter().filter_map(Set::foremost).collect();
         let groups = groups.iter().filter_map(|server| server.life.as_ref()?.rsm.service().group());
         let groups: Vec<_> = groups.collect();
