@@ -29,6 +29,7 @@ mod journal;
 mod pace;
 mod places;
 mod sequential;
+mod spark;
 mod status;
 mod wire;
 mod worker;
@@ -39,6 +40,7 @@ pub use error::Error;
 pub use folder::{Claim, claim};
 pub use job::{Asked, Job};
 pub use sequential::sequential;
+pub use spark::{SparkJob, spark_program};
 pub use status::{Phase, Stage, Status, WorkerStatus, ask};
 pub use worker::{Options as WorkerOptions, Worker};
 

@@ -1,6 +1,7 @@
 //! `quorate mr`: MapReduce jobs from a shell.
 
 mod crew;
+mod export;
 mod job;
 mod run;
 mod screen;
@@ -21,7 +22,8 @@ Any executables:   quorate mr run --mapper ./map.py --reducer ./reduce.py --out 
 How far it is:     quorate mr status --connect 127.0.0.1:7500
 Several machines, which have the files by the same paths; a worker for each core:
                    quorate mr coordinator --listen 10.0.0.1:7500 --secret-file s --app wc --out /d/out '/d/*.txt'
-                   quorate mr worker --connect 10.0.0.1:7500 --secret-file s")]
+                   quorate mr worker --connect 10.0.0.1:7500 --secret-file s
+On Apache Spark:   quorate mr export --engine spark --to job.py --mapper ./map.py --reducer ./reduce.py --out result data/")]
 pub struct Arguments {
     #[command(subcommand)]
     action: Action,
@@ -33,6 +35,7 @@ enum Action {
     Coordinator(Box<run::Serve>),
     Worker(worker::Arguments),
     Status(Asks),
+    Export(Box<export::Arguments>),
 }
 
 /// Shows how far a job is
@@ -57,6 +60,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
         Action::Coordinator(arguments) => run::serve(*arguments),
         Action::Worker(arguments) => worker::run(arguments),
         Action::Status(arguments) => status(&arguments),
+        Action::Export(arguments) => export::run(&arguments),
     }
 }
 

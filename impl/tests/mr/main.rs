@@ -9,6 +9,7 @@ mod support;
 
 mod bad;
 mod commands;
+mod export;
 mod kills;
 mod labs;
 mod stage;

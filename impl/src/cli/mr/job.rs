@@ -5,7 +5,7 @@ use super::super::lock::time;
 use mapreduce::streaming::Streaming;
 use mapreduce::{Program, apps};
 use protocol::mr::Limits;
-use quorate::mr::{Asked, Claim, Times, claim};
+use quorate::mr::{Asked, Claim, Error, SparkJob, Times, claim};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -95,13 +95,61 @@ impl Arguments {
     fn program(&self) -> Program {
         match &self.app {
             Some(name) => Program::built_in(name, &self.arg),
-            None => Program::Streaming(Streaming {
-                mapper: self.mapper.clone(),
-                reducer: self.reducer.clone(),
-                combiner: self.combiner.clone(),
-                environment: Vec::new(),
-            }),
+            None => Program::Streaming(self.streaming()),
         }
+    }
+
+    fn streaming(&self) -> Streaming {
+        Streaming {
+            mapper: self.mapper.clone(),
+            reducer: self.reducer.clone(),
+            combiner: self.combiner.clone(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// The job for Spark, with so many tasks at once.
+    ///
+    /// # Errors
+    /// If it has something that Spark, or a program without quorate, can't do.
+    pub fn for_spark(&self, workers: Option<u32>) -> Result<SparkJob, Failed> {
+        if let Some(app) = &self.app {
+            return Err(format!(
+                "the application {app} is part of quorate, and an exported program has to do without: \
+                 export executables (--mapper, --combiner, --reducer)"
+            )
+            .into());
+        }
+        if self.inputs.iter().any(|word| word == "-") {
+            let problem = "standard input (-) can't be exported: the program's tasks may run elsewhere; \
+                           put it into a file";
+            return Err(problem.into());
+        }
+        let foreign = [
+            (self.skip_bad_records.is_some(), "--skip-bad-records"),
+            (self.debug_intermediate, "--debug-intermediate"),
+            (self.secret_file.is_some(), "--secret-file"),
+        ];
+        if let Some((_, flag)) = foreign.iter().find(|(given, _)| *given) {
+            return Err(format!("Spark has nothing like {flag}: leave it out").into());
+        }
+        let Some(out) = self.out.to_str() else {
+            return Err(Error::NoText(self.out.clone()).into());
+        };
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Ok(SparkJob {
+            programs: self.streaming(),
+            inputs: self.inputs.clone(),
+            out: out.to_owned(),
+            reduces: self.reduces,
+            split_bytes: self.split_bytes,
+            memory_bytes: self.memory,
+            max_attempts: self.max_attempts,
+            task_timeout_ms: ms(self.task_timeout),
+            backup_after_ms: ms(self.backup_after),
+            workers,
+            json: self.json,
+        })
     }
 
     /// Takes the output directory.
