@@ -125,9 +125,13 @@ def equal(name, told, expected, counters_too):
     check(f"{name}: so are {len(own[0])} counters", own[0] == own[1], own)
 
 
+class Told(io.StringIO):
+    """PySpark would put Java's words into one of the very class."""
+
+
 def inside(program):
     """Runs a program in this process, for starting Java takes long: what it has counted."""
-    told = io.StringIO()
+    told = Told()
     with contextlib.redirect_stdout(told):
         runpy.run_path(program, run_name="__main__")
     return json.loads(told.getvalue())["counters"]
@@ -149,6 +153,7 @@ def equal_outputs():
 def outside(*command):
     """Runs a program as people do."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYSPARK_")}
+    environment["SPARK_LOCAL_IP"] = "127.0.0.1"
     return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
 
 

@@ -1,8 +1,8 @@
 //! A job as a program for Apache Spark.
 //!
-//! The program is `spark.py`, which is Python as it stands, with another job in it: what was asked for, as literals in
-//! one place. So what can differ between two programs is data, and whoever reads one knows all of them. That the two
-//! ways to run a job give the same output is tested by `spark/run`.
+//! The program is the files in `spark/`, one behind the other, which are Python as they stand, with another job in the
+//! first of them: what was asked for, as literals in one place. So what can differ between two programs is data, and
+//! whoever reads one knows all of them. That both ways to run a job give the same output is tested by `spark/run`.
 
 use mapreduce::streaming::Streaming;
 use std::fmt::Write as _;
@@ -34,7 +34,13 @@ pub struct SparkJob {
     pub json: bool,
 }
 
-const TEMPLATE: &str = include_str!("spark.py");
+const TEMPLATE: &str = concat!(
+    include_str!("spark/head.py"),
+    include_str!("spark/input.py"),
+    include_str!("spark/commands.py"),
+    include_str!("spark/tasks.py"),
+    include_str!("spark/driver.py"),
+);
 /// The lines around the template's own job.
 const BEGIN: &str = "JOB = {\n";
 const END: &str = "\n}\n";
