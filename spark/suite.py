@@ -130,10 +130,13 @@ class Told(io.StringIO):
 
 
 def inside(program):
-    """Runs a program in this process, for starting Java takes long: what it has counted."""
+    """Runs a program in this process, for starting Java takes long: what it has counted, or its last words."""
     told = Told()
-    with contextlib.redirect_stdout(told):
-        runpy.run_path(program, run_name="__main__")
+    try:
+        with contextlib.redirect_stdout(told):
+            runpy.run_path(program, run_name="__main__")
+    except SystemExit as end:
+        return str(end)
     return json.loads(told.getvalue())["counters"]
 
 
@@ -151,8 +154,9 @@ def equal_outputs():
 
 
 def outside(*command):
-    """Runs a program as people do."""
+    """Runs a program as people do who have activated the virtual environment."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYSPARK_")}
+    environment["PATH"] = os.path.dirname(sys.executable) + ":" + environment["PATH"]
     environment["SPARK_LOCAL_IP"] = "127.0.0.1"
     return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
 
@@ -161,8 +165,7 @@ def submitted():
     """By spark-submit, whose word on the master counts; the program's own words are for people."""
     program = export("submitted", ["--mapper", COUNTS, "--workers", "1", "bytes"])
     quorate("run", "--workers", "1", "--mapper", COUNTS, "--out", "submitted", "bytes")
-    submit = os.path.join(os.path.dirname(sys.executable), "spark-submit")
-    done = outside(submit, "--master", "local[2]", "--conf", "spark.ui.enabled=false", program)
+    done = outside("spark-submit", "--master", "local[2]", "--conf", "spark.ui.enabled=false", program)
     check("submitted: runs", done.returncode == 0, done.stderr[-2000:])
     rows = [line.split() for line in done.stdout.splitlines()]
     check("submitted: says what it has counted", ["g,a,b", "-4"] in rows and ["g,n", "3"] in rows, done.stdout)
@@ -172,37 +175,52 @@ def submitted():
 
 
 def failures():
+    """A program as people start it, then others in this process."""
     fails = "cat; [ $mapreduce_task_partition = 0 ] || { echo first >&2; echo no such thing >&2; exit 7; }"
-    refused("fails", ["--mapper", "cat", "--reducer", fails, "--max-attempts", "2", "--reduces", "2", "bytes"],
-            "exit code 7; it said: first | no such thing")
-    refused("hangs", ["--mapper", "exec sleep 1000", "--task-timeout", "500ms", "--max-attempts", "1", "bytes"],
-            "it read and wrote nothing for 0.5 s")
-    refused("changes keys", ["--mapper", "cat", "--combiner", "sed s/^b/~/", "--reduces", "1", "bytes"],
-            "a combiner has to keep keys", "--max-attempts", "1")
-    refused("no file", ["--mapper", "cat", "nothing/*"], "no file matches 'nothing/*'")
+    words = ["--mapper", "cat", "--reducer", fails, "--max-attempts", "2", "--reduces", "2", "bytes"]
+    done = outside("python3", export("fails", words))
+    last = "".join(done.stderr.strip().splitlines()[-1:])
+    check("fails: with code 1", done.returncode == 1, done.returncode)
+    refused("fails", last, "exit code 7; it said: first | no such thing")
+    attempts = done.stderr.count("reduce 1: no such thing")
+    check("fails: twice", attempts == 2, attempts)
+    for name, words, text in [
+        ("hangs", ["--mapper", "exec sleep 1000", "--task-timeout", "500ms"], "it read and wrote nothing for 0.5 s"),
+        ("not there", ["--mapper", "/no/such/program"], "exit code 127: is it there"),
+        ("changes keys", ["--mapper", "cat", "--combiner", "sed s/^b/~/"], "a combiner has to keep keys"),
+        ("many counters", ["--mapper", "seq -f reporter:counter:g,%.0f,1 1001 >&2"], "more than 1000 different"),
+    ]:
+        refused(name, inside(export(name, [*words, "--max-attempts", "1", "--reduces", "1", "bytes"])), text)
+    refused("no file", inside(export("no file", ["--mapper", "cat", "nothing/*"])), "no file matches 'nothing/*'")
     write("taken by Spark/letter", b"dear")
-    refused("taken", ["--mapper", "cat", "bytes"], "exists and holds letter", left=["letter"])
+    refused("taken", inside(export("taken", ["--mapper", "cat", "bytes"])), "exists and holds letter", ["letter"])
 
 
-def refused(name, words, text, *more, left=None):
-    done = outside(sys.executable, export(name, [*words, *more]))
-    last = done.stderr.strip().splitlines()[-1:]
-    check(f"{name}: is refused", done.returncode == 1 and text in "".join(last), done.stderr[-2000:])
+def refused(name, said, text, left=None):
+    check(f"{name}: is told why", text in said, said)
     seen = sorted(os.listdir(f"{name} by Spark")) if os.path.isdir(f"{name} by Spark") else None
     check(f"{name}: leaves nothing", seen == left, seen)
 
 
 def main():
     begun = time.monotonic()
+    # Java starts in half the time if it need not become fast later.
+    os.environ["SPARK_SUBMIT_OPTS"] = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+    # What Java and the commands say to people: shown if something is wrong.
+    sys.stderr = os.fdopen(os.dup(2), "w")
     print(f"== PySpark {pyspark.__version__}, Python {sys.version.split()[0]}")
     if not shutil.which("zstd"):
         print("not tried: zstd, which is not here")
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         texts()
+        os.dup2(os.open("said", os.O_WRONLY | os.O_CREAT), 2)
         submitted()
         failures()
         equal_outputs()
+        if problems:
+            with open("said", errors="replace") as said:
+                print(said.read()[-20_000:])
         os.chdir("/")
     print(f"{time.monotonic() - begun:.0f} s; " + (f"{len(problems)} BAD" if problems else "all as it should be"))
     sys.exit(bool(problems))

@@ -41,7 +41,8 @@ def spark_context(job):
     if "PYSPARK_GATEWAY_PORT" not in os.environ:  # Nobody has submitted this: it was started by python.
         workers = JOB["workers"] or "*"
         words = ["--master", f"local[{workers},{JOB['max_attempts']}]"]
-        for setting in ("ui.enabled=false", "driver.host=127.0.0.1", "driver.bindAddress=127.0.0.1"):
+        bar = f"ui.showConsoleProgress={str(sys.stderr.isatty()).lower()}"
+        for setting in ("driver.host=127.0.0.1", "driver.bindAddress=127.0.0.1", "ui.enabled=false", bar):
             words += ["--conf", f"spark.{setting}"]
         os.environ.setdefault("PYSPARK_SUBMIT_ARGS", " ".join([*words, "pyspark-shell"]))
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
