@@ -100,6 +100,7 @@ fn literal(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says by a panic what it did not expect")]
 mod tests {
     use super::*;
 
@@ -132,36 +133,25 @@ mod tests {
         let mut text = String::new();
         while let Some(char) = chars.next() {
             assert!(char != '"' && (' '..='~').contains(&char), "{literal} holds together");
-            let digits = match char {
-                '\\' => match chars.next().unwrap() {
-                    'n' => {
-                        text.push('\n');
-                        continue;
-                    }
-                    't' => {
-                        text.push('\t');
-                        continue;
-                    }
-                    'r' => {
-                        text.push('\r');
-                        continue;
-                    }
-                    'x' => 2,
-                    'u' => 4,
-                    'U' => 8,
-                    escaped @ ('"' | '\\') => {
-                        text.push(escaped);
-                        continue;
-                    }
-                    other => panic!("{other} is no escape"),
-                },
-                plain => {
-                    text.push(plain);
-                    continue;
-                }
+            if char != '\\' {
+                text.push(char);
+                continue;
+            }
+            let kind = chars.next().unwrap();
+            let mut code = |digits| {
+                let code: String = chars.by_ref().take(digits).collect();
+                char::from_u32(u32::from_str_radix(&code, 16).unwrap()).unwrap()
             };
-            let code: String = chars.by_ref().take(digits).collect();
-            text.push(char::from_u32(u32::from_str_radix(&code, 16).unwrap()).unwrap());
+            text.push(match kind {
+                'n' => '\n',
+                't' => '\t',
+                'r' => '\r',
+                'x' => code(2),
+                'u' => code(4),
+                'U' => code(8),
+                '"' | '\\' => kind,
+                other => panic!("{other} is no escape"),
+            });
         }
         text
     }
