@@ -83,7 +83,6 @@ def jobs():
     patterns += ["./**/[0-1].txt", "boo*/*/", "books//0.*", os.path.abspath("books") + "/**/*.txt", "books/./.h*"]
     compressed = ["two.gz", "empty.gz"] + (["two.zst"] if shutil.which("zstd") else [])
     return [
-        ("words", [*words, "--reduces", "3", "books"], True),
         ("combined", [*words, "--combiner", SUM, "--reduces", "3", "books"], True),
         ("combined often", [*words, "--combiner", SUM, "--memory", "4K", "--reduces", "2", "books"], False),
         ("as they are", ["--mapper", "cat", "--reduces", "2", "--split-bytes", "3", "bytes", "bytes"], True),
@@ -189,7 +188,6 @@ def failures():
     check("fails: twice", attempts == 2, attempts)
     for name, words, text in [
         ("hangs", ["--mapper", "exec sleep 1000", "--task-timeout", "500ms"], "it read and wrote nothing for 0.5 s"),
-        ("not there", ["--mapper", "/no/such/program"], "exit code 127: is it there"),
         ("changes keys", ["--mapper", "cat", "--combiner", "sed s/^b/~/"], "a combiner has to keep keys"),
         ("many counters", ["--mapper", "seq -f reporter:counter:g,%.0f,1 1001 >&2"], "more than 1000 different"),
     ]:
