@@ -7,7 +7,7 @@
 //! A scenario ([`raft`]) is blocking code that is told with the labs' helpers ([`lab`]) and stands on a [`bed`]:
 //! servers, a network, and time. One bed is here, [`simulated`]: the simulator's servers in virtual time, on the
 //! labs' network ([`wire`]). One seed is one run, as in the simulator. Another bed, of the product's own threads, needs
-//! nothing of a scenario changed: all waiting goes through the bed.
+//! nothing of a scenario changed: all waiting goes through the bed. Lab 1 has no servers: [`mapreduce`].
 //!
 //! What comes out of servers is watched from outside ([`checker`]), as the labs do and a little more strictly; in
 //! virtual time the simulator's judge watches too.
@@ -21,6 +21,7 @@ pub mod harsh;
 pub mod kvsrv;
 pub mod lab;
 pub mod machines;
+pub mod mapreduce;
 mod one;
 pub mod raft;
 pub mod record;

@@ -1,5 +1,6 @@
 //! The scenarios by name, in the labs' order.
 
+mod mapreduce;
 mod raft;
 mod sharded;
 mod single;
@@ -7,6 +8,7 @@ mod store;
 
 use super::harsh::Level;
 use super::lab::{Lab, Outcome};
+use super::mapreduce::Job;
 use super::sharded::Sharded;
 use super::sharded::cluster::Cluster;
 use super::store::{Storm, Style, Told};
@@ -20,7 +22,7 @@ pub struct Scenario {
     pub lab: &'static str,
     /// What the labs print.
     pub about: &'static str,
-    /// How many servers.
+    /// How many servers; in lab 1, workers.
     pub servers: u8,
     /// Whether the network is reliable, at least at first.
     pub reliable: bool,
@@ -41,6 +43,8 @@ pub enum Run {
     Storm(Storm),
     /// This, of the sharded store.
     Sharded(fn(&mut Cluster<'_>) -> Outcome),
+    /// A job of MapReduce.
+    Job(Job),
 }
 
 /// What servers are servers of.
@@ -60,6 +64,8 @@ pub enum Service {
     Single,
     /// The sharded store.
     Sharded(Sharded),
+    /// Nothing: there are MapReduce's workers in their place.
+    Workers,
 }
 
 /// The labs' interval between snapshots, in commands.
@@ -114,7 +120,7 @@ impl Scenario {
         match self.serves {
             Service::Store { snapshot_bytes } => snapshot_bytes,
             Service::Sharded(sharded) => sharded.snapshot_bytes,
-            Service::Log { .. } | Service::Single => None,
+            Service::Log { .. } | Service::Single | Service::Workers => None,
         }
     }
 
@@ -129,6 +135,7 @@ impl Scenario {
             Run::Styled(run, style) => run(&mut Told { lab, style, snapshot_bytes })?,
             Run::Storm(storm) => storm.play(lab, snapshot_bytes)?,
             Run::Sharded(run) => self.play_sharded(lab, run)?,
+            Run::Job(_) => return Err(lab.failure("a job is played without servers")),
         }
         lab.finish()
     }
@@ -155,6 +162,11 @@ impl Scenario {
         }
     }
 
+    /// Whether it can be played in real time here. Those of lab 1 are, elsewhere: [`super::mapreduce`].
+    pub fn can_be_real(&self) -> bool {
+        self.serves != Service::Workers
+    }
+
     /// The network in one letter, as the labs have it.
     pub const fn network(&self) -> &'static str {
         if self.reliable { "R" } else { "U" }
@@ -165,7 +177,7 @@ impl Scenario {
 /// unreliable since 2025.
 pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
     let later = store::RSM.iter().chain(store::LATER);
-    let one = single::ALL.iter().chain(raft::ALL);
+    let one = mapreduce::ALL.iter().chain(single::ALL).chain(raft::ALL);
     let sharded = sharded::CONTROLLER.iter().chain(sharded::EARLIER).chain(sharded::LATER);
     one.chain(later).chain(store::EARLIER).chain(store::ONE_KEY).chain(sharded)
 }

@@ -72,6 +72,14 @@ pub fn run(args: &Args, as_json: bool, threads: usize) -> Result<ExitCode, Strin
     if args.set.is_some() {
         scenarios.retain(|scenario| catalog::CI.contains(&scenario.name));
     }
+    if args.real {
+        scenarios.retain(|scenario| scenario.can_be_real());
+        if scenarios.is_empty() {
+            return Err("lab 1 is played in virtual time here, and with processes by \
+                        `cargo test -p quorate --test mr labs`: leave out --real"
+                .into());
+        }
+    }
     let threads = if args.real { args.jobs.into() } else { threads };
     if args.list {
         print!("{}", report::list(&scenarios));

@@ -6,6 +6,7 @@ use super::catalog::Service;
 use super::harsh::Level;
 use super::lab::{Failure, Lab, Limit, Outcome};
 use super::machines::Of;
+use super::mapreduce;
 use super::sharded;
 use super::simulated::Simulated;
 use super::single::{Here, Single, There};
@@ -74,7 +75,7 @@ pub struct Report {
 }
 
 /// One seed, and many different ones of it.
-fn seed_of_all(scenario: &Scenario, seed: u64) -> u64 {
+pub(super) fn seed_of_all(scenario: &Scenario, seed: u64) -> u64 {
     sum(&(scenario.name, seed))
 }
 
@@ -94,6 +95,7 @@ pub fn simulate_in<T: Kit>(setting: Setting, kit: T, scenario: &Scenario, seed: 
         Service::Sharded(sharded) => {
             Box::new(sharded::simulated::Simulated::new(kit, scenario, sharded, from))
         }
+        Service::Workers => return mapreduce::simulate(setting, kit.mr(), scenario, seed),
     };
     play(setting, kit, bed, scenario, seed)
 }
@@ -117,6 +119,11 @@ pub fn real_in<T: Kit>(
     if scenario.serves == Service::Single {
         let bed = Single::new(There::new(kit.kv()), scenario.reliable, from);
         return play(setting, kit, Box::new(bed), scenario, seed);
+    }
+    if !scenario.can_be_real() {
+        let text = "it is played with processes: cargo test -p quorate --test mr labs";
+        let failure = Some((0, text.into()));
+        return Report { failure, ..Report::empty(setting, scenario.name, seed) };
     }
     let folder = folder.join(format!("{}-{seed}", scenario.name));
     let begun: std::io::Result<Box<dyn Bed>> = match scenario.serves {
@@ -146,7 +153,7 @@ pub fn real_in<T: Kit>(
 }
 
 impl Report {
-    fn empty(setting: Setting, scenario: &'static str, seed: u64) -> Self {
+    pub(super) fn empty(setting: Setting, scenario: &'static str, seed: u64) -> Self {
         let (us, requests, bytes, copies, commands, snapshots, losses) = (0, 0, 0, 0, 0, 0, 0);
         let (limits, failure) = (Vec::new(), None);
         Self {

@@ -55,7 +55,7 @@ pub(super) fn habits(scenario: &Scenario) -> Habits {
     let (snapshot_every, snapshot_bytes) = match scenario.serves {
         Serves::Log { snapshot_every } => (snapshot_every, None),
         Serves::Store { snapshot_bytes } => (0, snapshot_bytes),
-        Serves::Single | Serves::Sharded(_) => (0, None),
+        Serves::Single | Serves::Sharded(_) | Serves::Workers => (0, None),
     };
     Habits {
         nodes: scenario.servers,

@@ -156,7 +156,9 @@ impl<T: Kit> Threaded<T> {
         let usual = Options::new(name(server), NodeSet::first(self.seats.len()));
         let never = u64::MAX / 4;
         let (snapshot_bytes, park, deadline) = match self.serves {
-            Service::Single | Service::Sharded(_) => unreachable!("it has a bed of its own"),
+            Service::Single | Service::Sharded(_) | Service::Workers => {
+                unreachable!("it has a bed of its own")
+            }
             Service::Log { snapshot_every: 0 } => (never, NO_PATIENCE, NO_PATIENCE),
             Service::Log { snapshot_every } => {
                 ((snapshot_every - 1) * COMMAND_BYTES, NO_PATIENCE, NO_PATIENCE)

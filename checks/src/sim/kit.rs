@@ -2,8 +2,9 @@
 
 use crate::catalog::AnyHunt;
 use model::node::DiskFault;
-use model::{group, kv, mutants, shardctl, shardkv};
+use model::{group, kv, mr, mutants, shardctl, shardkv};
 use protocol::kv::{Exact, Rules as KvRules};
+use protocol::mr::{Paper as MapReduce, Rules as MrRules};
 use protocol::raft::{Paper, Rules as RaftRules};
 use protocol::rsm::{Decided, Rules as RsmRules};
 use protocol::shardctl::{Exact as ExactCtl, Rules as CtlRules};
@@ -22,6 +23,8 @@ pub trait Kit: Copy + fmt::Debug + 'static {
     type Ctl: CtlRules;
     /// Those of groups that hand slots over.
     type Shard: ShardRules;
+    /// MapReduce's.
+    type Mr: MrRules;
 
     /// Raft's.
     fn raft(&self) -> Self::Raft;
@@ -33,6 +36,8 @@ pub trait Kit: Copy + fmt::Debug + 'static {
     fn ctl(&self) -> Self::Ctl;
     /// Those of groups that hand slots over.
     fn shard(&self) -> Self::Shard;
+    /// MapReduce's.
+    fn mr(&self) -> Self::Mr;
 
     /// What is wrong with the disks.
     fn disk(&self) -> DiskFault {
@@ -50,6 +55,7 @@ impl Kit for Right {
     type Kv = Exact;
     type Ctl = ExactCtl;
     type Shard = InOrder;
+    type Mr = MapReduce;
 
     fn raft(&self) -> Paper {
         Paper
@@ -70,6 +76,10 @@ impl Kit for Right {
     fn shard(&self) -> InOrder {
         InOrder
     }
+
+    fn mr(&self) -> MapReduce {
+        MapReduce
+    }
 }
 
 /// A mutant. All mutants are one type, so that they cost one compilation.
@@ -80,6 +90,7 @@ pub struct Wrong {
     kv: kv::Bug,
     ctl: shardctl::Bug,
     shard: shardkv::Bug,
+    mr: mr::Bug,
     disk: DiskFault,
 }
 
@@ -91,6 +102,7 @@ impl Wrong {
         kv: kv::Bug::None,
         ctl: shardctl::Bug::None,
         shard: shardkv::Bug::None,
+        mr: mr::Bug::None,
         disk: DiskFault::None,
     };
 
@@ -115,8 +127,10 @@ impl Wrong {
             // Of a wrong store there only the slots are wrong that are handed over, which is beyond this.
             AnyHunt::Ctl(hunt) => Self { ctl: hunt.bug, ..Self::NOTHING },
             AnyHunt::Shard(hunt) => Self { shard: hunt.bug, ..Self::NOTHING },
-            // There is no mover on Raft that could do wrong by itself, no router, and no MapReduce.
-            AnyHunt::ShardRaft(_) | AnyHunt::Route(_) | AnyHunt::Mr(_) => Self::NOTHING,
+            // In lab 1's scenarios only.
+            AnyHunt::Mr(hunt) => Self { mr: hunt.bug, ..Self::NOTHING },
+            // There is no mover on Raft that could do wrong by itself, and no router.
+            AnyHunt::ShardRaft(_) | AnyHunt::Route(_) => Self::NOTHING,
         }
     }
 }
@@ -127,6 +141,7 @@ impl Kit for Wrong {
     type Kv = kv::Wrong;
     type Ctl = shardctl::Wrong;
     type Shard = shardkv::Wrong;
+    type Mr = mr::Wrong;
 
     fn raft(&self) -> mutants::Mutant {
         mutants::Mutant(self.raft)
@@ -146,6 +161,10 @@ impl Kit for Wrong {
 
     fn shard(&self) -> shardkv::Wrong {
         shardkv::Wrong(self.shard)
+    }
+
+    fn mr(&self) -> mr::Wrong {
+        mr::Wrong(self.mr)
     }
 
     fn disk(&self) -> DiskFault {

@@ -62,6 +62,7 @@ fn the_labs_names() {
     assert_eq!(["2024 2", "2", "2 lock"].map(count), [10, 4, 6]);
     assert_eq!(["2021 4A", "2024 5", "2021 4B", "2024 5A"].map(count), [2, 1, 13, 1]);
     assert_eq!(["5A", "5B", "5C"].map(count), [14, 2, 7]);
+    assert_eq!(count("1 MapReduce"), 7);
     for one in scenarios() {
         assert!(std::ptr::eq(scenario(one.name), one), "{} is there twice", one.name);
     }

@@ -85,19 +85,23 @@ pub fn run(
             partitions[app.partition(&key, reduces) as usize].push((key, value));
         }
     }
-    let order = app.order();
-    let place = place(reduces);
-    let reduce = |mut pairs: Vec<Pair>| -> Result<Vec<u8>, Error> {
-        pairs.sort_by(|(left, _), (right, _)| {
-            order.compare((prefix(left), left), (prefix(right), right))
-        });
-        let mut list = List { pairs, next: 0 };
-        let mut groups = Groups::new(&mut list, &place, &Unwatched, &[]);
-        let mut out = Output::new(None, &Unwatched);
-        while let Some((key, mut values)) = groups.next() {
-            app.reduce(key, &mut values, &mut out)?;
-        }
-        out.into_bytes()
-    };
-    partitions.into_iter().map(reduce).collect()
+    partitions.into_iter().map(|pairs| reduce(app, pairs)).collect()
+}
+
+/// What a reduce task writes of the pairs of its partition, which come in the order in which they were emitted.
+///
+/// # Errors
+/// What the application says.
+pub fn reduce(app: &dyn Application, mut pairs: Vec<Pair>) -> Result<Vec<u8>, Error> {
+    let (order, place) = (app.order(), place(1));
+    pairs.sort_by(|(left, _), (right, _)| {
+        order.compare((prefix(left), left), (prefix(right), right))
+    });
+    let mut list = List { pairs, next: 0 };
+    let mut groups = Groups::new(&mut list, &place, &Unwatched, &[]);
+    let mut out = Output::new(None, &Unwatched);
+    while let Some((key, mut values)) = groups.next() {
+        app.reduce(key, &mut values, &mut out)?;
+    }
+    out.into_bytes()
 }
