@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 /// A job of executables, with all on which its output depends, and how it is to be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SparkJob {
-    /// Mapper, combiner and reducer. [`Streaming::environment`] is not exported: no command line has one.
+    /// Mapper, combiner and reducer. Their environment is not exported: no command line says one.
     pub programs: Streaming,
     /// Files, folders and patterns; no standard input, which other machines can't read.
     pub inputs: Vec<String>,
