@@ -24,6 +24,8 @@ mod coordinator;
 mod counters;
 mod error;
 mod folder;
+#[doc(hidden)]
+pub mod fuzzing;
 mod job;
 mod journal;
 mod pace;

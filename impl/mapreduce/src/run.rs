@@ -309,6 +309,9 @@ fn parse(
             if offset.checked_add(bytes).is_none_or(|run_end| run_end > end) {
                 return Err("a run lies outside the file".to_owned());
             }
+            if largest > bytes {
+                return Err("a block is larger than its run".to_owned());
+            }
             runs.push(Run { offset, bytes, records, largest });
         }
         partitions.push(runs);

@@ -16,7 +16,7 @@ use std::path::Path;
 
 const NAME: &str = "journal";
 /// The kind of a record's frame.
-const RECORD: u8 = b'J';
+pub(super) const RECORD: u8 = b'J';
 /// Far above a record's length: an attempt has at most a thousand counters, with names of at most 512 bytes.
 const MOST_BYTES: usize = 4 << 20;
 

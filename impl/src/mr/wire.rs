@@ -27,7 +27,7 @@ const CLUSTER: u128 = u128::from_le_bytes(*b"quorate mapreduc");
 /// Both ends' number: there are no others at such a port.
 const ME: NodeId = NodeId(0);
 /// The kind of all frames here.
-const SAID: u8 = b'M';
+pub(super) const SAID: u8 = b'M';
 /// Above all that is said: the attempts of a million maps, a sheet with a sample of the input's keys.
 const MOST_BYTES: usize = 64 << 20;
 /// How long a handshake may take.
