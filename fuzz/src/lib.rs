@@ -18,6 +18,7 @@ pub mod entries;
 pub mod frames;
 pub mod history;
 pub mod identity;
+pub mod jobs;
 pub mod replies;
 pub mod requests;
 pub mod seeds;
@@ -36,7 +37,7 @@ mod twin;
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All targets. Each has a file of its name in `fuzz_targets/`, a folder in `corpus/`, perhaps one in `regressions/`.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("requests", requests::run),
     ("replies", replies::run),
     ("session", session::run),
@@ -49,6 +50,7 @@ pub const TARGETS: [Target; 12] = [
     ("history", history::run),
     ("trace", trace::run),
     ("identity", identity::run),
+    ("jobs", jobs::run),
 ];
 
 /// A folder for the files that a target writes, which goes with its owner.

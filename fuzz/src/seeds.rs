@@ -297,6 +297,10 @@ pub fn seeds() -> Vec<Seed> {
     seeds.extend(super::wal::files_seed().into_iter().map(|file| ("wal", file)));
     seeds.extend(super::trace::real_seeds().into_iter().map(|file| ("trace", file)));
     seeds.extend(super::identity::seeds().into_iter().map(|file| ("identity", file)));
+    for seed in 0..4 {
+        let seeds_of_jobs = super::jobs::seeds(&chosen(200 + seed, 120));
+        seeds.extend(seeds_of_jobs.into_iter().map(|bytes| ("jobs", bytes)));
+    }
     for seed in 0..8 {
         seeds.push(("trace", [&chosen(100 + seed, 500)[..], &[3, 0, 0, 0]].concat()));
     }

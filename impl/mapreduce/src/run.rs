@@ -402,19 +402,22 @@ impl RunReader {
         let first = take_number(block, &mut at)?;
         let value_bytes = usize::try_from(take_number(block, &mut at)?).ok()?;
         let key_bytes = usize::try_from(first >> 1).ok()?;
+        // Both stay within the block when there is no record here: a merge still compares the keys.
         let step = if first & 1 == 0 {
-            self.key = (at, at.checked_add(key_bytes)?);
-            at = self.key.1;
-            self.prefix = prefix(block.get(self.key.0..at)?);
+            let end = at.checked_add(key_bytes)?;
+            self.prefix = prefix(block.get(at..end)?);
+            self.key = (at, end);
+            at = end;
             Step::Pair
         } else if self.at > 0 && self.key.1 - self.key.0 == key_bytes {
             Step::Same
         } else {
             return None;
         };
-        self.value = (at, at.checked_add(value_bytes)?);
-        block.get(self.value.0..self.value.1)?;
-        self.at = self.value.1;
+        let end = at.checked_add(value_bytes)?;
+        block.get(at..end)?;
+        self.value = (at, end);
+        self.at = end;
         Some(step)
     }
 
