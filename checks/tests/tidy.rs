@@ -51,6 +51,28 @@ fn nothing_is_left_over() {
     }
 }
 
+/// A folder that nobody has written down got there by mistake.
+#[test]
+fn every_folder_is_on_the_map() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |name| std::fs::read_to_string(root.join(name)).expect("it is there");
+    let (map, ignored) = (read("ARCHITECTURE.md"), read(".gitignore"));
+    let mut found = 0;
+    for entry in std::fs::read_dir(&root).expect("the top can be listed").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_ours = entry.path().is_dir()
+            && !name.starts_with('.')
+            && !name.starts_with("target-")
+            && !ignored.lines().any(|line| line == format!("/{name}"));
+        if is_ours {
+            let named = map.contains(&format!("{name}/"));
+            assert!(named, "{name}: ARCHITECTURE.md does not say what for");
+            found += 1;
+        }
+    }
+    assert!(found > 5, "{found}");
+}
+
 /// The transition functions know no clock, random number, thread, file or socket.
 #[test]
 fn protocol_knows_no_world() {

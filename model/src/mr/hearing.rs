@@ -345,8 +345,9 @@ impl<R: Rules> Mill<R> {
         }
         let history = Arc::make_mut(&mut state.history);
         for task in self.bounds.tasks() {
-            let won = i64::from(coordinator.winner(task).is_some());
-            if coordinator.counters().get(counter(task)) != won {
+            let last = coordinator.winner(task).or_else(|| lost(&state.disk.records, task));
+            let right = last.map_or(0, |attempt| attempt.attempt.cast_signed());
+            if coordinator.counters().get(counter(task)) != right {
                 history.violate(Violation::Miscounted);
             }
         }
@@ -391,6 +392,18 @@ impl<R: Rules> Mill<R> {
             (false, true) if !was_live => self.corners.reach(Corner::CameBackSilent),
             (false, _) => {}
         }
+    }
+}
+
+/// The last winner of a task that is none any more, as the coordinator has written down.
+fn lost(records: &[Record<u8>], task: TaskId) -> Option<AttemptId> {
+    let unseated = |record: &&Record<u8>| {
+        let Record::Failed { attempt, fault, .. } = record else { return false };
+        attempt.task == task && matches!(fault, Fault::Lost | Fault::NotPublished(_))
+    };
+    match records.iter().rev().find(unseated) {
+        Some(Record::Failed { attempt, .. }) => Some(*attempt),
+        _ => None,
     }
 }
 

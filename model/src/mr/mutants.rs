@@ -36,6 +36,8 @@ bugs! {
     NeverSkips "no record is skipped",
     AnyReport "a map is run again whichever attempt's output can't be read",
     KeepsLost "a map is not run again whose output can't be read",
+    TakesBack "what a winner has counted is taken back as soon as its output is lost",
+    CountsLost "what a winner has counted whose output was lost counts beside what the next one has",
     RunsEarly "an attempt is run before its life is on the disk",
     AcceptsEarly "a worker is told that its attempt has won before the disk knows",
     PublishesEarly "an output gets its name before the disk knows whose it is",
@@ -144,6 +146,14 @@ impl Rules for Wrong {
             Bug::AnyReport => needed,
             Bug::KeepsLost => false,
             _ => Paper.is_lost(winner, needed),
+        }
+    }
+
+    fn counts_lost(&self, won_since: bool) -> bool {
+        match self.0 {
+            Bug::TakesBack => false,
+            Bug::CountsLost => true,
+            _ => Paper.counts_lost(won_since),
         }
     }
 
@@ -335,4 +345,6 @@ pub const HUNTS: &[Hunt] = &[
     hunt("QM32", "MR-AGAIN-1", Bug::StaysFailed, ASKED, AGAIN),
     hunt("QM33", "MR-AGAIN-1", Bug::GoesOnUnasked, ASKED, AGAIN),
     hunt("QM34", "MR-AGAIN-2", Bug::ForgetsAsking, ASKED, AGAIN),
+    hunt("QM35", "MR-LOST-2", Bug::TakesBack, LOST, COUNTERS),
+    hunt("QM36", "MR-LOST-2", Bug::CountsLost, LOST, COUNTERS),
 ];

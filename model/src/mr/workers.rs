@@ -93,12 +93,12 @@ impl<R: Rules> Mill<R> {
                 return;
             }
             self.write(state, target, File { writer: attempt, whole: true, maps });
-            return end(state, Event::Wrote(attempt, count_of(attempt.task)));
+            return end(state, Event::Wrote(attempt, count_of(attempt)));
         };
         // Somebody else may have written there meanwhile.
         let whole = state.files.get(&target).is_some_and(|file| file.writer == attempt);
         self.write(state, target, File { writer: attempt, whole, maps });
-        end(state, Event::Wrote(attempt, count_of(attempt.task)));
+        end(state, Event::Wrote(attempt, count_of(attempt)));
     }
 
     /// What an attempt reads. The error is the output that can't be read.
@@ -179,8 +179,9 @@ impl<R: Rules> Mill<R> {
     }
 }
 
-fn count_of(task: TaskId) -> Counters {
+/// What an attempt counts: no other counts as much.
+fn count_of(attempt: AttemptId) -> Counters {
     let mut counters = Counters::NONE;
-    counters.add(counter(task), 1);
+    counters.add(counter(attempt.task), attempt.attempt.cast_signed());
     counters
 }

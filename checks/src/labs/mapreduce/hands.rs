@@ -208,7 +208,7 @@ impl<R: Rules> Mill<'_, R> {
         let content = if mine { content } else { Content::Half };
         self.files.write(target, attempt, content, &mut self.judge);
         let mut counters = Counters::NONE;
-        counters.add(&counter(task), 1);
+        counters.add(&counter(task), attempt.attempt.cast_signed());
         counters.add(counted(task.kind), count as i64);
         Some(Heard::Wrote(attempt, counters))
     }

@@ -4,7 +4,7 @@ use super::files::{Content, Name};
 use super::judge::Cause;
 use super::mill::{Event, Mill};
 use protocol::Machine as _;
-use protocol::mr::{AttemptId, Coordinator, Effect, Input, Kind, Order, Record, Rules, Timer};
+use protocol::mr::{AttemptId, Coordinator, Effect, Input, Order, Record, Rules, Timer};
 use std::rc::Rc;
 
 /// How long the disk takes, in microseconds.
@@ -62,9 +62,7 @@ impl<R: Rules> Mill<'_, R> {
                 Effect::Over(ending) => {
                     self.judge.ends(&ending, &self.files);
                     if let Some(head) = &self.head {
-                        let maps = head.tally(Kind::Map);
                         self.counters = head.counters().clone();
-                        self.all_maps_won = maps.idle + maps.running == 0;
                     }
                 }
                 Effect::Exit => return self.exit(),
@@ -72,7 +70,7 @@ impl<R: Rules> Mill<'_, R> {
         }
         if let Some(head) = &self.head {
             cancelled.into_iter().for_each(|attempt| self.judge.cancelled(attempt, head));
-            self.judge.behind(head);
+            self.judge.behind(head, &self.disk.records);
         }
     }
 

@@ -299,11 +299,17 @@ impl Judge {
     }
 
     /// What must hold behind every step of the coordinator.
-    pub(super) fn behind<R: Rules>(&mut self, coordinator: &Coordinator<Cause, R>) {
+    pub(super) fn behind<R: Rules>(
+        &mut self,
+        coordinator: &Coordinator<Cause, R>,
+        records: &[Record<Cause>],
+    ) {
         for place in 0..self.tasks.len() {
             let task = self.tasks[place];
-            let (name, won) = (counter(task), coordinator.winner(task));
-            let (counted, right) = (coordinator.counters().get(&name), i64::from(won.is_some()));
+            let (name, last) =
+                (counter(task), coordinator.winner(task).or_else(|| lost(records, task)));
+            let counted = coordinator.counters().get(&name);
+            let right = last.map_or(0, |attempt| attempt.attempt.cast_signed());
             self.require(counted == right, COUNTERS, || format!("{name} is {counted}"));
         }
         if self.over || coordinator.ending().is_some() {
@@ -339,7 +345,21 @@ impl Judge {
     }
 }
 
-/// What each attempt of a task counts once.
+/// The last winner of a task that is none any more, as is written down.
+fn lost(records: &[Record<Cause>], task: TaskId) -> Option<AttemptId> {
+    let mut lost = None;
+    for record in records {
+        if let Record::Failed { attempt, fault, .. } = record
+            && attempt.task == task
+            && matches!(fault, Fault::Lost | Fault::NotPublished(_))
+        {
+            lost = Some(*attempt);
+        }
+    }
+    lost
+}
+
+/// Where each attempt of a task counts its number, once.
 pub(super) fn counter(task: TaskId) -> String {
     format!("lab,{task:?}")
 }

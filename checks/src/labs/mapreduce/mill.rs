@@ -139,8 +139,6 @@ pub(super) struct Mill<'a, R: Rules> {
     pub judge: Judge,
     /// What was counted when it was told that the job is over.
     pub counters: Counters,
-    /// Whether every map had a winner then.
-    pub all_maps_won: bool,
     /// How often a map was called: the markers of `jobcount`.
     pub maps_called: u64,
     pub requests: u64,
@@ -198,7 +196,6 @@ impl<'a, R: Rules> Mill<'a, R> {
             files: Files::default(),
             judge,
             counters: Counters::NONE,
-            all_maps_won: false,
             maps_called: 0,
             requests: 0,
             bytes: 0,

@@ -94,6 +94,12 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         winner && needed
     }
 
+    /// MR-LOST-2. Whether what a winner has counted whose output was lost counts still: nobody has won since. A job
+    /// may end before anybody does.
+    fn counts_lost(&self, won_since: bool) -> bool {
+        !won_since
+    }
+
     /// MR-DISK-1, MR-DISK-2, MR-DISK-3, MR-DISK-4. Whether this waits for the disk.
     fn waits(&self, held: Held) -> bool {
         let _ = held;

@@ -1,7 +1,7 @@
 //! Who gets what, and when.
 
 use super::*;
-use protocol::mr::{Doing, Fault, Refusal, Timer};
+use protocol::mr::{Doing, Ending, Fault, Refusal, Timer};
 
 /// MR-ORDER-1, MR-WAKE-1: a worker that waits for the last map gets a reduce when that is done, and what maps have won
 /// is what reduces are told to read.
@@ -123,8 +123,8 @@ fn strangers_are_sent_away() {
     assert_eq!(office.coordinator.workers().count(), 0);
 }
 
-/// MR-LOST-1: the map is run again, before any reduce is begun; what was won stays won, and what was counted for the
-/// lost output is counted once.
+/// MR-LOST-1, MR-LOST-2: the map is run again, before any reduce is begun; what was won stays won, and what was counted
+/// for the lost output is counted once.
 #[test]
 fn a_lost_output_is_made_again() {
     let mut office = Office::new(spec(1, 3));
@@ -139,14 +139,37 @@ fn a_lost_output_is_made_again() {
     office.report(worker(1), Report::Unreadable { attempt: attempt(reduce(1), 1), output });
     let again = attempt(map(0), 2);
     assert_eq!(office.runs(), [(1, again)]);
-    assert_eq!(office.counted(), 10);
+    assert_eq!(office.counted(), 20);
     let failed = Record::Failed { attempt: lost, fault: Fault::Lost, at: None };
     assert!(office.records.contains(&failed));
     // The other reduce has not read it yet. It is the old attempt's that can't be read.
     office.finish(worker(1), again);
+    assert_eq!(office.counted(), 20);
     office.taken();
     office.report(worker(2), Report::Unreadable { attempt: attempt(reduce(2), 1), output });
     assert_eq!(office.coordinator.winner(map(0)), Some(again));
     assert_eq!(office.runs(), [(2, attempt(reduce(2), 2))]);
     assert_eq!(office.coordinator.winner(reduce(0)), Some(attempt(reduce(0), 1)));
+}
+
+/// MR-LOST-2: one attempt of the reduce had read the output before it was lost. The job is over before the map has run
+/// again, and what that had counted counts, also of a coordinator that knows of it by its journal.
+#[test]
+fn what_is_lost_too_late_has_counted() {
+    let mut office = Office::new(spec(1, 1));
+    office.hello(worker(1));
+    office.finish(worker(1), attempt(map(0), 1));
+    let first = attempt(reduce(0), 1);
+    office.tell(Input::Fired(Timer::Straggles(first)));
+    office.hello(worker(2));
+    let output = attempt(map(0), 1);
+    office.report(worker(2), Report::Unreadable { attempt: attempt(reduce(0), 2), output });
+    let again = attempt(map(0), 2);
+    assert!(office.runs().contains(&(2, again)));
+    office.finish(worker(1), first);
+    assert_eq!(office.coordinator.ending(), Some(&Ending::Done));
+    assert_eq!(office.coordinator.winner(map(0)), None);
+    assert_eq!(office.counted(), 20);
+    let later = Office::of(spec(1, 1), office.records);
+    assert_eq!(later.counted(), 20);
 }

@@ -6,6 +6,7 @@ use crate::mr::{
     AttemptId, Counters, Effect, Ending, Fault, Kind, Order, Record, Rules, Session, TaskId,
 };
 use alloc::sync::Arc;
+use core::mem;
 
 impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
     /// MR-WIN-1, MR-WIN-2. The first that has finished wins.
@@ -57,22 +58,34 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
         }
     }
 
+    /// MR-LOST-2. What the task's lost winner has counted makes room.
     pub(super) fn set_won(&mut self, attempt: AttemptId, counters: Counters, published: bool) {
         let AttemptId { task, attempt: number } = attempt;
+        if !self.rules.counts_lost(true)
+            && let Some(failures) = &mut self.tasks_mut(task.kind).get_mut(task.index).failures
+        {
+            let lost = mem::take(&mut failures.lost);
+            self.counters.take_all(&lost);
+        }
         self.tasks_mut(task.kind).set(task.index, State::Won(number, counters, published));
         if task.kind == Kind::Map {
             Arc::make_mut(&mut self.winners)[task.index as usize] = number;
         }
     }
 
-    /// A winner is none any more: its task is idle, and what it has counted is taken back.
+    /// MR-LOST-2. A winner is none any more: its task is idle. What it has counted stays until another has won.
     pub(super) fn unseat(&mut self, task: TaskId) {
         if !matches!(self.state(task), State::Won(..)) {
             return;
         }
         let before = self.tasks_mut(task.kind).set(task.index, State::Idle);
         if let State::Won(_, counters, _) = before {
-            self.counters.take_all(&counters);
+            if self.rules.counts_lost(false) {
+                let failures = &mut self.tasks_mut(task.kind).get_mut(task.index).failures;
+                failures.get_or_insert_default().lost = counters;
+            } else {
+                self.counters.take_all(&counters);
+            }
         }
         if task.kind == Kind::Map {
             Arc::make_mut(&mut self.winners)[task.index as usize] = 0;

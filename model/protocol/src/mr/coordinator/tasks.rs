@@ -55,6 +55,8 @@ pub(super) struct Failures {
     pub at: BTreeMap<u64, (u32, u32)>,
     /// Records that are skipped. Failures at these do not count any more.
     pub skip: Arc<BTreeSet<u64>>,
+    /// What the last winner has counted, if its output was lost.
+    pub lost: Counters,
 }
 
 /// A task.

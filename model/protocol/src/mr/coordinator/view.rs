@@ -32,7 +32,7 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
         self.tasks(kind).tally
     }
 
-    /// What the winners have counted.
+    /// What the tasks' last winners have counted.
     pub const fn counters(&self) -> &Counters {
         &self.counters
     }
