@@ -7,8 +7,10 @@
 Prints Markdown. Only loopback, only processes of its own. About ten minutes in all.
 """
 
+import os
 import shutil
 import sys
+import tempfile
 import time
 
 from cluster import Quorate, Redis
@@ -50,6 +52,19 @@ def groups(program):
                     row(nodes, kind, name, *cells, f"{cpu / asked:.1f}")
 
 
+def disk_alone(seconds):
+    """How long a sync of 4 KiB behind a file's end takes here when nobody else writes, in ms: half of them, the longest."""
+    taken, end = [], time.monotonic() + seconds
+    with tempfile.TemporaryFile() as file:
+        while time.monotonic() < end:
+            begin = time.monotonic()
+            os.write(file.fileno(), bytes(4096))
+            os.fdatasync(file.fileno())
+            taken.append((time.monotonic() - begin) * 1000)
+    taken.sort()
+    return taken[len(taken) // 2], taken[-1]
+
+
 def measured(ports, moving, steady, begin_move):
     """Moves while clients write on both kinds of slots and on all; what that did to them."""
     probes = [Probe(ports[0], moving, 0.001), Probe(ports[0], steady, 0.001)]
@@ -83,6 +98,8 @@ def measured(ports, moving, steady, begin_move):
 def move(program):
     """(b) A million keys move to another group while clients write."""
     moving, steady = keys_in(0, HALF - 1, KEYS), keys_in(HALF, 16383, 10_000, b"off")
+    half, longest = disk_alone(10)
+    print(f"The disk alone, for 10 s: half of its syncs take {half:.2f} ms, the longest {longest:.1f} ms.\n")
     heads(
         "who",
         "s",

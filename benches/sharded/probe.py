@@ -1,10 +1,13 @@
 """Clients that write without a pause or at a pace, in processes of their own, and know when each answer came."""
 
 import binascii
+import gc
 import multiprocessing
+import os
 import random
 import selectors
 import socket
+import sys
 import time
 
 from cluster import Connection
@@ -72,7 +75,20 @@ class Client:
         raise SystemExit(f"nobody took a SET of {key} for a minute")
 
 
+def steady(first):
+    """What the language collects now and then, and who else wants a processor, is not what is measured."""
+    gc.disable()
+    try:
+        if first:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        else:
+            os.nice(10)
+    except PermissionError:
+        print("not run by root: pauses are also those of the measuring processes", file=sys.stderr)
+
+
 def run(port, keys, pace_s, value, until, results):
+    steady(first=True)
     client, chance, taken = Client(port), random.Random(1), []
     while not until.is_set():
         key = chance.choice(keys)
@@ -150,6 +166,7 @@ class Crowd:
 
 
 def run_crowd(port, keys, count, value, until, results):
+    steady(first=False)
     crowd = Crowd(port, keys, value, count)
     crowd.run(until)
     results.put((crowd.taken, crowd.told))

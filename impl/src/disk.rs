@@ -8,6 +8,8 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// A folder.
 pub trait Disk {
@@ -51,6 +53,14 @@ pub trait DiskFile {
 
     /// Writes all of `bytes` at `offset` (in bytes) and makes the file longer if need be.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes the file `length` bytes long, with zeros at its end, if that is more than it has and the disk has a way to
+    /// take the room for them at once. Then a sync of what is written there has nothing but content to make durable,
+    /// which costs a fraction. Who can't does nothing.
+    fn reserve(&mut self, length: u64) -> io::Result<()> {
+        let _ = length;
+        Ok(())
+    }
 
     /// Cuts the file to `length` bytes.
     fn set_len(&mut self, length: u64) -> io::Result<()>;
@@ -153,6 +163,18 @@ impl DiskFile for File {
         self.write_all(bytes)
     }
 
+    #[cfg(target_os = "linux")]
+    fn reserve(&mut self, length: u64) -> io::Result<()> {
+        use nix::fcntl::{FallocateFlags, fallocate};
+        let there = self.metadata()?.len();
+        let more = length.saturating_sub(there);
+        if more > 0 {
+            let offset = |bytes: u64| i64::try_from(bytes).map_err(io::Error::other);
+            fallocate(&*self, FallocateFlags::empty(), offset(there)?, offset(more)?)?;
+        }
+        Ok(())
+    }
+
     fn set_len(&mut self, length: u64) -> io::Result<()> {
         File::set_len(self, length)
     }
@@ -166,8 +188,9 @@ impl DiskFile for File {
     }
 }
 
-/// A large file that is written from its beginning to its end, and synced piece by piece on the way: a single sync at
-/// its end would keep the disk busy for so long that the log, which others wait for, waits behind it.
+/// A large file that is written from its beginning to its end, and synced piece by piece on the way, with a rest behind
+/// each that is as long as its sync: a single sync at its end would keep the disk busy for so long that the log, which
+/// others wait for, waits behind it.
 #[derive(Debug)]
 pub struct Steady {
     file: File,
@@ -176,7 +199,9 @@ pub struct Steady {
 
 impl Steady {
     /// So many bytes are synced at once.
-    const PIECE_BYTES: usize = 1 << 20;
+    const PIECE_BYTES: usize = 256 << 10;
+    /// No rest is longer.
+    const LONGEST_REST: Duration = Duration::from_millis(20);
 
     /// A file that is still empty.
     pub const fn new(file: File) -> Self {
@@ -197,7 +222,9 @@ impl Write for Steady {
         let count = self.file.write(bytes)?;
         self.unsynced += count;
         if self.unsynced >= Self::PIECE_BYTES {
+            let begin = Instant::now();
             self.file.sync_data()?;
+            thread::sleep(begin.elapsed().min(Self::LONGEST_REST));
             self.unsynced = 0;
         }
         Ok(count)

@@ -49,6 +49,9 @@ use std::sync::Arc;
 /// A command's bytes. The log does not look into them.
 pub type Bytes = Arc<[u8]>;
 
+/// So many bytes of room are taken ahead, if a segment is not shorter.
+const RESERVE_BYTES: u64 = 1 << 20;
+
 /// The largest batch, in bytes of its records: what one sync may have to carry.
 pub const MAX_BATCH_BYTES: usize = 256 << 20;
 
@@ -125,6 +128,10 @@ struct Current<F> {
     end: End,
     /// How far a sync has come.
     synced: u64,
+    /// Up to where room was asked for, whether it was there or not.
+    asked: u64,
+    /// Whether it was: if not, no more is asked for.
+    had: bool,
 }
 
 /// A node's write-ahead log.
@@ -211,7 +218,8 @@ impl<D: Disk, R: Rules> Wal<D, R> {
         if self.current.end.length > self.current.opening_end {
             self.finally(|wal| wal.append(&mut Batch::new()))?;
         }
-        self.sync()
+        self.sync()?;
+        self.finally(Self::cut_reserve)
     }
 
     /// The generations of the segments, the oldest first.
@@ -255,6 +263,12 @@ impl<D: Disk, R: Rules> Wal<D, R> {
         let mark = self.site.rules.durable_mark(synced, end.length);
         let bytes = batch.seal(self.site.rules, at, mark);
         let current = &mut self.current;
+        let behind = end.length + bytes.len() as u64;
+        if current.had && current.asked < behind {
+            current.asked = behind + self.site.options.segment_bytes.min(RESERVE_BYTES);
+            // Without room to spare each write takes its own, and fails if there is none.
+            current.had = current.file.reserve(current.asked).is_ok();
+        }
         let failed = Error::io("write", current.path.clone());
         current.file.write_at(end.length, bytes).map_err(failed)?;
         current.end.add_sealed(bytes);
@@ -271,9 +285,21 @@ impl<D: Disk, R: Rules> Wal<D, R> {
         Ok(())
     }
 
+    /// WAL-ROLL-4. The segment ends where its last batch does, which is durable.
+    fn cut_reserve(&mut self) -> Result<(), Error> {
+        let Current { file, path, end, asked, .. } = &mut self.current;
+        if *asked > end.length && self.site.rules.cuts_reserve() {
+            let failed = |action| Error::io(action, path.clone());
+            file.set_len(end.length).map_err(failed("cut what was reserved of"))?;
+            file.sync_all().map_err(failed("sync"))?;
+        }
+        Ok(())
+    }
+
     /// Goes on in a new segment.
     fn roll(&mut self) -> Result<(), Error> {
         self.sync_current()?;
+        self.cut_reserve()?;
         let next = Next { generation: self.current.generation + 1, previous: self.current.end };
         self.older.push_back(self.current.generation);
         self.current = self.site.begin(&mut self.groups, &mut self.older, next)?;
@@ -335,7 +361,8 @@ impl<D: Disk, R: Rules> Site<D, R> {
             disk.sync().map_err(Error::io("sync the folder of", path.clone()))?;
         }
         self.remove_old(groups, older, generation)?;
-        Ok(Current { generation, file, path, opening_end: end.length, end, synced: end.length })
+        let (opening_end, synced, asked) = (end.length, end.length, end.length);
+        Ok(Current { generation, file, path, opening_end, end, synced, asked, had: true })
     }
 
     /// Removes the oldest segments as long as no live command is in them, but none from `keep` on. Each

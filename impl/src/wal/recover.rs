@@ -105,8 +105,9 @@ fn settle<R: Rules>(
     if rules.syncs_tail() {
         file.sync_all().map_err(failed("sync"))?;
     }
-    let bytes = length - end;
-    Ok((bytes > 0).then(|| Cut { path: segment.path.clone(), offset: end, bytes }))
+    // What was reserved was never written.
+    let is_torn = segment.bytes[end as usize..].iter().any(|byte| *byte != 0);
+    Ok(is_torn.then(|| Cut { path: segment.path.clone(), offset: end, bytes: length - end }))
 }
 
 /// Removes segments that were never finished. The sync is for names, too, that a process that was

@@ -58,6 +58,12 @@ pub trait Rules: Copy + Debug + Send + 'static {
         true
     }
 
+    /// WAL-ROLL-4. Whether what was reserved behind a segment's end goes, durably, before the next one is begun: that
+    /// one says where this one ends.
+    fn cuts_reserve(&self) -> bool {
+        true
+    }
+
     /// WAL-PIN. Whether a segment of `generation` may go when the oldest live command is in `pinned`.
     fn may_remove(&self, generation: u64, pinned: u64) -> bool {
         generation < pinned

@@ -161,7 +161,7 @@ pub fn live<R: Rules>(rules: R, case: &Case, reached: &mut Reached) -> Result<()
     let mut life = Life {
         rules,
         case,
-        disk: SimDisk::new(case.seed),
+        disk: SimDisk::new(case.seed).reserves(!case.seed.is_multiple_of(3)),
         reached,
         states: vec![Groups::new()],
         synced: 0,

@@ -122,3 +122,57 @@ fn every_start_begins_a_generation() {
     let opened = |bytes: &Vec<u8>| u32::from_le_bytes(bytes[520..524].try_into().unwrap());
     assert!(disk.files().values().all(|bytes| opened(bytes) < 200), "no command was copied");
 }
+
+/// Where a file's last sector ends that is not all zeros.
+fn written(bytes: &[u8]) -> usize {
+    let last = bytes.chunks(512).rposition(|sector| sector.iter().any(|byte| *byte != 0));
+    last.map_or(0, |last| (last + 1) * 512)
+}
+
+/// WAL-ROLL-4: only the last segment has room behind its end; whoever is killed leaves it there, and it is no torn tail.
+#[test]
+fn room_is_taken_ahead_and_given_back() {
+    let disk = SimDisk::new(0).reserves(true);
+    let mut compared = 0;
+    for life in 0..4 {
+        let (mut wal, recovered) = open(&disk, OPTIONS);
+        assert!(recovered.cut.is_none(), "{:?}", recovered.cut);
+        let last = recovered.groups.get(&BUSY).map_or(0, |group| group.durable.log.last());
+        assert_eq!(last, life * 10);
+        for index in life * 10 + 1..=life * 10 + 10 {
+            append(&mut wal, BUSY, index, 100);
+            let files = disk.files();
+            let (_, current) = files.last_key_value().unwrap();
+            assert!(current.len() >= written(current) && current.len() % 512 == 0);
+            compared += usize::from(current.len() > written(current));
+        }
+        if life == 2 {
+            wal.close().unwrap();
+        } else {
+            drop(wal);
+        }
+        let files = disk.files();
+        let rest = files.values().rev().skip(usize::from(life != 2));
+        assert!(rest.clone().count() > 2);
+        assert!(rest.into_iter().all(|bytes| bytes.len() == written(bytes)));
+    }
+    assert!(compared > 20, "there was room {compared} times");
+}
+
+/// A disk that has room for what is written and not for what is taken ahead.
+#[test]
+fn a_full_disk_refuses_nothing_early() {
+    let disk = SimDisk::new(0).reserves(true);
+    let (mut wal, _) = open(&disk, OPTIONS);
+    append(&mut wal, BUSY, 1, 100);
+    wal.sync().unwrap();
+    let used = |disk: &SimDisk| disk.files().values().map(Vec::len).sum::<usize>();
+    disk.arm(super::sim::Fault::Room(used(&disk) + 512));
+    let before = used(&disk);
+    append(&mut wal, BUSY, 2, 600);
+    assert!(used(&disk) <= before + 512);
+    drop(wal);
+    disk.restart();
+    let (_, recovered) = open(&disk, OPTIONS);
+    assert_eq!(recovered.groups[&BUSY].durable.log.last(), 2);
+}

@@ -106,6 +106,8 @@ struct State {
     fault: Option<Fault>,
     tripped: bool,
     off: bool,
+    /// Whether there is a way to take room ahead.
+    reserves: bool,
     chance: u64,
 }
 
@@ -226,6 +228,12 @@ impl State {
 impl SimDisk {
     pub fn new(seed: u64) -> Self {
         Self(Rc::new(RefCell::new(State { chance: seed, ..State::default() })))
+    }
+
+    /// From now on room can be taken ahead, or not.
+    pub fn reserves(self, can: bool) -> Self {
+        self.0.borrow_mut().reserves = can;
+        self
     }
 
     /// A disk on which these files are durable.
@@ -406,6 +414,23 @@ impl DiskFile for SimFile {
             return Err(ErrorKind::StorageFull.into());
         }
         result
+    }
+
+    /// No content is written, so a crash may leave there what was there before.
+    fn reserve(&mut self, length: u64) -> io::Result<()> {
+        let mut state = self.disk.0.borrow_mut();
+        if !state.reserves {
+            return Ok(());
+        }
+        state.change()?;
+        let used: usize = state.names.values().map(|file| state.files[*file].cache.len()).sum();
+        let there = state.files[self.file].cache.len();
+        let length = there.max(length as usize);
+        if matches!(state.fault, Some(Fault::Room(room)) if used + length - there > room) {
+            return Err(ErrorKind::StorageFull.into());
+        }
+        state.files[self.file].cache.resize(length, 0);
+        Ok(())
     }
 
     fn set_len(&mut self, length: u64) -> io::Result<()> {
