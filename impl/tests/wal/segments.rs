@@ -129,7 +129,7 @@ fn written(bytes: &[u8]) -> usize {
     last.map_or(0, |last| (last + 1) * 512)
 }
 
-/// WAL-ROLL-4: only the last segment has room behind its end; whoever is killed leaves it there, and it is no torn tail.
+/// WAL-ROLL-4: only the last segment has room behind its end; who is killed leaves it there, and it is no torn tail.
 #[test]
 fn room_is_taken_ahead_and_given_back() {
     let disk = SimDisk::new(0).reserves(true);

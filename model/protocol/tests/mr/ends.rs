@@ -169,7 +169,7 @@ fn an_output_without_a_name_is_made_again() {
     assert_eq!(office.counted(), 10);
     office.taken();
     office.tell(Input::NotPublished(first, "no room"));
-    assert_eq!(office.counted(), 0);
+    assert_eq!(office.counted(), 10, "until another has won");
     assert_eq!(office.coordinator.failures(reduce(0)), (1, 0));
     assert_eq!(office.runs(), [(1, attempt(reduce(0), 2))]);
     let fault = Fault::NotPublished("no room");
