@@ -57,7 +57,7 @@ pub const WHOLE: &str = "No Half Files";
 pub const ONE: &str = "Output Appears Once";
 /// What was counted is what the winners have counted.
 ///
-/// PROP-MR-COUNTERS; watches MR-WIN-1, MR-WIN-2.
+/// PROP-MR-COUNTERS; watches MR-WIN-1, MR-WIN-2, MR-LOST-2.
 pub const COUNTERS: &str = "Counted Once";
 /// No task is run twice without need.
 ///

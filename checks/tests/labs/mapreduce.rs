@@ -104,7 +104,7 @@ fn what_goes_wrong_finds_wrong_rules() {
     for (id, name, text) in [
         ("R2", "CrashWorker", "Counted Once"),
         ("R2b", "JobCount", "Counted Once"),
-        ("R7", "MapParallel", "Done Stays Done"),
+        ("R7", "MapParallel", "Counted Once"),
         ("QM5", "MapParallel", "Losers Are Stopped"),
         ("QM6", "CrashWorker", "Who Reports Goes On"),
         ("QM7", "JobCount", "Nothing Run Twice Without Need"),
