@@ -30,6 +30,7 @@ mod job;
 mod journal;
 mod pace;
 mod places;
+mod scratch;
 mod sequential;
 mod spark;
 mod status;

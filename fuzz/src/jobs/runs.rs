@@ -47,7 +47,7 @@ fn place(index: u32) -> Place {
 }
 
 fn id(path: &Path) -> Intermediate {
-    Intermediate { map: 0, attempt: 1, path: path.to_owned() }
+    Intermediate { map: 0, attempt: 1, path: path.to_owned().into() }
 }
 
 /// The pairs of a file; none if it is refused, for what it says.
@@ -102,7 +102,7 @@ fn text(choices: &mut Choices<'_>) -> Vec<u8> {
 fn written(text: &[u8]) -> (Vec<u8>, Vec<Pair>) {
     let dir = scratch("runs");
     put(&dir, "text", text);
-    let (name, path) = ("text".to_owned(), dir.join("text").to_string_lossy().into_owned());
+    let (name, path) = ("text".to_owned(), dir.join("text").into());
     let (start, length, compression) = (0, text.len() as u64, Compression::None);
     let split = Split { name, path, start, length, file_bytes: length, compression };
     let task = MapTask {
@@ -114,7 +114,7 @@ fn written(text: &[u8]) -> (Vec<u8>, Vec<Pair>) {
         debug_intermediate: false,
     };
     let made = run_map(&task, &Lines, &Unwatched).expect("a text can be mapped");
-    let file = std::fs::read(made.file.path).expect("the file is there");
+    let file = std::fs::read(made.file.path.local().expect("a path")).expect("the file is there");
     let pairs = reference::map(&Lines, "text", text).expect("a text can be mapped");
     let of = |(key, value): (Vec<u8>, Vec<u8>)| (default_partition(&key, REDUCES), key, value);
     let mut pairs: Vec<Pair> = pairs.into_iter().map(of).collect();

@@ -6,6 +6,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::store::Location;
+
 /// What ended an attempt, or kept a job from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -33,10 +35,31 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+    /// An object store did not do as it was asked.
+    #[error("can't {doing} {at}: {problem}")]
+    Store {
+        /// What was tried, as a verb.
+        doing: &'static str,
+        /// The object, or the bucket.
+        at: Location,
+        /// What it said, and what to do.
+        problem: String,
+    },
+    /// An object store puts objects where there are some, though it is asked not to.
+    #[error(
+        "the store of {at} ignores conditional {what} (If-None-Match): it has replaced an object that was there. \
+         All that a job does once rests on them, so no job is run there: use a store that has them, or a newer release \
+         of this one"
+    )]
+    Unconditional {
+        /// The bucket.
+        at: Location,
+        /// Puts or copies.
+        what: &'static str,
+    },
     /// A map task's intermediate file is missing or damaged: the map task has to run again.
     #[error(
-        "intermediate file {} of map task {map}, attempt {attempt}: {problem}; the map task has to run again",
-        .path.display()
+        "intermediate file {path} of map task {map}, attempt {attempt}: {problem}; the map task has to run again"
     )]
     Intermediate {
         /// The map task.
@@ -44,7 +67,7 @@ pub enum Error {
         /// Its attempt that wrote the file.
         attempt: u32,
         /// The file.
-        path: PathBuf,
+        path: Location,
         /// What is wrong.
         problem: String,
     },
@@ -61,13 +84,10 @@ pub enum Error {
     #[error("the attempt was called off")]
     Cancelled,
     /// The folder for the output is not free.
-    #[error(
-        "the output directory {} exists and holds {found}: name another one, or remove it",
-        .path.display()
-    )]
+    #[error("the output directory {path} exists and holds {found}: name another one, or remove it")]
     OutputExists {
         /// The folder.
-        path: PathBuf,
+        path: Location,
         /// One thing that is in it.
         found: String,
     },
@@ -100,8 +120,11 @@ impl Error {
     /// Who has to do something about it.
     pub fn blame(&self) -> Blame {
         match *self {
-            Self::NoMatch(_) | Self::OutputExists { .. } | Self::Usage(_) => Blame::Job,
-            Self::Input { .. } | Self::Storage { .. } => Blame::Worker,
+            Self::NoMatch(_)
+            | Self::OutputExists { .. }
+            | Self::Unconditional { .. }
+            | Self::Usage(_) => Blame::Job,
+            Self::Input { .. } | Self::Storage { .. } | Self::Store { .. } => Blame::Worker,
             Self::Intermediate { map, attempt, .. } => Blame::MapOutput { map, attempt },
             Self::Application { .. } => Blame::Application,
             Self::Cancelled => Blame::Nobody,

@@ -100,11 +100,16 @@ pub fn publish(attempt: &Path, to: &Path, durability: Durability) -> Result<(), 
     if durability == Durability::Power
         && let Some(folder) = to.parent()
     {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let sync = File::open(folder).and_then(|folder| folder.sync_all());
-        sync.map_err(storage("make durable", folder))?;
+        sync_folder(folder)?;
     }
     Ok(())
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), Error> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let sync = File::open(folder).and_then(|folder| folder.sync_all());
+    sync.map_err(storage("make durable", folder))
 }
 
 /// Makes the folder for a job's output, or finds it empty.
@@ -119,7 +124,7 @@ pub fn prepare_output(folder: &Path) -> Result<(), Error> {
         Some(entry) => {
             let entry = entry.map_err(storage("list", folder))?;
             let found = entry.file_name().to_string_lossy().into_owned();
-            Err(Error::OutputExists { path: folder.to_owned(), found })
+            Err(Error::OutputExists { path: folder.to_owned().into(), found })
         }
     }
 }

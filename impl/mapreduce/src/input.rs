@@ -11,8 +11,11 @@ mod source;
 
 use serde::{Deserialize, Serialize};
 
-pub use plan::{PlanOptions, plan, spool};
+pub use plan::{PlanOptions, plan, splits, spool, survey};
 pub use records::{Record, Records};
+pub(crate) use source::refused;
+
+use crate::store::Location;
 
 /// How an application takes its input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +47,7 @@ pub struct Split {
     /// What applications and people call the file: its path as the command line gave it, `-` for standard input.
     pub name: String,
     /// Where the file is: from the root.
-    pub path: String,
+    pub path: Location,
     /// Its first byte.
     pub start: u64,
     /// How many bytes: of the file as it lies on the disk.

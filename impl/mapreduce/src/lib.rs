@@ -32,6 +32,7 @@ mod bytes;
 mod collect;
 mod counters;
 mod error;
+mod fetch;
 mod files;
 mod groups;
 mod map;
@@ -45,6 +46,7 @@ mod task;
 pub mod apps;
 pub mod input;
 pub mod reference;
+pub mod store;
 pub mod streaming;
 
 pub use app::{Application, Combiner};
@@ -56,10 +58,11 @@ pub use error::{Blame, Error, Failure, Outcome};
 pub use files::{Durability, prepare_output, publish};
 pub use groups::{Groups, Values};
 pub use input::{Form, Record, Records, Split};
-pub use map::{for_each_pair, run_map};
-pub use reduce::{Output, run_reduce};
+pub use map::{for_each_pair, run_map, run_map_from};
+pub use reduce::{Output, run_reduce, run_reduce_from};
 pub use sequential::{Job, Totals, run_sequential};
+pub use store::{Location, Store, Stores};
 pub use task::{
     Intermediate, Kind, Limits, MapOutput, MapTask, Place, ReduceOutput, ReduceTask, TaskId,
-    Unwatched, Watch, output_path,
+    Unwatched, Watch, output_name, output_path,
 };

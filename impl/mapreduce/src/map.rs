@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use crate::app::Application;
 use crate::bytes::Order;
@@ -14,6 +15,7 @@ use crate::input::Records;
 use crate::merge::{Gauge, Merge};
 use crate::passes::{At, Means, Piece, Spilled};
 use crate::run::{BLOCK_BYTES, Run, RunReader, Source, Step};
+use crate::store::{Store, Stores};
 use crate::task::{Intermediate, MapOutput, MapTask, Watch};
 
 /// How many runs a partition of an intermediate file may have. Reduce tasks merge runs anyway, so a few more cost
@@ -38,11 +40,24 @@ pub fn run_map(
     app: &dyn Application,
     watch: &dyn Watch,
 ) -> Result<MapOutput, Error> {
+    run_map_from(&*Stores::default().of(&task.split.path)?, task, app, watch)
+}
+
+/// The same; the split's file is in this store.
+///
+/// # Errors
+/// As [`run_map`].
+pub fn run_map_from(
+    store: &dyn Store,
+    task: &MapTask,
+    app: &dyn Application,
+    watch: &dyn Watch,
+) -> Result<MapOutput, Error> {
     if task.place.reduces == 0 {
         return Err(Error::Usage("a job needs a reduce task at least".to_owned()));
     }
     let memory_bytes = task.limits.memory_bytes.max(LEAST_MEMORY_BYTES);
-    let mut records = Records::open(task, app.form(), watch)?;
+    let mut records = Records::open(store, task, app.form(), watch)?;
     let path = task.path();
     let reduces = task.place.reduces;
     let spills = Spills::new(&path, reduces, block_bytes(memory_bytes))?;
@@ -59,12 +74,13 @@ pub fn run_map(
     counters.spills += spilled.passes;
     counters.spilled_bytes += spilled.bytes;
     let Spills { writer, partitions } = spills;
-    let file = Intermediate { map: task.place.index, attempt: task.place.attempt, path };
+    let (map, attempt) = (task.place.index, task.place.attempt);
+    let file = Intermediate { map, attempt, path: path.clone().into() };
     let bytes = |runs: &Vec<Run>| runs.iter().map(|run| run.bytes).sum::<u64>();
     let partition_bytes = partitions.iter().map(bytes).collect();
-    writer.finish(&file, &partitions)?;
+    writer.finish(&file, &path, &partitions)?;
     if task.debug_intermediate {
-        write_json(&file, reduces, app.order())?;
+        write_json(&file, &path, reduces, app.order())?;
     }
     Ok(MapOutput { file, partition_bytes, counters })
 }
@@ -113,8 +129,8 @@ impl Watch for Quiet<'_> {
 }
 
 /// An intermediate file as JSON lines, beside it. Bytes that are no UTF-8 are shown as replacement characters.
-fn write_json(file: &Intermediate, reduces: u32, order: Order) -> Result<(), Error> {
-    let path = file.path.with_extension("json");
+fn write_json(file: &Intermediate, path: &Path, reduces: u32, order: Order) -> Result<(), Error> {
+    let path = path.with_extension("json");
     let mut draft = Draft::new(&path)?;
     let mut text = Vec::new();
     for_each_pair(file, reduces, order, |partition, key, value| {
@@ -132,7 +148,7 @@ fn write_json(file: &Intermediate, reduces: u32, order: Order) -> Result<(), Err
     Ok(())
 }
 
-/// All pairs of an intermediate file, partition by partition, each in the application's order.
+/// All pairs of an intermediate file of this machine, partition by partition, each in the application's order.
 ///
 /// # Errors
 /// [`Error::Intermediate`] when it is missing or damaged, and what `each` says.

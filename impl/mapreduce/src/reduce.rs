@@ -1,16 +1,20 @@
 //! A reduce task: a partition of all intermediate files goes in, an output file comes out.
 
+use std::sync::Arc;
+
 use memchr::{memchr, memchr_iter, memchr2};
 
 use crate::app::Application;
 use crate::counters::Counters;
 use crate::error::Error;
+use crate::fetch::fetch;
 use crate::files::{BUFFER_BYTES, Draft};
 use crate::groups::Groups;
 use crate::map::{at, block_bytes, guarded};
 use crate::merge::{Gauge, Merge};
 use crate::passes::{At, Means, Piece, Spilled, open};
-use crate::run::Source;
+use crate::run::{Run, Source};
+use crate::store::{Local, Store, Stores};
 use crate::task::{ReduceOutput, ReduceTask, Watch};
 
 /// Runs an attempt of a reduce task. When it returns, there is a whole output under the attempt's name, for nobody to
@@ -24,9 +28,23 @@ pub fn run_reduce(
     app: &dyn Application,
     watch: &dyn Watch,
 ) -> Result<ReduceOutput, Error> {
+    let first = task.inputs.first().map(|input| Stores::default().of(&input.path));
+    run_reduce_from(&*first.unwrap_or_else(|| Ok(Arc::new(Local)))?, task, app, watch)
+}
+
+/// The same; the intermediate files are in this store.
+///
+/// # Errors
+/// As [`run_reduce`].
+pub fn run_reduce_from(
+    store: &dyn Store,
+    task: &ReduceTask,
+    app: &dyn Application,
+    watch: &dyn Watch,
+) -> Result<ReduceOutput, Error> {
     let path = task.path();
     let mut gauge = Gauge { watch, done: 0, total: 0 };
-    let pieces = pieces(task, watch)?;
+    let pieces = pieces(store, task, watch)?;
     gauge.total = pieces.iter().map(|piece| piece.run.bytes).sum();
     let block_bytes = block_bytes(task.limits.memory_bytes);
     // The passes' scratch files need another name than the output.
@@ -57,7 +75,7 @@ pub fn run_reduce(
 }
 
 /// The runs of the partition in all inputs, in the order of the map tasks.
-fn pieces(task: &ReduceTask, watch: &dyn Watch) -> Result<Vec<Piece>, Error> {
+fn pieces(store: &dyn Store, task: &ReduceTask, watch: &dyn Watch) -> Result<Vec<Piece>, Error> {
     let mut inputs: Vec<_> = task.inputs.iter().collect();
     inputs.sort_by_key(|input| input.map);
     let expected = 0..task.place.maps;
@@ -67,6 +85,9 @@ fn pieces(task: &ReduceTask, watch: &dyn Watch) -> Result<Vec<Piece>, Error> {
             "a reduce task needs the output of each of the {maps} map tasks once, and was given {given} files"
         )));
     }
+    if inputs.iter().any(|input| input.path.local().is_none()) {
+        return fetch(store, &inputs, task, watch);
+    }
     let keep = inputs.len() <= task.limits.open_files;
     let mut pieces = Vec::new();
     for input in inputs {
@@ -74,14 +95,21 @@ fn pieces(task: &ReduceTask, watch: &dyn Watch) -> Result<Vec<Piece>, Error> {
             return Err(Error::Cancelled);
         }
         let (source, mut partitions) = Source::open(input, task.place.reduces)?;
-        let wrong = || Error::Usage(format!("there is no partition {}", task.place.index));
-        let runs = partitions.get_mut(task.place.index as usize).ok_or_else(wrong)?;
-        for run in runs.drain(..) {
+        for run in of_partition(&mut partitions, task)?.drain(..) {
             let file = if keep { At::Open(source.clone()) } else { At::Closed(input.clone()) };
             pieces.push(Piece { file, run });
         }
     }
     Ok(pieces)
+}
+
+/// The runs of the task's partition.
+pub(crate) fn of_partition<'a>(
+    partitions: &'a mut [Vec<Run>],
+    task: &ReduceTask,
+) -> Result<&'a mut Vec<Run>, Error> {
+    let wrong = || Error::Usage(format!("there is no partition {}", task.place.index));
+    partitions.get_mut(task.place.index as usize).ok_or_else(wrong)
 }
 
 /// Takes what an application's reduce function writes.

@@ -17,6 +17,10 @@
 //! landed elsewhere is as wrong as a damaged one; the footer's covers the trailer. Every byte is under one of the
 //! checksums or is a constant that is compared.
 
+mod index;
+
+pub(crate) use index::read as read_index;
+
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -149,7 +153,12 @@ impl RunWriter {
     }
 
     /// Writes the index and gives the file its name. Returns its size.
-    pub fn finish(mut self, id: &Intermediate, partitions: &[Vec<Run>]) -> Result<u64, Error> {
+    pub fn finish(
+        mut self,
+        id: &Intermediate,
+        path: &Path,
+        partitions: &[Vec<Run>],
+    ) -> Result<u64, Error> {
         let offset = self.offset();
         let mut footer = Vec::new();
         for number in [id.map, id.attempt, partitions.len() as u32] {
@@ -171,14 +180,14 @@ impl RunWriter {
         footer.extend_from_slice(END);
         self.ready.extend_from_slice(&footer);
         self.flush()?;
-        self.draft.finish(&id.path)
+        self.draft.finish(path)
     }
 
     /// For runs that only this process reads: the file, whose name is gone.
     pub fn into_scratch(mut self) -> Result<Source, Error> {
         self.flush()?;
         let (file, path) = self.draft.into_scratch()?;
-        Ok(Source { file: Arc::new(file), origin: Arc::new(Origin::Scratch(path)) })
+        Ok(Source { file: Arc::new(file), shift: 0, origin: Arc::new(Origin::Scratch(path)) })
     }
 }
 
@@ -213,11 +222,14 @@ impl Origin {
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     file: Arc<File>,
+    /// How much further on than they should be its bytes are, modulo 2⁶⁴.
+    shift: u64,
     pub origin: Arc<Origin>,
 }
 
 impl Source {
     fn read(&self, bytes: &mut [u8], offset: u64) -> Result<(), Error> {
+        let offset = offset.wrapping_add(self.shift);
         self.file.read_exact_at(bytes, offset).map_err(|error| match error.kind() {
             std::io::ErrorKind::UnexpectedEof => self.origin.error("it is cut off"),
             _ => self.origin.error(error.to_string()),
@@ -227,15 +239,16 @@ impl Source {
     /// Opens a map task's file whose index is known.
     pub fn reopen(id: &Intermediate) -> Result<Self, Error> {
         let origin = Arc::new(Origin::Map(id.clone()));
-        let file = File::open(&id.path).map_err(|error| match error.raw_os_error() {
+        let path = id.path.local().ok_or_else(|| origin.error("it is not on this machine"))?;
+        let file = File::open(path).map_err(|error| match error.raw_os_error() {
             _ if error.kind() == std::io::ErrorKind::NotFound => origin.error("it is gone"),
             // That is this worker's fault: making the file again would not help.
             Some(code) if [Errno::EMFILE as i32, Errno::ENFILE as i32].contains(&code) => {
-                storage("open (raise ulimit -n, or lower the limit on open files)", &id.path)(error)
+                storage("open (raise ulimit -n, or lower the limit on open files)", path)(error)
             }
             _ => origin.error(error.to_string()),
         })?;
-        Ok(Self { file: Arc::new(file), origin })
+        Ok(Self { file: Arc::new(file), shift: 0, origin })
     }
 
     /// Opens a map task's file and reads where the runs of each partition are.
@@ -243,31 +256,14 @@ impl Source {
         let source = Self::reopen(id)?;
         let origin = &source.origin;
         let data = source.file.metadata().map_err(|error| origin.error(error.to_string()))?;
-        let length = data.len();
-        let damaged = |what: &str| origin.error(format!("it is damaged ({what})"));
-        if length < MAGIC.len() as u64 + TRAILER_BYTES {
-            return Err(damaged("too short"));
-        }
-        let (mut magic, mut trailer) = ([0; 8], [0; TRAILER_BYTES as usize]);
-        source.read(&mut magic, 0)?;
-        source.read(&mut trailer, length - TRAILER_BYTES)?;
-        if magic != *MAGIC || trailer[16..] != *END {
-            return Err(damaged("not a whole file of this version"));
-        }
-        let (offset, footer_bytes) = (u64_at(&trailer, 0), u32_at(&trailer, 8));
-        let fits = offset
-            .checked_add(u64::from(footer_bytes) + TRAILER_BYTES)
-            .is_some_and(|end| end == length);
-        if !fits {
-            return Err(damaged("its trailer"));
-        }
-        let mut footer = vec![0; footer_bytes as usize];
-        source.read(&mut footer, offset)?;
-        if crc32c_append(crc32c(&footer), &trailer[..12]) != u32_at(&trailer, 12) {
-            return Err(damaged("its index"));
-        }
-        let partitions = parse(&footer, id, reduces, offset).map_err(|what| damaged(&what))?;
+        let mut read = |bytes: &mut [u8], offset| source.read(bytes, offset);
+        let partitions = index::read(&mut read, data.len(), origin, id, reduces)?;
         Ok((source, partitions))
+    }
+
+    /// A run of a map task's file that lies in another file, at another place.
+    pub fn fetched(file: Arc<File>, shift: u64, origin: Arc<Origin>) -> Self {
+        Self { file, shift, origin }
     }
 }
 
@@ -277,46 +273,6 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
-}
-
-/// The index. Its checksum is right, so nonsense means that it is another task's or somebody's invention.
-fn parse(
-    footer: &[u8],
-    id: &Intermediate,
-    reduces: u32,
-    end: u64,
-) -> Result<Vec<Vec<Run>>, String> {
-    let mut at = 0;
-    let mut take = |bytes: usize| {
-        let part = footer.get(at..at + bytes).ok_or("its index is cut off");
-        at += bytes;
-        part
-    };
-    let (map, attempt) = (u32_at(take(4)?, 0), u32_at(take(4)?, 0));
-    if (map, attempt) != (id.map, id.attempt) {
-        return Err(format!("it is map task {map}'s, attempt {attempt}"));
-    }
-    let count = u32_at(take(4)?, 0);
-    if count != reduces {
-        return Err(format!("it has {count} partitions, not {reduces}"));
-    }
-    let mut partitions = Vec::new();
-    for _ in 0..count {
-        let mut runs = Vec::new();
-        for _ in 0..u32_at(take(4)?, 0) {
-            let part = take(32)?;
-            let [offset, bytes, records, largest] = [0, 8, 16, 24].map(|at| u64_at(part, at));
-            if offset.checked_add(bytes).is_none_or(|run_end| run_end > end) {
-                return Err("a run lies outside the file".to_owned());
-            }
-            if largest > bytes {
-                return Err("a block is larger than its run".to_owned());
-            }
-            runs.push(Run { offset, bytes, records, largest });
-        }
-        partitions.push(runs);
-    }
-    if at == footer.len() { Ok(partitions) } else { Err("its index is too long".to_owned()) }
 }
 
 /// What a step of a reader, or of several merged, came to.

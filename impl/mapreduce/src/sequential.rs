@@ -11,8 +11,9 @@ use crate::counters::Counters;
 use crate::error::{Error, storage};
 use crate::files::{Durability, publish};
 use crate::input::Split;
-use crate::map::run_map;
+use crate::map::run_map_from;
 use crate::reduce::run_reduce;
+use crate::store::Stores;
 use crate::task::{Intermediate, Limits, MapTask, Place, ReduceTask, Watch, output_path};
 
 /// What is the same for all tasks of a job.
@@ -86,8 +87,8 @@ pub fn run_sequential(
     let done = run_tasks(job, app, watch, &mut inputs);
     let mut removed = Ok(());
     for input in inputs {
-        let gone = fs::remove_file(&input.path).map_err(storage("remove", &input.path));
-        removed = removed.and(gone);
+        let Some(path) = input.path.local() else { continue };
+        removed = removed.and(fs::remove_file(path).map_err(storage("remove", path)));
     }
     done.and_then(|totals| removed.map(|()| totals))
 }
@@ -99,8 +100,10 @@ fn run_tasks(
     inputs: &mut Vec<Intermediate>,
 ) -> Result<Totals, Error> {
     let mut totals = Totals::default();
+    let mut stores = Stores::default();
     for index in 0..job.splits.len() as u32 {
-        let output = run_map(&job.map_task(index, 0), app, watch)?;
+        let task = job.map_task(index, 0);
+        let output = run_map_from(&*stores.of(&task.split.path)?, &task, app, watch)?;
         totals.map.merge(&output.counters);
         inputs.push(output.file);
     }

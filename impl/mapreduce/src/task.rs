@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::counters::Counters;
 use crate::input::Split;
+use crate::store::Location;
 
 /// Of the two kinds of task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,7 +33,8 @@ pub struct TaskId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// About how many bytes of memory an attempt fills before it writes to disk. Beyond it go buffers of at most
-    /// 2 MiB, and at most three times the largest record (read, emitted, written).
+    /// 2 MiB, and at most three times the largest record (read, emitted, written); where files are in an object store,
+    /// at most 32 MiB that are on their way.
     pub memory_bytes: usize,
     /// The longest record, in bytes; a longer one fails the task. At most 1 GiB.
     pub record_bytes: usize,
@@ -99,7 +101,7 @@ pub struct Intermediate {
     /// Its attempt.
     pub attempt: u32,
     /// The file.
-    pub path: PathBuf,
+    pub path: Location,
 }
 
 /// What an attempt of a map task made.
@@ -157,8 +159,13 @@ pub struct ReduceOutput {
 }
 
 /// The name under which a reduce task's output is seen.
+pub fn output_name(reduce: u32) -> String {
+    format!("mr-out-{reduce}")
+}
+
+/// The path under which it is seen, on this machine.
 pub fn output_path(folder: &Path, reduce: u32) -> PathBuf {
-    folder.join(format!("mr-out-{reduce}"))
+    folder.join(output_name(reduce))
 }
 
 /// Who watches an attempt: how far it is, and whether it should go on.

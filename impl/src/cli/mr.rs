@@ -23,6 +23,8 @@ How far it is:     quorate mr status --connect 127.0.0.1:7500
 Several machines, which have the files by the same paths; a worker for each core:
                    quorate mr coordinator --listen 10.0.0.1:7500 --secret-file s --app wc --out /d/out '/d/*.txt'
                    quorate mr worker --connect 10.0.0.1:7500 --secret-file s
+Objects:           quorate mr run --app wc --out s3://bucket/counts 's3://bucket/texts/*.txt'
+                   (in a build with `--features s3`; AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and others say where and who)
 On Apache Spark:   quorate mr export --engine spark --to job.py --mapper ./map.py --reducer ./reduce.py --out result data/")]
 pub struct Arguments {
     #[command(subcommand)]

@@ -10,7 +10,7 @@ mod report;
 use self::core::{Core, Mail};
 use super::error::Error;
 use super::folder::Claim;
-use super::journal::Journal;
+use super::journal::{self, Journal};
 use super::pace::Pace;
 use super::status::Status;
 use super::wire::Sheet;
@@ -100,7 +100,7 @@ impl Coordinator {
     /// If the journal can't be used, or the port is open to other machines and there is no secret.
     pub fn start(claim: &Claim, options: Options) -> Result<Self, Error> {
         let address = check(&options.listener, options.secret.as_ref())?;
-        let (journal, records) = Journal::open(&claim.work)?;
+        let (journal, records) = Journal::open(claim)?;
         let (machine, effects) = recover(claim, options.limits, records)?;
         places::make(&claim.work, machine.life())?;
         let mail = Mailbox::new(MAIL);
@@ -223,7 +223,7 @@ fn recover(
     let mut effects = Vec::new();
     // Who runs a job again that has failed asks for it.
     let machine = Machine::recover(Paper, spec, records, true, &mut effects)
-        .map_err(|source| Error::Unfit { path: claim.work.join("journal"), source })?;
+        .map_err(|source| Error::Unfit { path: claim.work.join(journal::NAME), source })?;
     Ok((machine, effects))
 }
 
@@ -234,7 +234,7 @@ fn sheet(claim: &Claim, options: &Options) -> Box<Sheet> {
         program: job.program.clone(),
         maps: job.splits.len() as u32,
         reduces: job.asked.reduces,
-        work: claim.work.to_string_lossy().into_owned(),
+        work: claim.work.clone(),
         limits: options.engine,
         debug_intermediate: options.debug_intermediate,
         skips: options.limits.skips > 0,

@@ -2,6 +2,7 @@
 
 use super::wire::WIRE;
 use crate::peer::error::{Refusal, Trouble};
+use mapreduce::Location;
 use protocol::mr::Unfit;
 use std::io;
 use std::net::SocketAddr;
@@ -25,62 +26,68 @@ pub enum Error {
         source: io::Error,
     },
     /// Another process has the output directory.
-    #[error(
-        "another job writes to {}: wait for its end, or name another --out", .0.display()
-    )]
-    InUse(PathBuf),
+    #[error("another job writes to {0}: wait for its end, or name another --out")]
+    InUse(Location),
     /// The name of the output directory can't be told to other processes.
     #[error("the name of the output directory {} is not UTF-8: choose another --out", .0.display())]
     NoText(PathBuf),
     /// The directory has a job that was asked for otherwise.
     #[error(
-        "{} has a job that was begun {what}. Run it as it was begun to go on with it, or remove the folder to begin anew",
-        work.display()
+        "{work} has a job that was begun {what}. Run it as it was begun to go on with it, or remove the folder to begin anew"
     )]
     Differs {
         /// The job's folder.
-        work: PathBuf,
+        work: Location,
         /// What differs.
         what: String,
     },
     /// What says what the job is can't be used.
-    #[error("{}: {why}. Remove the folder that it is in to begin anew", path.display())]
+    #[error("{path}: {why}. Remove the folder that it is in to begin anew")]
     JobFile {
         /// The file.
-        path: PathBuf,
+        path: Location,
         /// What is wrong with it.
         why: String,
     },
     /// The journal has bad bytes in front of records that were on the disk, or whole ones that are no record.
     #[error(
-        "{}: damaged at byte {offset}, or written by another release: this is no torn end. \
-        Restore it from a copy, or remove the folder that it is in to begin anew", path.display()
+        "{path}: damaged at byte {offset}, or written by another release: this is no torn end. \
+        Restore it from a copy, or remove the folder that it is in to begin anew"
     )]
     Damaged {
         /// The journal.
-        path: PathBuf,
+        path: Location,
         /// Where.
         offset: u64,
     },
     /// The journal is another job's.
-    #[error("{}: {source}. Remove the folder that it is in to begin anew", path.display())]
+    #[error("{path}: {source}. Remove the folder that it is in to begin anew")]
     Unfit {
         /// The journal.
-        path: PathBuf,
+        path: Location,
         /// Why.
         source: Unfit,
     },
     /// The journal can't be written any more, so nothing can be promised.
     #[error(
-        "the journal {} can't be written: {why}. Free space on its disk and run the same command again: it goes on",
-        path.display()
+        "the journal {path} can't be written: {why}. See that there is room and that it can be reached, and run the \
+        same command again: it goes on"
     )]
     Journal {
         /// The journal.
-        path: PathBuf,
-        /// What the operating system said.
+        path: Location,
+        /// What the operating system said, or the store.
         why: String,
     },
+    /// Another coordinator has written to the job's journal, so this one can't.
+    #[error(
+        "another coordinator of this job is at work: it has written {0}. It goes on with the job, and this one ends; \
+        wait for it, or stop it and run the same command again"
+    )]
+    Superseded(Location),
+    /// Nobody knows whether an output has its name.
+    #[error("{0}. Whether that was done nobody knows: run the same command again, it goes on")]
+    Unknown(mapreduce::Error),
     /// The port can't be had.
     #[error(
         "can't listen for workers on {address} ({source}). Give another --listen, or stop the process that has this one"

@@ -8,6 +8,8 @@ use super::journal::{self, Journal};
 use super::wire::{self, ToCoordinator, ToWorker};
 use crate::peer::error::Trouble;
 use crate::peer::frame::put_code;
+use mapreduce::store::Local;
+use mapreduce::{Location, Store};
 use protocol::mr::Record;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,10 +28,10 @@ pub fn seal(kind: u8, payload: &[u8], out: &mut Vec<u8>) {
 /// # Errors
 /// If it is damaged, or can't be read or written.
 pub fn journal(work: &Path, more: &[Vec<Record<String>>]) -> Result<Vec<Record<String>>, Error> {
-    let (mut journal, records) = Journal::open(work)?;
+    let (mut journal, records) = Journal::open_file(work)?;
     for group in more {
         group.iter().for_each(|record| journal.add(record));
-        journal.sync().map_err(Error::io("sync the journal in", work))?;
+        journal.sync()?;
     }
     Ok(records)
 }
@@ -58,7 +60,9 @@ fn all<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> (Vec<Vec<u8>>, bool) {
 /// # Errors
 /// If it is no job, or another release's.
 pub fn read_job(work: &Path) -> Result<Job, Error> {
-    Job::read(work)
+    let path = Job::of(&Location::from(work.to_owned()));
+    let none = || Error::JobFile { path: path.clone(), why: "it is not there".to_owned() };
+    Job::read(&Local, &path)?.ok_or_else(none)
 }
 
 /// Writes it.
@@ -66,5 +70,7 @@ pub fn read_job(work: &Path) -> Result<Job, Error> {
 /// # Errors
 /// If it can't be written.
 pub fn write_job(job: &Job, work: &Path) -> Result<(), Error> {
-    job.write(work)
+    let path = Job::of(&Location::from(work.to_owned()));
+    Local.remove(std::slice::from_ref(&path))?;
+    job.write(&Local, &path).map(drop)
 }

@@ -1,13 +1,11 @@
 //! What a job is: written down when it begins, and looked at when the same command is run again.
 
 use super::error::Error;
-use mapreduce::input::{PlanOptions, plan};
-use mapreduce::{Program, Split};
+use mapreduce::input::{PlanOptions, splits, survey};
+use mapreduce::{Location, Program, Split, Store, Stores};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf, absolute};
-use std::time::UNIX_EPOCH;
+use std::fs::File;
+use std::path::Path;
 
 /// The format of the job's file, its folder and its journal.
 const FORMAT: u32 = 1;
@@ -55,29 +53,33 @@ pub(super) fn reads_stdin(asked: &Asked) -> bool {
     asked.inputs.iter().any(|word| word == "-")
 }
 
-fn look(asked: &Asked, stdin: Option<PathBuf>) -> Result<(Vec<Split>, Vec<Seen>), Error> {
+fn look(
+    asked: &Asked,
+    stdin: Option<Location>,
+    stores: &mut Stores,
+) -> Result<(Vec<Split>, Vec<Seen>), Error> {
     let form = asked.program.load()?.form();
     let options = PlanOptions { split_bytes: asked.split_bytes, form, stdin };
-    let mut splits = plan(&asked.inputs, &options)?;
+    let found = survey(&asked.inputs, &options, stores)?;
     let mut files: Vec<Seen> = Vec::new();
-    for split in &mut splits {
-        let path = absolute(&split.path).map_err(Error::io("find", Path::new(&split.path)))?;
-        split.path = path.to_string_lossy().into_owned();
-        if files.last().is_some_and(|last| last.path == split.path) {
-            continue;
+    for file in &found {
+        let path = file.location.to_string();
+        if files.last().is_none_or(|last| last.path != path) {
+            files.push(Seen { path, bytes: file.bytes, modified: file.modified_ns });
         }
-        let data = fs::metadata(&path).map_err(Error::io("look at", &path))?;
-        let modified = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        let modified = modified.map_or(0, |time| time.as_nanos() as u64);
-        files.push(Seen { path: split.path.clone(), bytes: split.file_bytes, modified });
     }
-    Ok((splits, files))
+    Ok((splits(&found, &options), files))
 }
 
 impl Job {
     /// Looks at the input and makes a job of what was asked for. Standard input is in that file.
-    pub(super) fn plan(number: u64, asked: &Asked, stdin: Option<PathBuf>) -> Result<Self, Error> {
-        let (splits, files) = look(asked, stdin)?;
+    pub(super) fn plan(
+        number: u64,
+        asked: &Asked,
+        stdin: Option<Location>,
+        stores: &mut Stores,
+    ) -> Result<Self, Error> {
+        let (splits, files) = look(asked, stdin, stores)?;
         let mut program = asked.program.clone();
         program.prepare(&splits, asked.reduces)?;
         Ok(Self { format: FORMAT, number, asked: asked.clone(), program, files, splits })
@@ -86,15 +88,16 @@ impl Job {
     /// Whether this is asked for now, and the input is what it was. `work` is the job's folder.
     pub(super) fn check(
         &self,
-        work: &Path,
+        work: &Location,
         asked: &Asked,
-        stdin: Option<PathBuf>,
+        stdin: Option<Location>,
+        stores: &mut Stores,
     ) -> Result<(), Error> {
-        let differs = |what: String| Err(Error::Differs { work: work.to_owned(), what });
+        let differs = |what: String| Err(Error::Differs { work: work.clone(), what });
         if let Some(what) = difference(&self.asked, asked) {
             return differs(what);
         }
-        let (_, now) = look(asked, stdin)?;
+        let (_, now) = look(asked, stdin, stores)?;
         let changed = now.iter().find(|seen| !self.files.contains(seen));
         let gone = self.files.iter().find(|seen| !now.contains(seen));
         match (changed, gone) {
@@ -112,13 +115,18 @@ impl Job {
         work.join(NAME).exists()
     }
 
-    pub(super) fn read(work: &Path) -> Result<Self, Error> {
+    /// Where a folder's job is written down.
+    pub(super) fn of(work: &Location) -> Location {
+        work.join(NAME)
+    }
+
+    /// Reads it; none if nothing is there.
+    pub(super) fn read(store: &dyn Store, path: &Location) -> Result<Option<Self>, Error> {
         #[derive(Deserialize)]
         struct Format {
             format: u32,
         }
-        let path = work.join(NAME);
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+        let Some(bytes) = store.read(path)? else { return Ok(None) };
         let wrong = |why: String| Error::JobFile { path: path.clone(), why };
         let Format { format } = serde_json::from_slice(&bytes)
             .map_err(|error| wrong(format!("it is no job ({error})")))?;
@@ -127,18 +135,14 @@ impl Job {
                 "another release wrote it (format {format}, this one's is {FORMAT}). Go on with that one"
             )));
         }
-        serde_json::from_slice(&bytes).map_err(|error| wrong(format!("it is no job ({error})")))
+        let job = serde_json::from_slice(&bytes);
+        job.map(Some).map_err(|error| wrong(format!("it is no job ({error})")))
     }
 
-    /// Writes it into its folder: whole or not at all.
-    pub(super) fn write(&self, work: &Path) -> Result<(), Error> {
-        let (path, draft) = (work.join(NAME), work.join("job.draft"));
+    /// Writes it down: whole or not at all. False if there is another one.
+    pub(super) fn write(&self, store: &dyn Store, path: &Location) -> Result<bool, Error> {
         let bytes = serde_json::to_vec(self).expect("plain data can be written");
-        let mut file = File::create(&draft).map_err(Error::io("create", &draft))?;
-        let written = file.write_all(&bytes).and_then(|()| file.sync_all());
-        written.map_err(Error::io("write", &draft))?;
-        fs::rename(&draft, &path).map_err(Error::io("rename", &path))?;
-        sync(work)
+        Ok(store.create(path, &bytes)?)
     }
 }
 

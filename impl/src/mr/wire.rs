@@ -11,7 +11,7 @@ use crate::peer::Secret;
 use crate::peer::error::Trouble;
 use crate::peer::frame::{Frames, Malformed, Missing, put_code};
 use crate::peer::hello::Site;
-use mapreduce::{Program, Split};
+use mapreduce::{Location, Program, Split};
 use protocol::NodeId;
 use protocol::mr::{AttemptId, Ending, Letter, Refusal};
 use serde::de::DeserializeOwned;
@@ -47,7 +47,7 @@ pub(super) struct Sheet {
     pub maps: u32,
     pub reduces: u32,
     /// The job's folder, by its whole path.
-    pub work: String,
+    pub work: Location,
     pub limits: mapreduce::Limits,
     pub debug_intermediate: bool,
     /// Whether records that fail are told, to be skipped.

@@ -9,19 +9,19 @@ mod link;
 
 use self::attempt::{Attempt, Job, Work};
 use super::error::Error;
+use super::places::Places;
 use super::wire::{self, Errand, Gauge, Outbox, REPORT, Sheet, ToCoordinator};
-use super::{Notice, RELEASE, counters, places};
+use super::{Notice, RELEASE, counters};
 use crate::mailbox::Mailbox;
 use crate::peer::Secret;
 use crate::timer::TimerThread;
-use mapreduce::{Blame, Counters as Counted, Split};
+use mapreduce::{Blame, Counters as Counted, Split, Stores};
 use protocol::Machine as _;
 use protocol::mr::{
     Act, AttemptId, Event, Kind, Order, Paper, Parting, TaskId, Worker as Machine, WorkerId,
 };
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -81,7 +81,8 @@ pub struct Worker {
 struct Host {
     machine: Machine<String>,
     sheet: Box<Sheet>,
-    work: PathBuf,
+    stores: Stores,
+    places: Places,
     job: Arc<Job>,
 }
 
@@ -189,8 +190,9 @@ impl Worker {
         let mut acts = Vec::new();
         let machine = Machine::new(Paper, WorkerId(drawn), sheet.job, RELEASE, &mut acts);
         let job = Arc::new(Job { app: sheet.program.load()?, notice: self.options.notice.clone() });
-        let work = PathBuf::from(&sheet.work);
-        self.host = Some(Host { machine, sheet, work, job });
+        let mut stores = Stores::default();
+        let places = Places::new(&sheet.work, &mut stores)?;
+        self.host = Some(Host { machine, sheet, stores, places, job });
         for act in acts {
             self.carry_out(act, &mut VecDeque::new())?;
         }
@@ -246,11 +248,11 @@ impl Worker {
             }
             Act::Stop(attempt) => self.stop_attempt(attempt)?,
             Act::Name(attempt) => {
-                places::name(&host.work, attempt)?;
+                host.places.name(attempt)?;
                 events.push_back(Event::Named(attempt));
             }
             Act::Delete(attempt) => {
-                if let Err(error) = places::delete(&host.work, attempt) {
+                if let Err(error) = host.places.delete(attempt) {
                     (self.options.notice)(&error.to_string());
                 }
             }
@@ -281,9 +283,11 @@ impl Worker {
         inputs: &[u64],
         skip: &BTreeSet<u64>,
     ) -> Result<(), Error> {
-        let Some(Host { sheet, work, job, .. }) = &self.host else { return Ok(()) };
+        let Some(Host { sheet, stores, places, job, .. }) = &mut self.host else { return Ok(()) };
         let split = self.split.take().filter(|(of, _)| *of == attempt).map(|(_, split)| split);
-        let task = Work::new(attempt, sheet, work, inputs, skip, split);
+        let split = split.map(|split| Ok::<_, Error>((stores.of(&split.path)?, split)));
+        places.prepare(attempt.life())?;
+        let task = Work::new(attempt, sheet, places, inputs, skip, split.transpose()?);
         let mail = self.mail.clone();
         self.attempt = Some(Attempt::start(attempt, task, inputs, Arc::clone(job), mail)?);
         self.arm(TELL, REPORT);

@@ -27,6 +27,18 @@ fn no_file_for_a_pattern() {
 }
 
 #[test]
+fn an_object_store_in_a_build_without() {
+    if cfg!(feature = "s3") {
+        return;
+    }
+    let stage = Stage::with_books();
+    let text = "this program was built without object stores: build with `--features s3`";
+    refuses(&stage.run(&with(&["s3://bucket/o", "--app", "wc", "pg-*.txt"])), text);
+    refuses(&stage.run(&with(&["o", "--app", "wc", "s3://bucket/pg-*.txt"])), text);
+    assert!(!stage.has("o"), "nothing was made");
+}
+
+#[test]
 fn an_output_directory_that_exists() {
     let stage = Stage::with_books();
     stage.done(&with(&["o", "--app", "wc", "pg-*.txt"]));

@@ -1,7 +1,7 @@
 //! Sorting more than fits into memory: the order is the engine's, the application only divides the keys.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::thread;
 
 use memchr::memchr;
 
@@ -12,6 +12,7 @@ use crate::error::{Error, Outcome};
 use crate::groups::Values;
 use crate::input::{Compression, Form, Record, Records, Split};
 use crate::reduce::Output;
+use crate::store::{Opened, Part, Store, Stores};
 use crate::task::{Limits, MapTask, Place, Unwatched};
 
 /// All lines in the order of their bytes, as often as they come. The outputs of the reduce tasks, one behind the other,
@@ -62,6 +63,8 @@ impl Application for Sort {
 
 /// At how many places the input is looked at for each reduce task, and at most in all.
 const PLACES: (u64, u64) = (64, 8_192);
+/// How many places are looked at at once in an object store, where that is mostly waiting.
+const FAR_LANES: usize = 16;
 /// How much is read at a place.
 const PLACE_BYTES: u64 = 4 << 10;
 /// How much is read of the beginning of a compressed file, whose middle can't be reached.
@@ -76,26 +79,33 @@ pub fn sample(splits: &[Split], reduces: u32) -> Result<Vec<Vec<u8>>, Error> {
     let total: u64 = splits.iter().map(|split| split.length).sum();
     let places = (u64::from(reduces) * PLACES.0).min(PLACES.1);
     let step = (total / places).max(PLACE_BYTES);
-    let mut keys = Vec::new();
+    let (mut places, mut stores) = (Vec::new(), Stores::default());
     // How far behind the beginning of the split the next place is.
     let mut ahead = 0;
     for split in splits {
+        let store = stores.of(&split.path)?;
         if split.compression != Compression::None {
-            first_lines(split, &mut keys)?;
+            places.push(Spot { split, store, offset: None });
             continue;
         }
-        let refused = |error: std::io::Error| {
-            Error::input(&split.name, format!("can't be read to sample its lines: {error}"))
-        };
-        if ahead < split.length {
-            let file = File::open(&split.path).map_err(refused)?;
-            while ahead < split.length {
-                lines_at(&file, split.start + ahead, &mut keys).map_err(refused)?;
-                ahead += step;
-            }
+        while ahead < split.length {
+            let (store, offset) = (Arc::clone(&store), Some(split.start + ahead));
+            places.push(Spot { split, store, offset });
+            ahead += step;
         }
         ahead -= split.length;
     }
+    let far = splits.iter().any(|split| split.path.local().is_none());
+    let each = places.len().div_ceil(if far { FAR_LANES } else { 1 }).max(1);
+    let mut keys = thread::scope(|scope| {
+        let lanes = places.chunks(each).map(|lane| scope.spawn(|| keys_at(lane)));
+        let lanes: Vec<_> = lanes.collect();
+        let end = |lane: thread::ScopedJoinHandle<'_, _>| {
+            lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        lanes.into_iter().map(end).collect::<Result<Vec<_>, Error>>()
+    })?
+    .concat();
     keys.sort_unstable();
     let border = |index: u32| {
         let at = keys.len() as u64 * u64::from(index) / u64::from(reduces);
@@ -104,8 +114,36 @@ pub fn sample(splits: &[Split], reduces: u32) -> Result<Vec<Vec<u8>>, Error> {
     Ok((1..reduces).filter_map(border).collect())
 }
 
+/// A place that is looked at.
+struct Spot<'a> {
+    split: &'a Split,
+    store: Arc<dyn Store>,
+    /// None in a compressed file, of which only the beginning can be reached.
+    offset: Option<u64>,
+}
+
+/// The lines there.
+fn keys_at(spots: &[Spot<'_>]) -> Result<Vec<Vec<u8>>, Error> {
+    let mut keys = Vec::new();
+    for of_split in spots.chunk_by(|one, other| std::ptr::eq(one.split, other.split)) {
+        let Spot { split, store, .. } = &of_split[0];
+        let refused = |error: std::io::Error| {
+            Error::input(&split.name, format!("can't be read to sample its lines: {error}"))
+        };
+        if split.compression != Compression::None {
+            first_lines(&**store, split, &mut keys)?;
+            continue;
+        }
+        let mut file = store.open(&split.path, Part::End, &Unwatched).map_err(refused)?;
+        for offset in of_split.iter().filter_map(|spot| spot.offset) {
+            lines_at(&mut *file, offset, &mut keys).map_err(refused)?;
+        }
+    }
+    Ok(keys)
+}
+
 /// The lines that lie in the bytes at a place; where none is whole, what there is of one.
-fn lines_at(file: &File, offset: u64, keys: &mut Vec<Vec<u8>>) -> std::io::Result<()> {
+fn lines_at(file: &mut dyn Opened, offset: u64, keys: &mut Vec<Vec<u8>>) -> std::io::Result<()> {
     let mut bytes = vec![0; PLACE_BYTES as usize];
     let mut filled = 0;
     while filled < bytes.len() {
@@ -130,7 +168,7 @@ fn lines_at(file: &File, offset: u64, keys: &mut Vec<Vec<u8>>) -> std::io::Resul
     Ok(())
 }
 
-fn first_lines(split: &Split, keys: &mut Vec<Vec<u8>>) -> Result<(), Error> {
+fn first_lines(store: &dyn Store, split: &Split, keys: &mut Vec<Vec<u8>>) -> Result<(), Error> {
     let place = Place { job: String::new(), index: 0, attempt: 0, maps: 1, reduces: 1 };
     let task = MapTask {
         place,
@@ -140,7 +178,7 @@ fn first_lines(split: &Split, keys: &mut Vec<Vec<u8>>) -> Result<(), Error> {
         skip: Vec::new(),
         debug_intermediate: false,
     };
-    let mut records = Records::open(&task, Form::RawLines, &Unwatched)?;
+    let mut records = Records::open(store, &task, Form::RawLines, &Unwatched)?;
     let mut bytes = 0;
     while bytes < COMPRESSED_BYTES
         && let Some(record) = records.next()?

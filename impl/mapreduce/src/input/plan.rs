@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use super::source::refused;
 use super::{Compression, Form, Split};
 use crate::error::{Error, storage};
+use crate::store::{Found, Location, Part, Stores, look};
+use crate::task::Unwatched;
 
 /// How to plan.
 #[derive(Clone, Debug)]
@@ -16,7 +18,7 @@ pub struct PlanOptions {
     /// How the application takes its input.
     pub form: Form,
     /// Where standard input was put, if one of the words is `-`: [`spool`].
-    pub stdin: Option<PathBuf>,
+    pub stdin: Option<Location>,
 }
 
 impl Default for PlanOptions {
@@ -54,133 +56,76 @@ pub fn spool(from: &mut dyn Read, folder: &Path) -> Result<PathBuf, Error> {
 /// A word is a path if there is a file or a folder of that name, else a pattern with `*`, `?`, `[…]` and `**`, or `-`
 /// for standard input. Of a folder all files are taken, in its folders too, but none whose name begins with `.` or `_`
 /// (by which others mark what is not data). Words come in their order, what a word stands for in the order of names;
-/// a file that two words stand for is read twice, as `cat` would. The same files give the same splits.
+/// a file that two words stand for is read twice, as `cat` would. The same files give the same splits. With the feature
+/// `s3`, words that begin with `s3://` stand for objects in the same way.
 ///
 /// # Errors
 /// [`Error::NoMatch`] when a word stands for nothing; [`Error::Input`] for what can't be read, or is no file.
 pub fn plan(words: &[String], options: &PlanOptions) -> Result<Vec<Split>, Error> {
-    let mut splits = Vec::new();
+    let found = survey(words, options, &mut Stores::default())?;
+    Ok(splits(&found, options))
+}
+
+/// The files that words of the command line stand for: see [`plan`].
+///
+/// # Errors
+/// As [`plan`].
+pub fn survey(
+    words: &[String],
+    options: &PlanOptions,
+    stores: &mut Stores,
+) -> Result<Vec<Found>, Error> {
+    let mut found = Vec::new();
     for word in words {
         if word == "-" {
-            let path = options.stdin.clone().ok_or_else(|| {
+            let location = options.stdin.as_ref().ok_or_else(|| {
                 Error::Usage("standard input (-) can be read on the coordinator only".to_owned())
             })?;
-            add(&path, "-", options, &mut splits)?;
+            found.push(spooled(location, stores)?);
             continue;
         }
-        let files = files(word)?;
+        let location = Location::parse(word)?;
+        let files = stores.of(&location)?.find(&location)?;
         if files.is_empty() {
             return Err(Error::NoMatch(word.clone()));
         }
-        for path in files {
-            let name = path.to_string_lossy().into_owned();
-            add(&path, &name, options, &mut splits)?;
-        }
-    }
-    Ok(splits)
-}
-
-fn files(word: &str) -> Result<Vec<PathBuf>, Error> {
-    let path = Path::new(word);
-    let mut found = Vec::new();
-    if fs::symlink_metadata(path).is_ok() {
-        below(path, &mut found)?;
-        return Ok(found);
-    }
-    if word.contains("**") {
-        return deep(word);
-    }
-    let pattern = glob::glob(word).map_err(|error| no_pattern(word, &error))?;
-    let mut matches = Vec::new();
-    for entry in pattern {
-        matches.push(entry.map_err(|error| {
-            let name = error.path().display().to_string();
-            refused(&name, error.error())
-        })?);
-    }
-    matches.sort();
-    for path in matches {
-        below(&path, &mut found)?;
+        found.extend(files);
     }
     Ok(found)
 }
 
-fn no_pattern(word: &str, error: &glob::PatternError) -> Error {
-    Error::Usage(format!("{word:?} is no pattern for files: {error}"))
+/// What was put aside of standard input.
+fn spooled(location: &Location, stores: &mut Stores) -> Result<Found, Error> {
+    if let Some(path) = location.local() {
+        return look(path, "-");
+    }
+    let refused = |error: io::Error| refused("-", &error);
+    let store = stores.of(location)?;
+    let mut opened = store.open(location, Part::Range(0, 4), &Unwatched).map_err(refused)?;
+    let bytes = opened.bytes();
+    let mut first = vec![0; bytes.min(4) as usize];
+    opened.read_exact_at(&mut first, 0).map_err(refused)?;
+    let (name, location) = ("-".to_owned(), location.clone());
+    // It is this job's, and nobody changes it.
+    Ok(Found { name, location, bytes, modified_ns: 0, first })
 }
 
-/// What a pattern with `**` stands for, out of what is below the folder that it begins with. (Left to itself, `glob`
-/// would walk through symbolic links, in circles.)
-fn deep(word: &str) -> Result<Vec<PathBuf>, Error> {
-    let pattern = glob::Pattern::new(word).map_err(|error| no_pattern(word, &error))?;
-    let options =
-        glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
-    let named = |part: &std::path::Component<'_>| {
-        !part.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte))
-    };
-    let folder: PathBuf = Path::new(word).components().take_while(named).collect();
-    let mut found = Vec::new();
-    let start = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
-    if start.is_dir() {
-        below(start, &mut found)?;
-    }
-    let bare = |path: PathBuf| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
-    let bare = found.into_iter().map(|path| if word.starts_with('.') { path } else { bare(path) });
-    Ok(bare.filter(|path| pattern.matches_path_with(path, options)).collect())
+/// Files divided into splits.
+pub fn splits(found: &[Found], options: &PlanOptions) -> Vec<Split> {
+    let mut splits = Vec::new();
+    found.iter().for_each(|file| add(file, options, &mut splits));
+    splits
 }
 
-/// A file, or the files below a folder. Symbolic links to folders are followed only where the command line names them,
-/// so there is no walking in circles.
-fn below(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error> {
-    let name = path.to_string_lossy();
-    let kind = fs::metadata(path).map_err(|error| refused(&name, &error))?;
-    if !kind.is_dir() {
-        found.push(path.to_owned());
-        return Ok(());
-    }
-    let listed = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let mut entries = listed.map_err(|error| refused(&name, &error))?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let name = entry.file_name();
-        let hidden = name.as_encoded_bytes().first().is_some_and(|first| b"._".contains(first));
-        let kind = entry.file_type().map_err(|error| refused(&name.to_string_lossy(), &error))?;
-        let linked_folder = kind.is_symlink() && entry.path().is_dir();
-        if !hidden && !linked_folder {
-            below(&entry.path(), found)?;
-        }
-    }
-    Ok(())
-}
-
-fn add(
-    path: &Path,
-    name: &str,
-    options: &PlanOptions,
-    splits: &mut Vec<Split>,
-) -> Result<(), Error> {
-    let refused = |error: io::Error| refused(name, &error);
-    // Workers may have another working directory.
-    let path = std::path::absolute(path).map_err(refused)?;
-    let Some(text) = path.to_str() else {
-        let problem = "its name is not UTF-8, so it can't be told to other machines; rename it";
-        return Err(Error::input(name, problem));
-    };
-    let data = fs::metadata(&path).map_err(refused)?;
-    if !data.is_file() {
-        let problem = "it is no regular file; if it is a pipe or a device, give it as standard input: - <FILE";
-        return Err(Error::input(name, problem));
-    }
-    let mut file = File::open(&path).map_err(refused)?;
-    let mut first = Vec::new();
-    Read::by_ref(&mut file).take(4).read_to_end(&mut first).map_err(refused)?;
+fn add(file: &Found, options: &PlanOptions, splits: &mut Vec<Split>) {
+    let Found { name, location, bytes: file_bytes, first, .. } = file;
     let compression = match first[..] {
         [0x1f, 0x8b, 8, ..] => Compression::Gzip,
         // A frame, or one to skip, which may come first.
         [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Compression::Zstd,
         _ => Compression::None,
     };
-    let file_bytes = data.len();
+    let file_bytes = *file_bytes;
     let whole = options.form == Form::Files || compression != Compression::None;
     let count = if whole { 1 } else { file_bytes.div_ceil(options.split_bytes.max(1)) };
     let border =
@@ -188,13 +133,12 @@ fn add(
     for index in 0..count {
         let (start, end) = (border(index), border(index + 1));
         splits.push(Split {
-            name: name.to_owned(),
-            path: text.to_owned(),
+            name: name.clone(),
+            path: location.clone(),
             start,
             length: end - start,
             file_bytes,
             compression,
         });
     }
-    Ok(())
 }

@@ -8,6 +8,7 @@ use super::source::{Source, changed, refused};
 use super::{Compression, Form, Split};
 use crate::error::Error;
 use crate::groups::Met;
+use crate::store::Store;
 use crate::task::{MapTask, Place, Watch};
 
 /// A line of an input file, or a file.
@@ -31,7 +32,7 @@ pub struct Records<'a> {
     task: &'a MapTask,
     form: Form,
     watch: &'a dyn Watch,
-    source: Source,
+    source: Source<'a>,
     buffer: Vec<u8>,
     /// What is in the buffer and was not given out.
     start: usize,
@@ -49,8 +50,13 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// Opens the split of a task.
-    pub(crate) fn open(task: &'a MapTask, form: Form, watch: &'a dyn Watch) -> Result<Self, Error> {
+    /// Opens the split of a task, whose file is in `store`.
+    pub(crate) fn open(
+        store: &dyn Store,
+        task: &'a MapTask,
+        form: Form,
+        watch: &'a dyn Watch,
+    ) -> Result<Self, Error> {
         let split = &task.split;
         let plain = split.compression == Compression::None;
         // Of the split before, the last byte: it says whether a line begins here.
@@ -60,7 +66,7 @@ impl<'a> Records<'a> {
             task,
             form,
             watch,
-            source: Source::open(split, position)?,
+            source: Source::open(split, position, store, watch)?,
             buffer: vec![0; size],
             start: 0,
             filled: 0,
@@ -169,6 +175,7 @@ impl<'a> Records<'a> {
             }
         };
         let read = read.map_err(|error| match split.compression {
+            _ if self.watch.cancelled() => Error::Cancelled,
             Compression::None => refused(&split.name, &error),
             how => {
                 let at = self.position + self.filled as u64;

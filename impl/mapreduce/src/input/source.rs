@@ -1,7 +1,6 @@
 //! The bytes of an input file, uncompressed.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
+use std::io::{self, BufRead, BufReader, Read, Take};
 
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
@@ -9,18 +8,37 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::{Compression, Split};
 use crate::error::Error;
+use crate::store::{Opened, Part, Store, Trouble};
+use crate::task::Watch;
 
-type Buffered = BufReader<File>;
+/// A file that is read from its front to its end.
+pub(super) struct Input<'a> {
+    opened: Box<dyn Opened + 'a>,
+    position: u64,
+}
+
+impl Read for Input<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.opened.read_at(bytes, self.position)?;
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+type Buffered<'a> = BufReader<Input<'a>>;
 
 /// An input file that is being read.
-pub(super) enum Source {
-    Plain(Take<File>),
-    Gzip(Box<MultiGzDecoder<Buffered>>),
-    Zstd(Box<Zstd>),
+pub(super) enum Source<'a> {
+    Plain(Take<Input<'a>>),
+    Gzip(Box<MultiGzDecoder<Buffered<'a>>>),
+    Zstd(Box<Zstd<'a>>),
 }
 
 /// What to say of an error at an input file.
-pub(super) fn refused(file: &str, error: &io::Error) -> Error {
+pub(crate) fn refused(file: &str, error: &io::Error) -> Error {
+    if error.get_ref().is_some_and(|inner| inner.is::<Trouble>()) {
+        return Error::input(file, error.to_string());
+    }
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "it is gone; put it back, or start the job anew without it",
         io::ErrorKind::PermissionDenied => "let the workers' user read it (chmod +r)",
@@ -30,22 +48,31 @@ pub(super) fn refused(file: &str, error: &io::Error) -> Error {
     Error::input(file, format!("can't be read: {error}; {advice}"))
 }
 
-fn buffered(file: File) -> Buffered {
+fn buffered(file: Input<'_>) -> Buffered<'_> {
     BufReader::with_capacity(128 << 10, file)
 }
 
-impl Source {
+impl<'a> Source<'a> {
     /// Opens the file of a split, at `from` if it is not compressed.
-    pub fn open(split: &Split, from: u64) -> Result<Self, Error> {
-        let refused = |error: io::Error| refused(&split.name, &error);
-        let mut file = File::open(&split.path).map_err(refused)?;
-        let bytes = file.metadata().map_err(refused)?.len();
+    pub fn open(
+        split: &Split,
+        from: u64,
+        store: &dyn Store,
+        watch: &'a dyn Watch,
+    ) -> Result<Self, Error> {
+        let plain = split.compression == Compression::None;
+        let position = if plain { from } else { 0 };
+        let part = Part::Range(position, split.start + split.length);
+        let opened = store.open(&split.path, part, watch).map_err(|error| {
+            if watch.cancelled() { Error::Cancelled } else { refused(&split.name, &error) }
+        })?;
+        let bytes = opened.bytes();
         if bytes != split.file_bytes {
             return Err(changed(split, bytes));
         }
+        let file = Input { opened, position };
         Ok(match split.compression {
             Compression::None => {
-                file.seek(SeekFrom::Start(from)).map_err(refused)?;
                 Self::Plain(file.take(split.file_bytes - from.min(split.file_bytes)))
             }
             Compression::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(buffered(file)))),
@@ -54,14 +81,13 @@ impl Source {
     }
 
     /// How many bytes of the file on the disk have been read.
-    pub fn compressed_done(&mut self) -> u64 {
+    pub fn compressed_done(&self) -> u64 {
         let file = match self {
             Self::Plain(_) => return 0,
-            Self::Gzip(gzip) => gzip.get_mut(),
-            Self::Zstd(zstd) => &mut zstd.file,
+            Self::Gzip(gzip) => gzip.get_ref(),
+            Self::Zstd(zstd) => &zstd.file,
         };
-        // Only for a progress bar.
-        file.get_mut().stream_position().unwrap_or(0)
+        file.get_ref().position
     }
 
     /// What is left of a plain file that should not be: it became shorter while it was read.
@@ -73,7 +99,7 @@ impl Source {
     }
 }
 
-impl Read for Source {
+impl Read for Source<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(file) => file.read(bytes),
@@ -94,14 +120,14 @@ pub(super) fn changed(split: &Split, bytes: u64) -> Error {
 }
 
 /// Frames of Zstandard, one after the other. `ruzstd` knows one frame.
-pub(super) struct Zstd {
-    file: Buffered,
+pub(super) struct Zstd<'a> {
+    file: Buffered<'a>,
     decoder: FrameDecoder,
     within: bool,
 }
 
-impl Zstd {
-    fn new(file: Buffered) -> Self {
+impl<'a> Zstd<'a> {
+    fn new(file: Buffered<'a>) -> Self {
         Self { file, decoder: FrameDecoder::new(), within: false }
     }
 
@@ -140,7 +166,7 @@ impl Zstd {
     }
 }
 
-impl Read for Zstd {
+impl Read for Zstd<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {
             if !self.within && !self.begin()? {

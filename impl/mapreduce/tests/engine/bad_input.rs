@@ -180,7 +180,8 @@ fn compressed_files() {
 fn standard_input() {
     let scratch = Scratch::new();
     let mut text: &[u8] = b"from a pipe\nwith two lines\n";
-    let stdin = Some(spool(&mut text, &scratch.folder("spool")).expect("it can be spooled"));
+    let stdin = spool(&mut text, &scratch.folder("spool")).expect("it can be spooled");
+    let stdin = Some(stdin.into());
     let options = PlanOptions { split_bytes: 10, stdin, ..PlanOptions::default() };
     let splits = plan(&["-".to_owned()], &options).expect("a plan");
     assert_eq!(splits.len(), 3);
@@ -227,7 +228,7 @@ fn a_full_disk() {
         let error = run_reduce(&task, &*app, &Unwatched).expect_err("it is full");
         says(&error, &["reduce-0-0", "free space"]);
         assert_eq!(names(&job.folder), ["map-0-1"]);
-        fs::remove_file(made.file.path).expect("the file");
+        fs::remove_file(made.file.path.local().expect("a path")).expect("the file");
     }
 }
 

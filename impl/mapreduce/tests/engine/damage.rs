@@ -81,7 +81,7 @@ fn every_byte_and_every_length() {
     let made = made();
     let good: Vec<_> = made.reduce().into_iter().map(|bytes| bytes.expect("a result")).collect();
     assert!(good.iter().all(|bytes| !bytes.is_empty()));
-    let path = &made.inputs[1].path;
+    let path = made.inputs[1].path.local().expect("a path");
     let whole = fs::read(path).expect("the file");
     for at in 0..whole.len() {
         for flip in [1 << (at % 8), 0xff] {
@@ -99,7 +99,7 @@ fn every_byte_and_every_length() {
     made.check(&good, "one byte more");
     damaged(path, &[&whole[..], &whole[..]].concat());
     made.check(&good, "twice");
-    damaged(path, &fs::read(&made.inputs[0].path).expect("the file"));
+    damaged(path, &fs::read(made.inputs[0].path.local().expect("a path")).expect("the file"));
     made.check(&good, "another task's file");
     fs::remove_file(path).expect("the file");
     made.check(&good, "gone");
@@ -120,7 +120,7 @@ fn blocks_in_each_others_place() {
     let splits = planned(&*app, &[word], &setting).expect("a plan");
     let job = job(&scratch, splits, &setting);
     let made = run_map(&job.map_task(0, 0), &*app, &Unwatched).expect("a map");
-    let whole = fs::read(&made.file.path).expect("the file");
+    let whole = fs::read(made.file.path.local().expect("a path")).expect("the file");
     let length =
         |at: usize| u32::from_le_bytes(whole[at..at + 4].try_into().expect("four")) as usize;
     // Behind the magic: two blocks of lines of equal length, each with a header of eight bytes.
@@ -129,11 +129,11 @@ fn blocks_in_each_others_place() {
     let mut swapped = whole.clone();
     let (one, two) = swapped[first..first + 2 * block].split_at_mut(block);
     one.swap_with_slice(two);
-    damaged(&made.file.path, &swapped);
+    damaged(made.file.path.local().expect("a path"), &swapped);
     let task = job.reduce_task(0, 0, vec![made.file.clone()]);
     let error = run_reduce(&task, &*app, &Unwatched).expect_err("it is seen");
     assert_eq!(error.blame(), Blame::MapOutput { map: 0, attempt: 0 });
-    damaged(&made.file.path, &whole);
+    damaged(made.file.path.local().expect("a path"), &whole);
     run_reduce(&task, &*app, &Unwatched).expect("as it was, it can be read");
 }
 

@@ -91,7 +91,7 @@ fn attempts_that_are_called_off() {
         let map = run_map(&job.map_task(0, 9), &app, &witness());
         let reduce = run_reduce(&job.reduce_task(0, 9, inputs.clone()), &app, &witness());
         if let Ok(made) = &map {
-            fs::remove_file(&made.file.path).expect("the file");
+            fs::remove_file(made.file.path.local().expect("a path")).expect("the file");
         }
         if let Ok(made) = &reduce {
             fs::remove_file(&made.path).expect("the file");

@@ -3,6 +3,7 @@
 mod bad_input;
 mod damage;
 mod equality;
+mod far;
 mod jobs;
 mod labs;
 mod memory;

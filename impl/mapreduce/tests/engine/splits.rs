@@ -4,7 +4,9 @@ use std::fs;
 
 use mapreduce::input::Compression;
 use mapreduce::streaming::Streaming;
-use mapreduce::{Application, Emitter, Form, Outcome, Output, Record, Split, Unwatched, Values};
+use mapreduce::{
+    Application, Emitter, Form, Location, Outcome, Output, Record, Split, Unwatched, Values,
+};
 
 use crate::support::{Scratch, Setting, job};
 
@@ -38,7 +40,7 @@ fn pieces(path: &str, text: &[u8], borders: &[usize]) -> Vec<Split> {
     let split = |end: usize| {
         let split = Split {
             name: "text".to_owned(),
-            path: path.to_owned(),
+            path: Location::parse(path).expect("a path"),
             start: start as u64,
             length: (end - start) as u64,
             file_bytes: text.len() as u64,

@@ -3,9 +3,9 @@
 use super::super::Failed;
 use super::super::lock::time;
 use mapreduce::streaming::Streaming;
-use mapreduce::{Program, apps};
+use mapreduce::{Location, Program, apps};
 use protocol::mr::Limits;
-use quorate::mr::{Asked, Claim, Error, SparkJob, Times, claim};
+use quorate::mr::{Asked, Claim, SparkJob, Times, claim};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,9 +31,9 @@ pub struct Arguments {
     /// How many reduce tasks, and files of output
     #[arg(long, value_name = "R", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     reduces: u32,
-    /// The output directory: must be empty, or not there, or that of this same job, which then goes on
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    /// The output directory or s3://BUCKET/KEY: must be empty, or not there, or this same job's, which then goes on
+    #[arg(long, value_name = "DIR", value_parser = location)]
+    out: Location,
     /// About how much memory an attempt fills before it writes to disk
     #[arg(long, value_name = "BYTES", default_value = "128M", value_parser = bytes)]
     memory: u64,
@@ -61,9 +61,14 @@ pub struct Arguments {
     /// For programs: JSON on stdout
     #[arg(long)]
     pub json: bool,
-    /// Files, folders, patterns, or - for standard input
+    /// Files, folders, patterns, each of them also as s3://BUCKET/KEY, or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<String>,
+}
+
+/// Reads a path, or `s3://BUCKET/KEY`.
+fn location(text: &str) -> Result<Location, String> {
+    Location::parse(text).map_err(|error| error.to_string())
 }
 
 /// Reads `65536`, `64K`, `256M`, `2G`.
@@ -133,14 +138,18 @@ impl Arguments {
         if let Some((_, flag)) = foreign.iter().find(|(given, _)| *given) {
             return Err(format!("Spark has nothing like {flag}: leave it out").into());
         }
-        let Some(out) = self.out.to_str() else {
-            return Err(Error::NoText(self.out.clone()).into());
-        };
+        let places = self.inputs.iter().cloned().chain([self.out.to_string()]);
+        if let Some(object) = places.into_iter().find(|place| place.starts_with("s3://")) {
+            let problem = "is in an object store, and an exported program reads and writes files: name files, or change \
+                           the program so that it opens s3a:// as your Spark is set up for";
+            return Err(format!("{object} {problem}").into());
+        }
+        let out = self.out.to_string();
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Ok(SparkJob {
             programs: self.streaming(),
             inputs: self.inputs.clone(),
-            out: out.to_owned(),
+            out,
             reduces: self.reduces,
             split_bytes: self.split_bytes,
             memory_bytes: self.memory,
@@ -162,7 +171,7 @@ impl Arguments {
         };
         let claim = claim(&self.out, &asked, &mut std::io::stdin().lock())?;
         if claim.is_resumed() {
-            eprintln!("quorate: goes on with the job in {}", claim.dir().display());
+            eprintln!("quorate: goes on with the job in {}", claim.dir());
         }
         Ok(claim)
     }

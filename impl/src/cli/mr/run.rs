@@ -4,7 +4,7 @@ use super::super::Failed;
 use super::crew::Crew;
 use super::screen::Screen;
 use super::{job, show};
-use mapreduce::Watch;
+use mapreduce::{Location, Watch};
 use protocol::mr::Ending;
 use quorate::mr::{Claim, Coordinator, Ended, Error, Options, Status, check, sequential};
 use quorate::sync::{AtomicBool, Ordering};
@@ -43,7 +43,7 @@ pub struct Arguments {
 #[derive(Debug, clap::Args)]
 #[command(after_help = job::applications() + "
 Workers are started by `quorate mr worker --connect HOST:PORT`, here or on machines that share the files by the same
-paths. When this process dies, workers wait for a while; the same command goes on with the job.
+paths, or reach the same object store. When this process dies, workers wait for a while; the same command goes on with the job.
 Exit codes: 0 if the output is there, 1 if the job has failed or can't be run, 130 if it was stopped.")]
 pub struct Serve {
     /// Where workers and those who ask for the status connect
@@ -160,7 +160,7 @@ fn attend(
 }
 
 fn conclude(claim: Claim, ended: &Ended, status: &Status, json: bool) -> Result<ExitCode, Failed> {
-    let (dir, work) = (claim.dir().display().to_string(), claim.work().display().to_string());
+    let (dir, work) = (removal(claim.dir(), claim.dir()), removal(claim.dir(), claim.work()));
     match ended {
         Ended::Over(Ending::Done) => {
             claim.clear()?;
@@ -170,16 +170,24 @@ fn conclude(claim: Claim, ended: &Ended, status: &Status, json: bool) -> Result<
         Ended::Over(Ending::Failed(..)) => {
             tell(status, json);
             eprintln!(
-                "quorate: the job has failed. When its cause is mended, the same command goes on with it; `rm -r {work}` gives it up"
+                "quorate: the job has failed. When its cause is mended, the same command goes on with it; `{work}` gives it up"
             );
             Ok(ExitCode::FAILURE)
         }
         Ended::Stopped => {
             eprintln!(
-                "quorate: stopped. The same command goes on with the job; `rm -r {dir}` gives it up"
+                "quorate: stopped. The same command goes on with the job; `{dir}` gives it up"
             );
             Ok(ExitCode::from(INTERRUPTED))
         }
+    }
+}
+
+/// What removes the job's folder or its directory. In an object store both are removed.
+fn removal(dir: &Location, folder: &Location) -> String {
+    match folder.local() {
+        Some(path) => format!("rm -r {}", path.display()),
+        None => format!("aws s3 rm --recursive {}", dir.join("")),
     }
 }
 
@@ -215,14 +223,14 @@ fn alone(job: &job::Arguments) -> Result<ExitCode, Failed> {
         Ok(status) => conclude(claim, &Ended::Over(Ending::Done), &status, job.json),
         Err(_) if watch.cancelled() => {
             eprintln!(
-                "quorate: stopped. The same command runs the job anew; `rm -r {}` gives it up",
-                claim.dir().display()
+                "quorate: stopped. The same command runs the job anew; `{}` gives it up",
+                removal(claim.dir(), claim.dir())
             );
             Ok(ExitCode::from(INTERRUPTED))
         }
         Err(error) => Err(format!(
-            "{error}\nquorate: the same command runs the job anew; `rm -r {}` gives it up",
-            claim.work().display()
+            "{error}\nquorate: the same command runs the job anew; `{}` gives it up",
+            removal(claim.dir(), claim.work())
         )
         .into()),
     }

@@ -15,7 +15,8 @@ use std::time::Duration;
 /// Works for a job: one task at a time, until the job is over
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Start one for each core. The output directory must have the same path on all machines.
+Start one for each core. The output directory must have the same path on all machines, or be s3://BUCKET/KEY; then each
+wants the same AWS_... variables, and writes what is not whole below TMPDIR.
 Exit codes: 0 if the job is over, 1 if there is no coordinator or it does not want this worker.")]
 pub struct Arguments {
     /// The job's coordinator

@@ -7,10 +7,11 @@ use super::core::Mail;
 use crate::mailbox::Mailbox;
 use crate::mr::error::Error;
 use crate::mr::folder::Claim;
-use crate::mr::journal::Journal;
+use crate::mr::journal::{self, Journal};
 use crate::mr::{Notice, places};
+use mapreduce::{Location, Store};
 use protocol::mr::{AttemptId, Record};
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 /// What there is to do.
@@ -28,8 +29,9 @@ pub(super) struct Disk {
 }
 
 struct Clerk {
-    dir: PathBuf,
-    work: PathBuf,
+    store: Arc<dyn Store>,
+    dir: Location,
+    work: Location,
     journal: Journal,
     /// How many records earlier lives have written.
     before: u64,
@@ -44,12 +46,13 @@ pub(super) fn start(
     notice: Notice,
 ) -> Result<Disk, Error> {
     let (dir, work, before) = (claim.dir.clone(), claim.work.clone(), journal.durable());
-    let mut clerk = Clerk { dir, work, journal, before, mail, notice };
+    let store = Arc::clone(&claim.store);
+    let mut clerk = Clerk { store, dir, work, journal, before, mail, notice };
     // Never full: there are no more chores than tasks' attempts have news.
     let chores: Mailbox<Chore> = Mailbox::new(1);
     let inbox = chores.clone();
     let run = move || {
-        let _last = Last(clerk.mail.clone(), clerk.work.join("journal"));
+        let _last = Last(clerk.mail.clone(), clerk.work.join(journal::NAME));
         let mut all = Vec::new();
         while inbox.take(&mut all) {
             if !clerk.work_off(&mut all) {
@@ -62,7 +65,7 @@ pub(super) fn start(
 }
 
 /// A panic of this thread is the core's to know: it would wait for a disk that nobody asks.
-struct Last(Mailbox<Mail>, PathBuf);
+struct Last(Mailbox<Mail>, Location);
 
 impl Drop for Last {
     fn drop(&mut self) {
@@ -84,15 +87,16 @@ impl Clerk {
             }
         }
         if let Err(error) = self.journal.sync() {
-            self.tell(Mail::Broken(Error::Journal {
-                path: self.work.join("journal"),
-                why: error.to_string(),
-            }));
+            self.tell(Mail::Broken(error));
             return false;
         }
         self.tell(Mail::Durable(self.journal.durable() - self.before));
-        for attempt in publish {
-            let done = places::publish(&self.dir, &self.work, attempt);
+        let published = places::publish(&*self.store, &self.dir, &self.work, &publish);
+        for (attempt, done) in publish.into_iter().zip(published) {
+            if let Err(error @ mapreduce::Error::Store { .. }) = done {
+                self.tell(Mail::Broken(Error::Unknown(error)));
+                return false;
+            }
             let done = done.map_err(|error| {
                 let text = error.to_string();
                 (self.notice)(&text);

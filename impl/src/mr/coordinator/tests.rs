@@ -31,7 +31,7 @@ impl Stage {
             reduces: 1,
             split_bytes: 1 << 20,
         };
-        let claim = claim(&folder.join("out"), &asked, &mut std::io::empty()).unwrap();
+        let claim = claim(&folder.join("out").into(), &asked, &mut std::io::empty()).unwrap();
         let options = Options {
             listener: TcpListener::bind("127.0.0.1:0").unwrap(),
             secret: None,

@@ -25,7 +25,7 @@ impl Work {
     }
 
     fn records(&self) -> Vec<Record<String>> {
-        Journal::open(&self.0).unwrap().1
+        Journal::open_file(&self.0).unwrap().1
     }
 }
 
@@ -44,7 +44,7 @@ fn won(index: u32) -> Record<String> {
 
 /// Records, each synced behind so many others.
 fn written(work: &Work, syncs: &[usize]) -> Vec<Record<String>> {
-    let (mut journal, _) = Journal::open(&work.0).unwrap();
+    let (mut journal, _) = Journal::open_file(&work.0).unwrap();
     let mut all = Vec::new();
     for count in syncs {
         for _ in 0..*count {
@@ -62,7 +62,7 @@ fn what_was_written_is_read_and_written_on() {
     assert_eq!(work.records(), []);
     let mut all = written(&work, &[1, 2]);
     assert_eq!(work.records(), all);
-    let (mut journal, read) = Journal::open(&work.0).unwrap();
+    let (mut journal, read) = Journal::open_file(&work.0).unwrap();
     assert_eq!((read.len(), journal.durable()), (3, 3));
     all.push(won(9));
     journal.add(all.last().unwrap());
@@ -100,7 +100,7 @@ fn what_is_whole_and_no_record_is_refused() {
     let mut bytes = work.bytes();
     put_code(RECORD, &mut bytes, |out| out.extend_from_slice(&[1, 1, 77]));
     work.set(&bytes);
-    assert!(matches!(Journal::open(&work.0), Err(Error::Damaged { .. })));
+    assert!(matches!(Journal::open_file(&work.0), Err(Error::Damaged { .. })));
     assert_eq!(work.bytes(), bytes);
 }
 
@@ -114,7 +114,7 @@ fn damage_in_front_of_what_was_promised_is_refused() {
         bytes[at] ^= 0x10;
         work.set(&bytes);
         let offset = (at / first * first) as u64;
-        match Journal::open(&work.0) {
+        match Journal::open_file(&work.0) {
             Err(Error::Damaged { offset: told, .. }) => assert_eq!(told, offset, "byte {at}"),
             other => panic!("byte {at}: {other:?}"),
         }

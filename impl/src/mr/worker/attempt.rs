@@ -2,13 +2,14 @@
 
 use super::Mail;
 use crate::mailbox::Mailbox;
+use crate::mr::Notice;
 use crate::mr::error::Error;
+use crate::mr::places::{self, Places};
 use crate::mr::wire::Sheet;
-use crate::mr::{Notice, places};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use mapreduce::{
-    Application, Counters, Intermediate, MapTask, Place, ReduceTask, Split, Watch, run_map,
-    run_reduce,
+    Application, Counters, Intermediate, MapTask, Place, ReduceTask, Split, Store, Watch,
+    run_map_from, run_reduce_from,
 };
 use protocol::mr::{AttemptId, Kind, TaskId};
 use std::collections::BTreeSet;
@@ -31,8 +32,14 @@ pub(super) struct Job {
 }
 
 /// What the engine is told.
-pub(super) enum Work {
-    Map(MapTask),
+pub(super) struct Work {
+    id: AttemptId,
+    task: Task,
+    places: Places,
+}
+
+enum Task {
+    Map(MapTask, Arc<dyn Store>),
     Reduce(ReduceTask),
 }
 
@@ -40,10 +47,10 @@ impl Work {
     pub(super) fn new(
         attempt: AttemptId,
         sheet: &Sheet,
-        work: &Path,
+        places: &Places,
         inputs: &[u64],
         skip: &BTreeSet<u64>,
-        split: Option<Split>,
+        split: Option<(Arc<dyn Store>, Split)>,
     ) -> Option<Self> {
         let place = Place {
             job: format!("{:016x}", sheet.job),
@@ -52,45 +59,54 @@ impl Work {
             maps: sheet.maps,
             reduces: sheet.reduces,
         };
-        let folder = places::aside(work, attempt.life());
+        let folder = places.aside(attempt.life());
         let skip = skip.iter().map(|record| *record..*record + 1).collect();
         let limits = sheet.limits;
-        Some(match attempt.task.kind {
+        let task = match attempt.task.kind {
             Kind::Map => {
                 let debug_intermediate = sheet.debug_intermediate;
-                let split = split?;
-                Self::Map(MapTask { place, split, folder, limits, skip, debug_intermediate })
+                let (store, split) = split?;
+                let task = MapTask { place, split, folder, limits, skip, debug_intermediate };
+                Task::Map(task, store)
             }
             Kind::Reduce => {
                 let input = |(index, number): (usize, &u64)| {
                     let task = TaskId { kind: Kind::Map, index: index as u32 };
                     let id = AttemptId { task, attempt: *number };
-                    let path = places::whole(work, id);
+                    let path = places::whole(&places.work, id);
                     Intermediate { map: index as u32, attempt: id.number(), path }
                 };
                 let inputs = inputs.iter().enumerate().map(input).collect();
-                Self::Reduce(ReduceTask { place, inputs, folder, limits, skip })
+                Task::Reduce(ReduceTask { place, inputs, folder, limits, skip })
             }
-        })
+        };
+        Some(Self { id: attempt, task, places: places.clone() })
     }
 
     /// Runs it: what it has counted.
     fn run(&self, app: &dyn Application, watch: &dyn Watch) -> Result<Counters, mapreduce::Error> {
-        match self {
-            Self::Map(task) => Ok(run_map(task, app, watch)?.counters),
-            Self::Reduce(task) => {
-                let output = run_reduce(task, app, watch)?;
-                // An output is on the disk before it gets a name by which it may be published.
-                let synced = File::open(&output.path).and_then(|file| file.sync_all());
-                synced.map_err(|source| mapreduce::Error::Storage {
-                    doing: "make durable",
-                    path: output.path.clone(),
-                    source,
-                })?;
-                Ok(output.counters)
+        let counters = match &self.task {
+            Task::Map(task, store) => run_map_from(&**store, task, app, watch)?.counters,
+            Task::Reduce(task) => {
+                let output = run_reduce_from(&*self.places.store, task, app, watch)?;
+                if !self.places.is_remote() {
+                    sync(&output.path)?;
+                }
+                output.counters
             }
+        };
+        if self.places.is_remote() {
+            self.places.keep(self.id, watch)?;
         }
+        Ok(counters)
     }
+}
+
+/// An output is on the disk before it gets a name by which it may be published.
+fn sync(path: &Path) -> Result<(), mapreduce::Error> {
+    let synced = File::open(path).and_then(|file| file.sync_all());
+    let (doing, path) = ("make durable", path.to_owned());
+    synced.map_err(|source| mapreduce::Error::Storage { doing, path, source })
 }
 
 /// What an attempt's thread and the main thread have in common.
