@@ -43,7 +43,8 @@ pub struct Arguments {
 #[derive(Debug, clap::Args)]
 #[command(after_help = job::applications() + "
 Workers are started by `quorate mr worker --connect HOST:PORT`, here or on machines that share the files by the same
-paths, or reach the same object store. When this process dies, workers wait for a while; the same command goes on with the job.
+paths, or reach the same object store. When this process dies, workers wait for a while; the same command goes on with
+the job.
 Exit codes: 0 if the output is there, 1 if the job has failed or can't be run, 130 if it was stopped.")]
 pub struct Serve {
     /// Where workers and those who ask for the status connect
