@@ -221,6 +221,7 @@ impl Bucket {
             if size > MOST_BYTES {
                 return Ok(Published::TooLarge(size));
             }
+            let mut small = None;
             let put = if size > SMALL_BYTES {
                 match client.copy_if_not_exists(attempt, to).await {
                     Ok(()) => Put::Done,
@@ -228,18 +229,35 @@ impl Bucket {
                 }
             } else {
                 match Self::get(client, attempt).await? {
-                    Some(bytes) => Self::put_new(client, to, &bytes).await,
+                    Some(bytes) => Self::put_new(client, to, small.insert(bytes)).await,
                     None => continue,
                 }
             };
             let Some(error) = put.failed() else { return Ok(Published::Done) };
             tries += 1;
-            match client.head(to).await {
-                Ok(meta) if meta.size == size => return Ok(Published::Done),
-                Ok(_) => return Ok(Published::Occupied),
-                Err(S3Error::NotFound { .. }) if tries < TRIES => tokio::time::sleep(PAUSE).await,
-                Err(_) => return Err(error),
+            match Self::is_there(client, to, size, small.as_ref()).await {
+                Ok(Some(true)) => return Ok(Published::Done),
+                Ok(Some(false)) => return Ok(Published::Occupied),
+                Ok(None) if tries < TRIES => tokio::time::sleep(PAUSE).await,
+                Ok(None) | Err(_) => return Err(error),
             }
+        }
+    }
+
+    /// Whether an object is what was to be put there: of a large one only the size is looked at. None if there is none.
+    async fn is_there(
+        client: &AmazonS3,
+        key: &Path,
+        size: u64,
+        small: Option<&bytes::Bytes>,
+    ) -> object_store::Result<Option<bool>> {
+        if let Some(bytes) = small {
+            return Ok(Self::get(client, key).await?.map(|found| found == *bytes));
+        }
+        match client.head(key).await {
+            Ok(meta) => Ok(Some(meta.size == size)),
+            Err(S3Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }
