@@ -3,7 +3,8 @@
 //!
 //! The router and the groups are the machines that ship. A group takes calls in the order in which they were sent to
 //! it, at any moment; answers come in any order. A group may say that it has not executed a call, or nobody may know,
-//! and a call to a group on another node may come there when its client was long told that nobody knows;
+//! and a call to a group on another node may come there when its client was long told that nobody knows; in some runs
+//! such a group has servers on two nodes, each of which takes calls in an order of its own;
 //! a client may have waited long enough, or be gone. A slot moves in one step when its giver has stopped it: how it
 //! does that is checked elsewhere. Which calls were executed, and in which order, is kept outside of all of them, and
 //! compared with what clients are told.
@@ -40,8 +41,8 @@ pub type Action = ActorModelAction<Message, Stimulus, ()>;
 
 /// What a session asks of a slot is executed in that order, or not at all; and so what it asks of all keys.
 ///
-/// PROP-ROUTE-ORDER; watches ROUTE-ORDER-1, ROUTE-ORDER-2, ROUTE-ORDER-3, ROUTE-ORDER-4, ROUTE-UNKNOWN-1 and
-/// ROUTE-ALL-4.
+/// PROP-ROUTE-ORDER; watches ROUTE-ORDER-1, ROUTE-ORDER-2, ROUTE-ORDER-3, ROUTE-ORDER-4, ROUTE-UNKNOWN-1, ROUTE-WAY-1
+/// and ROUTE-ALL-4.
 pub const ORDER: &str = "Executed In Order";
 /// No call is executed twice.
 ///

@@ -4,9 +4,9 @@
 //! a *guest* at a node that has one: it is posted there like a client's own, and passed on if that server does not
 //! lead. What became of it goes back on the connection on which it came.
 //!
-//! Calls to one group go to one node as long as any is on its way, so they come to the group in the order in which they
-//! were sent. The exception are those on a connection that is lost: their clients are told that nobody knows, and they
-//! may be executed later, or never. The router's model has both (`route-guest`).
+//! Calls to one group go to one node as long as any is on its way ([`Passage`]), so they come to the group in the order
+//! in which they were sent. The exception are those on a connection that is lost: their clients are told that nobody
+//! knows, and they may be executed later, or never. The router's model has both (`route-guest`, `route-ways`).
 
 use super::callers::{Caller, NetMail};
 use super::router::GroupHandle;
@@ -20,6 +20,7 @@ use crate::sync::Mutex;
 use crate::view::Shard;
 use crate::wal::GroupId as RoomId;
 use protocol::NodeId;
+use protocol::shardkv::router::{Ordered, Passage};
 use protocol::shardkv::{Command, GroupId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,25 +45,12 @@ struct Told {
     leader: Option<NodeId>,
 }
 
-/// The way to a group's other servers.
-#[derive(Debug, Default)]
-struct Way {
-    /// Where its calls go, as long as any is under way.
-    node: Option<NodeId>,
-    /// How many are.
-    under_way: usize,
-    /// Who leads it, as it was last told.
-    leader: Option<NodeId>,
-    /// Which of its nodes is tried first, if nobody is known to lead.
-    turn: usize,
-}
-
 /// What was sent and is not answered.
 #[derive(Debug, Default)]
 struct Sent {
     next: u64,
     calls: BTreeMap<u64, (NodeId, GroupId, Caller)>,
-    ways: BTreeMap<GroupId, Way>,
+    ways: BTreeMap<GroupId, Passage>,
 }
 
 /// What has come and is not answered.
@@ -148,7 +136,7 @@ impl Guests {
         let nodes = self.places.lock().get(&group).cloned();
         let nodes = nodes.unwrap_or_else(|| self.others.clone());
         let Ok(bytes) = encode(&Visit { group, what }) else { return false };
-        let candidates = self.sent.lock().way(group).candidates(&nodes);
+        let candidates = self.sent.lock().way(group).candidates(&Ordered, &nodes);
         for node in candidates {
             // Noted first: its answer may be here before this goes on.
             let number = self.sent.lock().add(node, group, caller);
@@ -214,11 +202,7 @@ impl Guests {
     fn hear(&self, number: u64, Told { outcome, leader }: Told) {
         let mut sent = self.sent.lock();
         let Some((group, caller)) = sent.take(number) else { return };
-        let way = sent.way(group);
-        way.leader = leader;
-        if leader.is_none() {
-            way.turn += 1;
-        }
+        sent.way(group).told(leader);
         drop(sent);
         self.tell_clients(group, vec![(caller, outcome)]);
     }
@@ -233,10 +217,7 @@ impl Guests {
             let Some((group, caller)) = sent.take(number) else { continue };
             told.entry(group).or_default().push((caller, Outcome::Unknown));
         }
-        for way in sent.ways.values_mut().filter(|way| way.leads_to(node)) {
-            way.leader = None;
-            way.turn += 1;
-        }
+        sent.ways.values_mut().for_each(|way| way.lost(node));
         drop(sent);
         told.into_iter().for_each(|(group, told)| self.tell_clients(group, told));
     }
@@ -248,7 +229,7 @@ impl Guests {
 }
 
 impl Sent {
-    fn way(&mut self, group: GroupId) -> &mut Way {
+    fn way(&mut self, group: GroupId) -> &mut Passage {
         self.ways.entry(group).or_default()
     }
 
@@ -257,16 +238,14 @@ impl Sent {
         let number = self.next;
         self.next += 1;
         self.calls.insert(number, (node, group, caller));
-        let way = self.way(group);
-        way.node = Some(node);
-        way.under_way += 1;
+        self.way(group).sent(node);
         number
     }
 
     /// A call is not under way any more, if it was.
     fn take(&mut self, number: u64) -> Option<(GroupId, Caller)> {
         let (_, group, caller) = self.calls.remove(&number)?;
-        self.way(group).under_way -= 1;
+        self.way(group).ended();
         Some((group, caller))
     }
 }
@@ -278,22 +257,6 @@ impl Hosted {
         self.next += 1;
         self.calls.insert(number, guest);
         number
-    }
-}
-
-impl Way {
-    fn leads_to(&self, node: NodeId) -> bool {
-        self.node == Some(node) || self.leader == Some(node)
-    }
-
-    /// The nodes to try, the best first.
-    fn candidates(&self, nodes: &[NodeId]) -> Vec<NodeId> {
-        if let Some(node) = self.node.filter(|_| self.under_way > 0) {
-            return vec![node];
-        }
-        let leader = self.leader.filter(|leader| nodes.contains(leader));
-        let turned = nodes.iter().cycle().skip(self.turn % nodes.len().max(1)).take(nodes.len());
-        leader.into_iter().chain(turned.copied()).collect()
     }
 }
 

@@ -62,6 +62,10 @@ pub struct Bounds {
     pub unknown: u8,
     /// How many calls to groups elsewhere may be given up on the way, and come there late or never.
     pub strays: u8,
+    /// On how many nodes each group that is elsewhere has servers: one, or two.
+    pub ways: u8,
+    /// How often another server of a group that is elsewhere may come to lead.
+    pub leads: u8,
     /// How many calls may have waited long enough when they are refused.
     pub lates: u8,
     /// Whether clients go to groups' leaders by themselves.
@@ -87,13 +91,23 @@ impl Bounds {
 /// Refuses bounds that no model can have. The error says what to write instead.
 pub fn validate(bounds: &Bounds) -> Result<(), String> {
     within("first_elsewhere", bounds.first_elsewhere, 0, 9)?;
+    within("ways", bounds.ways.into(), 1, 2)?;
+    if bounds.leads > 0 && bounds.ways < 2 {
+        return Err(
+            "a group of which one server is in the model has one that leads: set ways=2, or \
+                    leads=0"
+                .into(),
+        );
+    }
     if bounds.first_elsewhere == 1 && bounds.stays {
         return Err("a node without a group has nothing to say to clients that go to leaders by \
                     themselves: let first_elsewhere be 0, or 2 and above, or leave out stays"
             .into());
     }
-    if bounds.first_elsewhere == 0 && bounds.strays > 0 {
-        return Err("only what is sent to another node may stray: set first_elsewhere".into());
+    if bounds.first_elsewhere == 0 && (bounds.strays > 0 || bounds.ways > 1) {
+        return Err("only what is sent to another node may stray, or have two ways: set \
+                    first_elsewhere"
+            .into());
     }
     let calls = || bounds.programs.iter().flat_map(|program| program.calls());
     let slots = bounds.plan.slots();
@@ -101,6 +115,9 @@ pub fn validate(bounds: &Bounds) -> Result<(), String> {
     if let Some(call) = calls().find(is_beyond) {
         let plan = bounds.plan;
         return Err(format!("{call:?} calls a second slot, and {plan:?} has one only"));
+    }
+    if bounds.ways > 1 && calls().any(|call| !matches!(call, Do::Append(_))) {
+        return Err("a question about all keys goes one way to each group: set ways=1".into());
     }
     let leaves_out = bounds.first_elsewhere > 0 && bounds.stays;
     if leaves_out && calls().any(|call| !matches!(call, Do::Append(_))) {
@@ -127,6 +144,8 @@ pub fn bounds_text(bounds: &Bounds) -> String {
     add(bounds.failures > 0, format!("{}fail", bounds.failures));
     add(bounds.unknown > 0, format!("{}unknown", bounds.unknown));
     add(bounds.strays > 0, format!("{}stray", bounds.strays));
+    add(bounds.ways > 1, format!("{}ways", bounds.ways));
+    add(bounds.leads > 0, format!("{}lead", bounds.leads));
     add(bounds.lates > 0, format!("{}late", bounds.lates));
     add(bounds.stays, "stays".into());
     add(bounds.goes, "goes".into());

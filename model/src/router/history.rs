@@ -46,6 +46,8 @@ pub struct History {
     pub failures: u8,
     /// How many calls were given up on the way.
     pub strays: u8,
+    /// How often another server came to lead.
+    pub leads: u8,
     /// Of how many calls nobody knows.
     pub unknowns: u8,
     /// How many were refused late.

@@ -1,7 +1,7 @@
 //! What could be wrong with a router, and what must notice it.
 
 use super::runs::{
-    AGAIN, AWAY, BETWEEN, COUNT, FLUSH, FLUSH_FAILS, GOES, GUEST, LATE, THERE, UNSURE,
+    AGAIN, AWAY, BETWEEN, COUNT, FLUSH, FLUSH_FAILS, GOES, GUEST, LATE, THERE, UNSURE, WAYS,
 };
 use super::{ALL, Bounds, Desk, GONE, NEED, ONCE, ORDER, Rules, SETTLES, TOLD};
 use crate::lists::bugs;
@@ -22,6 +22,7 @@ bugs! {
     FirstIsAll "the first group's answer is taken for that of all",
     NoBarrier "what asks about all keys does not wait for what its session has asked before",
     SendsAll "a client that any node is to serve is sent to another, because its group has no server here",
+    FollowsLeader "a call goes to the node that leads its group now, though earlier ones are with another",
     AsksForGone "what a session has asked is sent though it is gone",
 }
 
@@ -89,6 +90,10 @@ impl Rules for Wrong {
         !self.has(Bug::NoBarrier)
     }
 
+    fn stays_on_way(&self, under_way: usize) -> bool {
+        !self.has(Bug::FollowsLeader) && Ordered.stays_on_way(under_way)
+    }
+
     fn forgets_gone(&self) -> bool {
         !self.has(Bug::AsksForGone)
     }
@@ -154,4 +159,5 @@ pub const HUNTS: &[Hunt] = &[
     hunt("QD13", "ROUTE-ALL-4", Bug::NoBarrier, BETWEEN, ORDER),
     hunt("QD14", "ROUTE-GONE-1", Bug::AsksForGone, GOES, GONE),
     hunt("QD15", "ROUTE-HERE-1", Bug::SendsAll, GUEST, NEED),
+    hunt("QD16", "ROUTE-WAY-1", Bug::FollowsLeader, WAYS, ORDER),
 ];

@@ -12,6 +12,7 @@ corners! {
     Elsewhere "a client was sent to a group without a server here",
     PassedOn "a call was sent to a group without a server here",
     Stray "a call was executed when its client had long been told that nobody knows",
+    OtherWay "a call was taken by another node than the group's first",
     Failed "a group did not execute a call",
     Unknown "nobody knew whether a call was executed",
     ToldUnknown "a client was told that some of a call may have been executed",

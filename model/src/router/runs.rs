@@ -17,6 +17,8 @@ const fn plain(plan: Plan, programs: [Program; 2]) -> Bounds {
         failures: 0,
         unknown: 0,
         strays: 0,
+        ways: 1,
+        leads: 0,
         lates: 0,
         stays: false,
         goes: false,
@@ -34,6 +36,7 @@ pub(super) const AWAY: Bounds =
     Bounds { first_elsewhere: 2, stays: true, settle_every: 1, ..plain(There, [Twice, Nothing]) };
 pub(super) const GUEST: Bounds =
     Bounds { first_elsewhere: 1, strays: 1, ..plain(There, [Thrice, Nothing]) };
+pub(super) const WAYS: Bounds = Bounds { ways: 2, leads: 1, ..GUEST };
 pub(super) const GOES: Bounds = Bounds { goes: true, ..plain(There, [Twice, Once]) };
 pub(super) const FLUSH: Bounds = Bounds { settle_every: 1, ..plain(Back, [Flushes, Nothing]) };
 pub(super) const FLUSH_FAILS: Bounds = Bounds { failures: 1, ..FLUSH };
@@ -83,6 +86,12 @@ pub const DESKS: &[DeskRun] = &[
         about: "a node without any group passes calls on; one is given up on the way, and comes late or never",
         bounds: GUEST,
         reaches: &[Corner::PassedOn, Corner::Stray, Corner::Later, Corner::Released],
+    },
+    Run {
+        name: "route-ways",
+        about: "and its groups have servers on two nodes, of which another comes to lead; a connection is lost",
+        bounds: WAYS,
+        reaches: &[Corner::Stray, Corner::OtherWay, Corner::Released],
     },
     Run {
         name: "route-guest-flush",

@@ -12,8 +12,15 @@ pub const ROUNDS: usize = 40;
 /// Runs the schedule. The error says what did not come to its end.
 pub fn settles<R: Rules>(desk: &Desk<R>, state: &State<R>) -> Result<(), String> {
     // What is reached here is no corner of the run; and nothing goes wrong any more.
-    let bounds =
-        super::Bounds { lates: 0, failures: 0, unknown: 0, strays: 0, goes: false, ..desk.bounds };
+    let bounds = super::Bounds {
+        lates: 0,
+        failures: 0,
+        unknown: 0,
+        strays: 0,
+        leads: 0,
+        goes: false,
+        ..desk.bounds
+    };
     let fair = Desk::new(bounds, desk.rules);
     let mut state = state.clone();
     for _ in 0..ROUNDS {
@@ -27,9 +34,11 @@ pub fn settles<R: Rules>(desk: &Desk<R>, state: &State<R>) -> Result<(), String>
                 fair.happen(&mut state, id, stimulus);
             }
         }
-        for number in 0..state.sent.len() {
-            while !state.sent[number].is_empty() {
-                fair.happen(&mut state, GROUPS + number, Stimulus::Take);
+        let groups = state.groups.len();
+        for at in 0..state.sent.len() {
+            let takes = if at < groups { Stimulus::Take } else { Stimulus::TakeOther };
+            while !state.sent[at].is_empty() {
+                fair.happen(&mut state, GROUPS + at % groups, takes.clone());
             }
         }
         for (group, message) in std::mem::take(&mut state.answers) {

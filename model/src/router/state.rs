@@ -2,9 +2,10 @@
 
 use super::{Bounds, History};
 use crate::shardkv::plans;
+use protocol::NodeId;
 use protocol::kv::{Exact, Limits, Store};
 use protocol::shardctl::{Config, Slots};
-use protocol::shardkv::router::{self, Router, Rules};
+use protocol::shardkv::router::{self, Passage, Router, Rules};
 use protocol::shardkv::{Command, Group, GroupId, Num, Refusal};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -55,12 +56,18 @@ pub enum Stimulus {
     Late(GroupId, Message),
     /// To a group: it takes the first call that was sent to it.
     Take,
+    /// To a group: its server on a second node takes the first call that was sent there.
+    TakeOther,
     /// To a group: it does not execute the first call that was sent to it.
     Fail,
     /// To a group: nobody will know whether the first call was executed, and it was, or not.
     Lose(bool),
     /// To a group: the way to it is lost, with the first call that was sent to it, which may come there later.
     Stray,
+    /// To a group: the connection to its second node is lost, with all that was sent there.
+    StrayOther,
+    /// To a group: its server on the other node leads now.
+    Lead,
     /// To a group: a call comes that was given up on the way.
     Land(Call),
     /// To a group: it goes to the next configuration.
@@ -71,6 +78,8 @@ pub enum Stimulus {
     Install(usize),
 }
 
+/// The nodes of a group that is elsewhere.
+pub(super) const NODES: [NodeId; 2] = [NodeId(0), NodeId(1)];
 /// The actors' numbers: the router, the groups.
 pub(super) const GROUPS: usize = 1;
 
@@ -81,8 +90,14 @@ pub struct State<R> {
     pub router: Arc<Router<u8, R>>,
     /// The groups.
     pub groups: Vec<Arc<Group>>,
-    /// What was sent to each group, in its order.
+    /// What was sent to each group, in its order; and behind all of these, what was sent to each group's second node.
     pub sent: Vec<VecDeque<Call>>,
+    /// The ways to groups, where they have two nodes.
+    pub passages: Vec<Passage>,
+    /// What is under way on these: to which group, by its place, and which of its nodes.
+    pub lanes: BTreeMap<Call, (usize, NodeId)>,
+    /// On which of these each is led.
+    pub leaders: Vec<NodeId>,
     /// What was sent to each group and was given up on the way.
     pub strayed: Vec<BTreeSet<Call>>,
     /// Answers on their way, and from whom.
@@ -125,7 +140,10 @@ impl<R: Rules> State<R> {
         Self {
             router: Arc::new(Router::new(rules, here, config(bounds, 1))),
             groups: bounds.groups().map(group).collect(),
-            sent: vec![VecDeque::new(); bounds.plan.groups()],
+            sent: vec![VecDeque::new(); bounds.plan.groups() * usize::from(bounds.ways)],
+            passages: vec![Passage::default(); bounds.plan.groups()],
+            lanes: BTreeMap::new(),
+            leaders: vec![NODES[0]; bounds.plan.groups()],
             strayed: vec![BTreeSet::new(); bounds.plan.groups()],
             answers: BTreeSet::new(),
             due: BTreeSet::new(),
@@ -166,6 +184,9 @@ impl fmt::Debug for Stimulus {
             Self::Learn => f.write_str("learns the next configuration"),
             Self::Late(group, message) => write!(f, "hears late from g{}: {message:?}", group.0),
             Self::Take => f.write_str("takes a call"),
+            Self::TakeOther => f.write_str("takes a call, on its second node"),
+            Self::StrayOther => f.write_str("is cut off from what was sent to its second node"),
+            Self::Lead => f.write_str("is led on its other node"),
             Self::Fail => f.write_str("does not execute a call"),
             Self::Lose(true) => f.write_str("executes a call, and nobody will know"),
             Self::Lose(false) => f.write_str("does not execute a call, and nobody will know"),
@@ -182,8 +203,11 @@ impl fmt::Debug for Stimulus {
 
 impl<R: Rules> fmt::Debug for State<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { router, groups, sent, strayed, answers, due, asked, gone, history } = self;
+        let Self { router, groups, sent, strayed, answers, due, asked, gone, history, .. } = self;
         write!(f, "{} calls in the router, {groups:?} sent {sent:?} ", router.len())?;
+        if !self.lanes.is_empty() {
+            write!(f, "on the way {:?} led {:?} ", self.lanes, self.leaders)?;
+        }
         write!(
             f,
             "strayed {strayed:?} {answers:?} due {due:?} asked {asked:?} gone {gone:?} {history:?}"

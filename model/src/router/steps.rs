@@ -1,13 +1,13 @@
 //! What the steps do.
 
-use super::state::{Call, GROUPS, Message, Said, State, Stimulus, config};
+use super::state::{Call, GROUPS, Message, NODES, Said, State, Stimulus, config};
 use super::{Corner, Desk, Do, Fate, History, Violation};
 use crate::shardkv::plans;
-use protocol::Machine;
 use protocol::kv::{Bytes, Command as Ask, Op, Part, Place, SlotCopy, SlotId, Work};
 use protocol::shardctl::SlotRange;
 use protocol::shardkv::router::{Effect, Heard, Input, Rules, Told};
 use protocol::shardkv::{Answer, Command, Group, GroupId, Head, State as Kept, Step, Way};
+use protocol::{Machine, NodeId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -99,9 +99,23 @@ impl<R: Rules> Desk<R> {
                 }
                 let elsewhere = !bounds.is_here(state.groups[number].gid());
                 let of_slot = matches!(self.wish(*call), Do::Append(_));
-                if history.strays < bounds.strays && elsewhere && of_slot {
+                if history.strays < bounds.strays && elsewhere && of_slot && bounds.ways == 1 {
                     add(Stimulus::Stray);
                 }
+            }
+            let second = state.sent.get(state.groups.len() + number);
+            if second.is_some_and(|calls| !calls.is_empty()) {
+                add(Stimulus::TakeOther);
+            }
+            for (node, strays) in NODES.iter().zip([Stimulus::Stray, Stimulus::StrayOther]) {
+                let is_on = |at: &(usize, NodeId)| *at == (number, *node);
+                if history.strays < bounds.strays && state.lanes.values().any(is_on) {
+                    add(strays);
+                }
+            }
+            let has_two = bounds.ways > 1 && !bounds.is_here(state.groups[number].gid());
+            if history.leads < bounds.leads && has_two {
+                add(Stimulus::Lead);
             }
             for &call in &state.strayed[number] {
                 add(Stimulus::Land(call));
@@ -184,6 +198,13 @@ impl<R: Rules> Desk<R> {
                 apply(&mut state.groups, number, Command::Install { slot, head });
                 apply(&mut state.groups, giver, Command::Delete { slot, number: by });
             }
+            Stimulus::Lead => {
+                let leader = &mut state.leaders[number];
+                *leader = NODES[usize::from(*leader == NODES[0])];
+                Arc::make_mut(&mut state.history).leads += 1;
+            }
+            Stimulus::Stray if self.bounds.ways > 1 => self.lose_way(state, number, NODES[0]),
+            Stimulus::StrayOther => self.lose_way(state, number, NODES[1]),
             Stimulus::Land(call) => {
                 state.strayed[number].remove(&call);
                 if self.execute(state, number, call, true) == Said::Done {
@@ -194,9 +215,45 @@ impl<R: Rules> Desk<R> {
         }
     }
 
+    /// The connection to a group's node is lost, with all that is under way there: what was not taken may come late.
+    fn lose_way(&self, state: &mut State<R>, number: usize, node: NodeId) {
+        let (gid, lane) = (state.groups[number].gid(), usize::from(node.0));
+        let on_it = state.lanes.iter().filter(|(_, at)| **at == (number, node));
+        let lost: Vec<Call> = on_it.map(|(call, _)| *call).collect();
+        let history = Arc::make_mut(&mut state.history);
+        history.strays += 1;
+        for call in lost {
+            state.lanes.remove(&call);
+            state.passages[number].ended();
+            state.answers.retain(|(from, message)| *from != gid || message.call != call);
+            state.answers.insert((gid, Message { call, said: Said::Unknown }));
+            history.unknown.insert(call);
+        }
+        state.passages[number].lost(node);
+        let at = number + lane * state.groups.len();
+        let left = std::mem::take(&mut state.sent[at]);
+        state.strayed[number].extend(left);
+    }
+
+    /// On which of a group's nodes a call goes to it.
+    fn lane(&self, state: &mut State<R>, call: Call, number: usize) -> usize {
+        if self.bounds.ways < 2 || self.bounds.is_here(state.groups[number].gid()) {
+            return 0;
+        }
+        let node = state.passages[number].candidates(&self.rules, &NODES)[0];
+        state.passages[number].sent(node);
+        state.lanes.insert(call, (number, node));
+        node.0.into()
+    }
+
     /// A group takes the first call that was sent to it.
     fn take(&self, state: &mut State<R>, number: usize, stimulus: &Stimulus) {
-        let Some(call) = state.sent[number].pop_front() else { return };
+        let other = *stimulus == Stimulus::TakeOther;
+        let at = if other { state.groups.len() + number } else { number };
+        let Some(call) = state.sent[at].pop_front() else { return };
+        if other {
+            self.corners.reach(Corner::OtherWay);
+        }
         let said = match stimulus {
             Stimulus::Fail => {
                 Arc::make_mut(&mut state.history).failures += 1;
@@ -299,6 +356,10 @@ impl<R: Rules> Desk<R> {
     ) {
         state.answers.remove(&(group, message.clone()));
         let Message { call, said } = message;
+        if let Some((number, _)) = state.lanes.remove(&call) {
+            state.passages[number].ended();
+            state.passages[number].told(Some(state.leaders[number]));
+        }
         let ranges: Vec<SlotRange> = match &said {
             Said::Flushed(slots) => slots
                 .iter()
@@ -350,7 +411,9 @@ impl<R: Rules> Desk<R> {
                     if !self.bounds.is_here(group) {
                         self.corners.reach(Corner::PassedOn);
                     }
-                    state.sent[group.0 as usize - 1].push_back(call);
+                    let number = group.0 as usize - 1;
+                    let lane = self.lane(state, call, number);
+                    state.sent[number + lane * state.groups.len()].push_back(call);
                 }
                 Effect::Later { call } => {
                     self.corners.reach(Corner::Later);

@@ -23,7 +23,9 @@ impl<R: Rules> Told for Desk<R> {
         let mut lines: Vec<String> = groups.map(|(_, after)| format!("{after:?}")).collect();
         for (number, (before, after)) in old.sent.iter().zip(&new.sent).enumerate() {
             if after.len() > before.len() {
-                lines.push(format!("g{} is sent {after:?}", number + 1));
+                let (group, other) = (number % new.groups.len() + 1, number >= new.groups.len());
+                let node = if other { ", on its second node," } else { "" };
+                lines.push(format!("g{group}{node} is sent {after:?}"));
             }
         }
         for (call, fate) in

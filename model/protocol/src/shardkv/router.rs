@@ -15,15 +15,19 @@
 //! it then: one that was on its way is asked for again. It waits for all that its session has asked before, and what
 //! its session asks behind it waits for it.
 //!
+//! Of a group that has no server here, a [`Passage`] says which node is asked.
+//!
 //! What the driver promises: the places of a session's calls go up; calls come to a group in the order in which they
 //! were sent there, and each has one answer from it, or more than one only of those that are not waited for any more;
 //! a configuration bears the slots of its number.
 
 mod contract;
 mod gather;
+mod passage;
 mod rules;
 
 pub use contract::{Call, Effect, Heard, Input, Told, may_give};
+pub use passage::Passage;
 pub use rules::{Ordered, Rules};
 
 use super::{GroupId, Num, Refusal, Whereabouts};

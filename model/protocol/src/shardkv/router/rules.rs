@@ -68,6 +68,12 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         true
     }
 
+    /// ROUTE-WAY-1. Whether a call to a group that has no server here goes to the node that has those in front of it,
+    /// whoever leads the group now.
+    fn stays_on_way(&self, under_way: usize) -> bool {
+        under_way > 0
+    }
+
     /// ROUTE-GONE-1. Whether a session's calls that were not sent go with it.
     fn forgets_gone(&self) -> bool {
         true
