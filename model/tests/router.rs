@@ -23,7 +23,7 @@ fn died_by(hunt: &Hunt) -> Option<&'static str> {
 /// Every rule of the router has a mutant here, and every property kills.
 ///
 /// ROUTE-ORDER-1, ROUTE-ORDER-2, ROUTE-ORDER-3, ROUTE-ORDER-4, ROUTE-UNKNOWN-1, ROUTE-UNKNOWN-2, ROUTE-LATE-1,
-/// ROUTE-HERE-1, ROUTE-ALL-1, ROUTE-ALL-2, ROUTE-ALL-3, ROUTE-ALL-4, ROUTE-GONE-1.
+/// ROUTE-HERE-1, ROUTE-WAY-1, ROUTE-ALL-1, ROUTE-ALL-2, ROUTE-ALL-3, ROUTE-ALL-4, ROUTE-GONE-1.
 #[test]
 fn every_property_of_the_router_kills() {
     for (id, property) in IDS {

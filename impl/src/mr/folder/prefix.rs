@@ -36,6 +36,7 @@ pub(super) fn claim(
     store.reach(dir)?;
     for _ in 0..LOOKS {
         let Some(job) = Job::read(&*store, &job(dir))? else {
+            unmark(&*store, dir)?;
             return begin(store, dir, asked, stdin);
         };
         let work = work(dir, job.number);
@@ -150,6 +151,13 @@ fn sweep(store: &dyn Store, hidden: &Location, work: &Location) -> Result<(), Er
     let mut left = store.list(hidden)?;
     left.retain(|at| *at != job && !at.to_string().starts_with(&mine));
     Ok(store.remove(&left)?)
+}
+
+/// A job's end that was ended itself in front of its very last step has left its mark, which says nothing any more.
+fn unmark(store: &dyn Store, dir: &Location) -> Result<(), Error> {
+    let left = store.list(&dir.join(HIDDEN))?;
+    let marks = left.iter().all(|at| at.to_string().ends_with(OVER));
+    if marks { Ok(store.remove(&left)?) } else { Ok(()) }
 }
 
 fn remove_below(store: &dyn Store, folder: &Location) -> Result<(), Error> {
