@@ -22,7 +22,7 @@ pub struct Passage {
 }
 
 impl Passage {
-    /// ROUTE-WAY-1. The nodes to try for the next call, the best first, out of `nodes`, which have servers of the group.
+    /// ROUTE-WAY-1. The nodes to try for the next call, the best first, out of these, which have servers of the group.
     pub fn candidates(&self, rules: &impl Rules, nodes: &[NodeId]) -> Vec<NodeId> {
         if let Some(node) = self.node.filter(|_| rules.stays_on_way(self.under_way)) {
             return [node].into();
