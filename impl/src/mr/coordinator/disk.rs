@@ -1,7 +1,7 @@
 //! The thread that writes the journal and gives outputs their names.
 //!
-//! All records that wait go with one write and one sync, so a busy coordinator waits for the disk no more often than
-//! an idle one.
+//! All records that wait go with one write and one sync, and syncs have some time between them: tasks that take less
+//! than a sync would cost one each, which is a third of what the coordinator takes for them.
 
 use super::core::Mail;
 use crate::mailbox::Mailbox;
@@ -12,7 +12,12 @@ use crate::mr::{Notice, places};
 use mapreduce::{Location, Store};
 use protocol::mr::{AttemptId, Record};
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long from the beginning of one sync to the next. The end of the maps, of a reduce and of the job may each wait
+/// for so long.
+const BETWEEN: Duration = Duration::from_millis(5);
 
 /// What there is to do.
 #[derive(Debug)]
@@ -55,9 +60,12 @@ pub(super) fn start(
         let _last = Last(clerk.mail.clone(), clerk.work.join(journal::NAME));
         let mut all = Vec::new();
         while inbox.take(&mut all) {
+            let begun = Instant::now();
             if !clerk.work_off(&mut all) {
                 return;
             }
+            // What comes meanwhile goes with the next.
+            thread::sleep(BETWEEN.saturating_sub(begun.elapsed()));
         }
     };
     let thread = Builder::new().name("mr disk".into()).spawn(run).map_err(Error::thread)?;
@@ -69,7 +77,7 @@ struct Last(Mailbox<Mail>, Location);
 
 impl Drop for Last {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             let (path, why) = (self.1.clone(), "the thread that writes it panicked".to_owned());
             let _ = self.0.post_always(Mail::Broken(Error::Journal { path, why }));
         }
