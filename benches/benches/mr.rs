@@ -30,7 +30,7 @@ fn run(maps: u32, counters: &Counters) -> u64 {
     let mut inputs: Vec<Input<()>> = workers
         .iter()
         .map(|worker| {
-            let hello = Hello { job: 7, version: 3, running: None, reports: Vec::new() };
+            let hello = Hello { job: 7, version: 3, host: 1, running: None, reports: Vec::new() };
             Input::Hello(*worker, hello)
         })
         .collect();

@@ -4,7 +4,7 @@ use model::bounds::Bounds;
 use model::cluster::Cluster;
 use model::group::{self, GROUPS};
 use model::kv::{self, HUNTS, SCENES, Shop, Wrong};
-use model::mr::{self, MILLS, Mill};
+use model::mr::{self, DEEP_MILLS, MILLS, Mill};
 use model::mutants::{Mutant, NEVER_REACHED, TABLE};
 use model::node::DiskFault;
 use model::probes::Probe;
@@ -351,7 +351,8 @@ pub fn standard() -> impl Iterator<Item = Named> {
 
 /// The deep runs.
 pub fn deep() -> impl Iterator<Item = Named> {
-    DEEP.iter().map(Named::Raft).chain(DEEP_ESTATES.iter().map(Named::ShardRaft))
+    let raft = DEEP.iter().map(Named::Raft).chain(DEEP_ESTATES.iter().map(Named::ShardRaft));
+    raft.chain(DEEP_MILLS.iter().map(Named::Mr))
 }
 
 /// All runs, the standard ones first.

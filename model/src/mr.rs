@@ -33,7 +33,7 @@ pub use bounds::{Bounds, bounds_text, validate};
 pub use history::{History, Seen, Used, Violation};
 pub use mutants::{Bug, HUNTS, Hunt, Wrong};
 pub use probes::{Corner, Corners};
-pub use runs::{MILLS, MillRun};
+pub use runs::{DEEP_MILLS, MILLS, MillRun};
 pub use settle::settles;
 pub use state::{Disk, File, Message, Name, Run, Seat, State, Stimulus, Word};
 
@@ -104,6 +104,10 @@ pub const SKIP: &str = "Bad Records Are Skipped";
 ///
 /// PROP-MR-FAIL; watches MR-FAIL-1, MR-FAIL-2.
 pub const FAIL: &str = "No Job Fails Early";
+/// A task does not go to where it has failed while there is another host's worker.
+///
+/// PROP-MR-HOST; watches MR-HOST-1.
+pub const HOST: &str = "Failed Tasks Go Elsewhere";
 /// Nobody leaves before it was told, or everybody was.
 ///
 /// PROP-MR-TOLD; watches MR-OVER-2, MR-STAY-1.
@@ -118,12 +122,12 @@ pub const OURS: &str = "Strangers Are Sent Away";
 pub const AGAIN: &str = "Taken Up When Asked";
 /// Once nothing fails, the job ends and everybody leaves: [`settles`].
 ///
-/// PROP-MR-SETTLES; watches MR-WAKE-1, MR-QUIET-1, MR-SILENT-1, MR-FAIL-1, MR-LOST-1, MR-RECOVER-2, MR-STOP-1,
-/// MR-STAY-2.
+/// PROP-MR-SETTLES; watches MR-WAKE-1, MR-QUIET-1, MR-SILENT-1, MR-FAIL-1, MR-HOST-1, MR-LOST-1, MR-RECOVER-2,
+/// MR-STOP-1, MR-STAY-2.
 pub const SETTLES: &str = "The Job Ends";
 
 /// The properties' ids in SPEC.md, with their names.
-pub const IDS: [(&str, &str); 19] = [
+pub const IDS: [(&str, &str); 20] = [
     ("PROP-MR-OUTPUT", OUTPUT),
     ("PROP-MR-WHOLE", WHOLE),
     ("PROP-MR-ONE", ONE),
@@ -139,6 +143,7 @@ pub const IDS: [(&str, &str); 19] = [
     ("PROP-MR-STOP", STOP),
     ("PROP-MR-SKIP", SKIP),
     ("PROP-MR-FAIL", FAIL),
+    ("PROP-MR-HOST", HOST),
     ("PROP-MR-TOLD", TOLD),
     ("PROP-MR-OURS", OURS),
     ("PROP-MR-AGAIN", AGAIN),
@@ -251,6 +256,7 @@ impl<R: Rules> Model for Mill<R> {
             never!(STOP, RunsOn),
             never!(SKIP, WronglySkipped),
             never!(FAIL, FailedEarly),
+            never!(HOST, GivenBack),
             never!(TOLD, LeftEarly),
             never!(OURS, ToldStranger),
             never!(AGAIN, WronglyTakenUp),

@@ -2,10 +2,10 @@
 //!
 //! PROP-MR-OUTPUT, PROP-MR-WHOLE, PROP-MR-ONE, PROP-MR-COUNTERS, PROP-MR-COUNT, PROP-MR-ORDER, PROP-MR-DONE,
 //! PROP-MR-KEPT, PROP-MR-OVER, PROP-MR-FRESH, PROP-MR-ALIVE, PROP-MR-NEED, PROP-MR-STOP, PROP-MR-SKIP, PROP-MR-FAIL,
-//! PROP-MR-TOLD, PROP-MR-OURS, PROP-MR-AGAIN and PROP-MR-SETTLES each kill a mutant here; that the right rules pass
-//! the same hunts is `checks mutants`' business.
+//! PROP-MR-HOST, PROP-MR-TOLD, PROP-MR-OURS, PROP-MR-AGAIN and PROP-MR-SETTLES each kill a mutant here; that the
+//! right rules pass the same hunts is `checks mutants`' business.
 
-use model::mr::{Bounds, Bug, Corner, HUNTS, Hunt, IDS, MILLS, Mill, SETTLES, settles};
+use model::mr::{Bounds, Bug, Corner, DEEP_MILLS, HUNTS, Hunt, IDS, MILLS, Mill, SETTLES, settles};
 use model::search::{self, Outcome};
 use model::system::System;
 use model::telling::{follow, transcript};
@@ -23,9 +23,9 @@ fn died_by(hunt: &Hunt) -> Option<&'static str> {
 /// Every rule of MapReduce has a mutant here, and every property kills.
 ///
 /// MR-ORDER-1, MR-ORDER-2, MR-WAKE-1, MR-QUIET-1, MR-WIN-1, MR-WIN-2, MR-WIN-3, MR-SILENT-1, MR-SILENT-2, MR-GONE-1,
-/// MR-FAIL-1, MR-FAIL-2, MR-SKIP-1, MR-LOST-1, MR-DISK-1, MR-DISK-2, MR-DISK-3, MR-DISK-4, MR-LIFE-1, MR-RECOVER-1,
-/// MR-RECOVER-2, MR-RECOVER-3, MR-RECOVER-4, MR-OVER-1, MR-OVER-2, MR-HELLO-1, MR-FILE-1, MR-FILE-2, MR-FILE-3,
-/// MR-FILE-4, MR-READ-1, MR-STOP-1, MR-STOP-2, MR-STAY-1, MR-STAY-2.
+/// MR-FAIL-1, MR-FAIL-2, MR-HOST-1, MR-SKIP-1, MR-LOST-1, MR-DISK-1, MR-DISK-2, MR-DISK-3, MR-DISK-4, MR-LIFE-1,
+/// MR-RECOVER-1, MR-RECOVER-2, MR-RECOVER-3, MR-RECOVER-4, MR-OVER-1, MR-OVER-2, MR-HELLO-1, MR-FILE-1, MR-FILE-2,
+/// MR-FILE-3, MR-FILE-4, MR-READ-1, MR-STOP-1, MR-STOP-2, MR-STAY-1, MR-STAY-2.
 #[test]
 fn every_property_of_mapreduce_kills() {
     for (id, property) in IDS {
@@ -54,7 +54,7 @@ fn run(name: &str) -> Bounds {
 #[test]
 fn bounds_of_no_job_are_refused() {
     let refused = |bounds: Bounds| Mill::<Paper>::validate(&bounds).is_err();
-    for run in MILLS {
+    for run in MILLS.iter().chain(DEEP_MILLS) {
         assert!(!refused(run.bounds), "{}", run.name);
     }
     let plain = run("mr-plain");
@@ -62,6 +62,8 @@ fn bounds_of_no_job_are_refused() {
     assert!(refused(Bounds { hangs: plain.workers, ..plain }));
     assert!(refused(Bounds { bad: true, maps: 0, ..plain }));
     assert!(refused(Bounds { maps: 5, ..plain }));
+    assert!(refused(Bounds { hosts: 0, ..plain }));
+    assert!(refused(Bounds { hosts: plain.workers + 1, ..plain }));
 }
 
 /// From the beginning the job ends; not with a worker that looks for its coordinator for ever, and that is said.

@@ -21,7 +21,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 /// The version of what stands in the frames.
-pub(super) const WIRE: u8 = 1;
+pub(super) const WIRE: u8 = 2;
 /// In place of a cluster's number: no cluster's, which are drawn.
 const CLUSTER: u128 = u128::from_le_bytes(*b"quorate mapreduc");
 /// Both ends' number: there are no others at such a port.

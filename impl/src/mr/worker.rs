@@ -18,9 +18,11 @@ use crate::timer::TimerThread;
 use mapreduce::{Blame, Counters as Counted, Split, Stores};
 use protocol::Machine as _;
 use protocol::mr::{
-    Act, AttemptId, Event, Kind, Order, Paper, Parting, TaskId, Worker as Machine, WorkerId,
+    Act, AttemptId, Badge, Event, Kind, Order, Paper, Parting, TaskId, Worker as Machine, WorkerId,
 };
 use std::collections::{BTreeSet, VecDeque};
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,8 +43,26 @@ pub struct Options {
     pub secret: Option<Secret>,
     /// How long it looks for a coordinator before it leaves.
     pub patience: Duration,
+    /// The name of the computer, if it is not to be asked for it. A task that has failed there by itself goes to a
+    /// worker of another, if there is one.
+    pub host: Option<String>,
     /// Gets lines about what happens, and what streaming's programs write to standard error.
     pub notice: Notice,
+}
+
+/// The number of a computer, by its name. Without one, what this is called, and when it was started: many are called
+/// `localhost`.
+fn host(named: Option<&str>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match named {
+        Some(name) => name.hash(&mut hasher),
+        None => {
+            // Where one can't be had, the other is as good.
+            nix::unistd::gethostname().unwrap_or_default().hash(&mut hasher);
+            fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default().hash(&mut hasher);
+        }
+    }
+    hasher.finish()
 }
 
 /// What the main thread is told.
@@ -188,7 +208,9 @@ impl Worker {
             source: io::Error::other(error),
         })?;
         let mut acts = Vec::new();
-        let machine = Machine::new(Paper, WorkerId(drawn), sheet.job, RELEASE, &mut acts);
+        let (worker, host) = (WorkerId(drawn), host(self.options.host.as_deref()));
+        let badge = Badge { worker, host, job: sheet.job, version: RELEASE };
+        let machine = Machine::new(Paper, badge, &mut acts);
         let job = Arc::new(Job { app: sheet.program.load()?, notice: self.options.notice.clone() });
         let mut stores = Stores::default();
         let places = Places::new(&sheet.work, &mut stores)?;

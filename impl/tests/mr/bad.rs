@@ -1,7 +1,7 @@
 //! What goes wrong is said, with what to do about it, and leaves nothing half done.
 
 use crate::stage::{Ended, Stage};
-use crate::support::process::quorate;
+use crate::support::process::{quorate, wait_for};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -117,6 +117,35 @@ fn a_mapper_that_hangs() {
     refuses(&stage.run(&with(&words)), "it read and wrote nothing for 300ms (--task-timeout)");
 }
 
+/// MR-HOST-1: on one machine nothing works. Another does it, and no task fails twice.
+#[test]
+fn a_worker_on_which_nothing_works() {
+    let stage = Stage::new();
+    ["a", "b", "c", "d"].iter().for_each(|name| stage.write(name, format!("{name}\n")));
+    let mapper = "cat; [ -z \"$BROKEN\" ] || exit 1; while [ ! -e go ]; do sleep 0.05; done";
+    let job = ["--max-attempts", "2", "--mapper", mapper, "--reduces", "1", "--out", "o"];
+    let serves = ["coordinator", "--listen", "127.0.0.1:0"];
+    let words = [&serves[..], &job, &["a", "b", "c", "d"]].concat();
+    let coordinator = stage.start("coordinator", &words);
+    let address = coordinator.address();
+    let joins = ["worker", "--connect", &address];
+    let works = stage.start("works", &[&joins[..], &["--host", "works"]].concat());
+    let told = |what: &str, fits: &dyn Fn(&serde_json::Value) -> bool| {
+        wait_for(what, || {
+            let told = stage.done(&["status", "--connect", &address, "--json"]).stdout;
+            fits(&serde_json::from_str(&told).unwrap()).then_some(())
+        });
+    };
+    told("the first map", &|told| told["map"]["in_progress"] == 1);
+    let broken = stage.start_where("broken", &joins, &[("BROKEN", "1")]);
+    told("the others to fail", &|told| told["failures"] == 3);
+    stage.write("go", "");
+    let ended = coordinator.end();
+    assert!(ended.status.success(), "{ended:?}");
+    assert!(works.end().status.success() && broken.end().status.success());
+    assert_eq!(stage.lines("o", 1), ["a", "b", "c", "d"]);
+}
+
 #[test]
 fn a_mapper_that_kills_its_worker_and_one_that_floods_stderr() {
     let stage = Stage::new();
@@ -178,7 +207,7 @@ fn a_damaged_journal() {
     let words = with(&["o", "--mapper", waits, "pg-*.txt"]);
     let job = stage.start("job", &words);
     let address = job.address();
-    crate::support::process::wait_for("seven maps", || {
+    wait_for("seven maps", || {
         let told = stage.done(&["status", "--connect", &address, "--json"]).stdout;
         let told: serde_json::Value = serde_json::from_str(&told).unwrap();
         (told["map"]["completed"] == 7).then_some(())

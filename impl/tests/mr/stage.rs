@@ -101,9 +101,14 @@ impl Stage {
 
     /// Starts `quorate mr` with these words; `name` is what its output is kept under.
     pub fn start(&self, name: &str, words: &[&str]) -> Running {
+        self.start_where(name, words, &[])
+    }
+
+    /// The same, with these variables in its environment.
+    pub fn start_where(&self, name: &str, words: &[&str], set: &[(&str, &str)]) -> Running {
         let file = |kind: &str| File::create(self.path(&format!("{name}.{kind}"))).unwrap();
         let mut command = quorate();
-        command.arg("mr").args(words).current_dir(self.path(""));
+        command.arg("mr").args(words).current_dir(self.path("")).envs(set.iter().copied());
         let child = command.stdout(file("stdout")).stderr(file("stderr")).spawn().unwrap();
         self.running(name, child)
     }

@@ -33,8 +33,8 @@ mod rules;
 mod worker;
 
 pub use contract::{
-    AttemptId, Effect, Ending, Fault, Hello, Input, Kind, Limits, Order, Record, Refusal, Report,
-    Session, Spec, TaskId, Timer, WorkerId,
+    AttemptId, Badge, Effect, Ending, Fault, Hello, Input, Kind, Limits, Order, Record, Refusal,
+    Report, Session, Spec, TaskId, Timer, WorkerId,
 };
 pub use coordinator::{Coordinator, Doing, Tally, Unfit};
 pub use counters::Counters;

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Bounds {
     /// Workers.
     pub workers: u8,
+    /// Computers that they run on.
+    pub hosts: u8,
     /// Map tasks.
     pub maps: u8,
     /// Reduce tasks.
@@ -56,11 +58,17 @@ impl Bounds {
         let (maps, reduces) = (self.maps.into(), self.reduces.into());
         Spec { job: JOB, version: 1, maps, reduces, limits: self.limits }
     }
+
+    /// Which computer a worker runs on, by its place among all.
+    pub const fn host(&self, worker: usize) -> u64 {
+        worker as u64 % self.hosts as u64
+    }
 }
 
 /// Refuses bounds that no model can have. The error says what to write instead.
 pub fn validate(bounds: &Bounds) -> Result<(), String> {
     within("workers", bounds.workers.into(), 1, 4)?;
+    within("hosts", bounds.hosts.into(), 1, bounds.workers.into())?;
     within("maps", bounds.maps.into(), 0, 4)?;
     within("reduces", bounds.reduces.into(), 0, 4)?;
     within("limits.own", bounds.limits.own.into(), 1, 100)?;
@@ -87,6 +95,7 @@ pub fn bounds_text(bounds: &Bounds) -> String {
             text += &word;
         }
     };
+    add(bounds.hosts < workers, format!("{}hosts", bounds.hosts));
     let mut some = |many: u8, word: &str| add(many > 0, format!("{many}{word}"));
     some(bounds.crashes, "C");
     some(bounds.restarts, "restart");

@@ -1,7 +1,7 @@
 //! The coordinator takes a step, what it wants is done, and what it does is compared with what is true.
 
 use super::history::{History, Seen, Violation};
-use super::state::{Name, State};
+use super::state::{Name, State, index_of};
 use super::{Corner, Mill, Rules, counter};
 use protocol::Machine as _;
 use protocol::mr::{
@@ -77,6 +77,7 @@ impl<R: Rules> Mill<R> {
                         if heard {
                             history.violate(Violation::NotSilent);
                         }
+                        history.silent.extend(history.live.get(attempt).map(|seen| seen.worker));
                         history.fail(*attempt, false, None);
                     }
                     Timer::Straggles(attempt) => {
@@ -98,6 +99,7 @@ impl<R: Rules> Mill<R> {
     fn note_hello(&self, state: &mut State<R>, session: Session, hello: &Hello<u8>) {
         let history = Arc::make_mut(&mut state.history);
         let known = history.present.insert(session.worker, session.incarnation).is_some();
+        history.silent.remove(&session.worker);
         let running = hello.running.map(|(attempt, _)| attempt);
         for attempt in history.of(session.worker) {
             let told = hello.reports.iter().any(|report| report.attempt() == attempt);
@@ -133,6 +135,7 @@ impl<R: Rules> Mill<R> {
         let attempt = report.attempt();
         let winner = state.coordinator.as_ref().and_then(|it| it.winner(attempt.task));
         let history = Arc::make_mut(&mut state.history);
+        history.silent.remove(&worker);
         match report {
             Report::Progress { at, .. } => {
                 if let Some(seen) = history.live.get_mut(&attempt)
@@ -261,6 +264,7 @@ impl<R: Rules> Mill<R> {
                 if by != Some(session.worker) {
                     self.corners.reach(Corner::Parked);
                 }
+                self.judge_host(history, task, session.worker);
                 history.note_run(*attempt, session.worker);
             }
             Order::Cancel(attempt) | Order::TooLate(attempt) => self.note_cancel(state, *attempt),
@@ -270,6 +274,21 @@ impl<R: Rules> Mill<R> {
             }
             Order::Over(Ending::Done) => self.must_have_outputs(state),
             Order::Over(Ending::Failed(..)) | Order::Refused(_) => {}
+        }
+    }
+
+    /// PROP-MR-HOST. A task is given to a worker.
+    fn judge_host(&self, history: &mut History, task: TaskId, worker: WorkerId) {
+        let host = |worker| self.bounds.host(index_of(worker));
+        let failed_by = || history.failed_by(task, self.bounds.limits.skips > 0);
+        let failed_on = |of: WorkerId| failed_by().any(|by| host(by) == host(of));
+        if failed_on(worker) {
+            self.corners.reach(Corner::SameAgain);
+            if history.heard().any(|other| !failed_on(other)) {
+                history.violate(Violation::GivenBack);
+            }
+        } else if history.parked().any(failed_on) {
+            self.corners.reach(Corner::Elsewhere);
         }
     }
 
@@ -323,6 +342,8 @@ impl<R: Rules> Mill<R> {
             self.corners.reach(Corner::Hung);
         }
         history.present.clear();
+        history.silent.clear();
+        history.by.clear();
         state.coordinator = None;
         state.timers.clear();
         state.broken.clear();

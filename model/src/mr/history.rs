@@ -40,6 +40,8 @@ pub enum Violation {
     LeftEarly,
     /// A stranger was told of the job's work.
     ToldStranger,
+    /// A task was given to a worker on whose host it had failed, though there was another.
+    GivenBack,
     /// A job that had failed was gone on with unasked, or not when it was asked for.
     WronglyTakenUp,
 }
@@ -95,6 +97,10 @@ pub struct History {
     pub present: BTreeMap<WorkerId, u64>,
     /// How each failure was: whether it was the task's own, and at which record.
     pub failed: BTreeMap<TaskId, Vec<(bool, Option<u64>)>>,
+    /// By which workers each task has failed by itself in this life, and at which records.
+    pub by: BTreeMap<TaskId, BTreeSet<(WorkerId, Option<u64>)>>,
+    /// Workers whose attempt's deadline has passed, and of which nothing was heard since.
+    pub silent: BTreeSet<WorkerId>,
     /// How the job has ended, by what was told: whether it was done.
     pub over: Option<bool>,
     /// What had happened when the user asked for it again.
@@ -124,6 +130,9 @@ impl History {
     /// An attempt has failed, if it ran.
     pub fn fail(&mut self, attempt: AttemptId, own: bool, at: Option<u64>) {
         if let Some(seen) = self.live.remove(&attempt) {
+            if own {
+                self.by.entry(attempt.task).or_default().insert((seen.worker, at.or(seen.at)));
+            }
             self.failed.entry(attempt.task).or_default().push((own, at.or(seen.at)));
         }
     }
@@ -168,12 +177,32 @@ impl History {
         self.live.insert(attempt, Seen { worker, at: None, straggles: false });
     }
 
+    /// By which workers a task has failed by itself in this life, other than at records that are skipped.
+    pub fn failed_by(&self, task: TaskId, skips: bool) -> impl Iterator<Item = WorkerId> {
+        let bad = if skips { self.bad(task) } else { BTreeSet::new() };
+        let is_bad = move |at: &Option<u64>| at.is_some_and(|record| bad.contains(&record));
+        let all = self.by.get(&task).into_iter().flatten();
+        all.filter(move |(_, at)| !is_bad(at)).map(|(worker, _)| *worker)
+    }
+
+    /// Workers that are here, and of which something was heard since the deadline of their attempt.
+    pub fn heard(&self) -> impl Iterator<Item = WorkerId> {
+        self.present.keys().copied().filter(|worker| !self.silent.contains(worker))
+    }
+
     /// The connection of a worker is gone, as the coordinator hears.
     pub fn note_gone(&mut self, worker: WorkerId) {
         self.present.remove(&worker);
+        self.silent.remove(&worker);
         for attempt in self.of(worker) {
             self.fail(attempt, false, None);
         }
+    }
+
+    /// Workers that are here and run nothing.
+    pub fn parked(&self) -> impl Iterator<Item = WorkerId> {
+        let busy = |worker: &WorkerId| self.live.values().any(|seen| seen.worker == *worker);
+        self.present.keys().copied().filter(move |worker| !busy(worker))
     }
 
     /// The attempts that a worker runs.

@@ -1,12 +1,13 @@
 //! What could be wrong with MapReduce, and what must notice it.
 
 use super::runs::{
-    AGAIN as ASKED, ALONE, BAD, BREAK, FAILS, FAILS_LATE, HUNG, LOST, LOST_SLOW, ONE as PLAIN,
-    OUTPUT as ENDS, RESTART, SILENT, SKIPS, SLOW, SLOW_TORN, STRANGER, THREE, THREE_BREAK, TORN,
+    AGAIN as ASKED, ALONE, BAD, BREAK, FAILS, FAILS_ALONE, FAILS_HUNG, FAILS_LATE, HUNG, LOST,
+    LOST_SLOW, ONE as PLAIN, OUTPUT as ENDS, RESTART, SILENT, SKIPS, SLOW, SLOW_TORN, STRANGER,
+    THREE, THREE_BREAK, TORN,
 };
 use super::{
-    AGAIN, ALIVE, Bounds, COUNT, COUNTERS, DONE, FAIL, FRESH, KEPT, Mill, NEED, ONE, ORDER, OURS,
-    OUTPUT, OVER, Rules, SETTLES, SKIP, STOP, TOLD, WHOLE,
+    AGAIN, ALIVE, Bounds, COUNT, COUNTERS, DONE, FAIL, FRESH, HOST, KEPT, Mill, NEED, ONE, ORDER,
+    OURS, OUTPUT, OVER, Rules, SETTLES, SKIP, STOP, TOLD, WHOLE,
 };
 use crate::lists::bugs;
 use protocol::mr::{AttemptId, Held, Hello, Limits, Paper, Refusal, Spec, Tally};
@@ -32,6 +33,9 @@ bugs! {
     NeverGivesUp "a task may fail for ever",
     AddsUp "a task's own failures and others are taken together",
     CountsEnded "the failure of an attempt that was given up counts once more",
+    GivesBack "a task is given to a worker on whose host it has failed, though there is another",
+    NeverBack "a task is never given to a worker on whose host it has failed",
+    WaitsForSilent "a task that has failed on a host waits for a worker of another that fell silent",
     SkipsAtOnce "a record is skipped at which one attempt has failed",
     NeverSkips "no record is skipped",
     AnyReport "a map is run again whichever attempt's output can't be read",
@@ -131,6 +135,15 @@ impl Rules for Wrong {
 
     fn counts_failure(&self, live: bool) -> bool {
         self.has(Bug::CountsEnded) || Paper.counts_failure(live)
+    }
+
+    fn tries_again(&self, others: usize, silent: usize) -> bool {
+        match self.0 {
+            Bug::GivesBack => true,
+            Bug::NeverBack => false,
+            Bug::WaitsForSilent => others == 0,
+            _ => Paper.tries_again(others, silent),
+        }
     }
 
     fn is_bad(&self, times: u32) -> bool {
@@ -347,4 +360,7 @@ pub const HUNTS: &[Hunt] = &[
     hunt("QM34", "MR-AGAIN-2", Bug::ForgetsAsking, ASKED, AGAIN),
     hunt("QM35", "MR-LOST-2", Bug::TakesBack, LOST, COUNTERS),
     hunt("QM36", "MR-LOST-2", Bug::CountsLost, LOST, COUNTERS),
+    hunt("QM37", "MR-HOST-1", Bug::GivesBack, FAILS, HOST),
+    hunt("QM38", "MR-HOST-1", Bug::NeverBack, FAILS_ALONE, SETTLES),
+    hunt("QM39", "MR-HOST-1", Bug::WaitsForSilent, FAILS_HUNG, SETTLES),
 ];

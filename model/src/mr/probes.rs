@@ -28,5 +28,7 @@ corners! {
     Empty "a job without input had its outputs",
     Parked "a worker that had waited got work",
     TakenUp "a job was done that had failed, and was asked for again",
+    Elsewhere "a task that had failed on a worker which had nothing to do was run on another",
+    SameAgain "a task was run where it had failed, for there was nobody else",
     Alone "a worker left that found no coordinator",
 }

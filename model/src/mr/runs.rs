@@ -11,6 +11,7 @@ pub type MillRun = Run<Bounds, Corner>;
 const fn plain(workers: u8, maps: u8, reduces: u8) -> Bounds {
     Bounds {
         workers,
+        hosts: workers,
         maps,
         reduces,
         crashes: 0,
@@ -52,6 +53,20 @@ pub(super) const STRANGER: Bounds = Bounds { stranger: true, ..ONE };
 pub(super) const FAILS: Bounds = Bounds { failures: 1, crashes: 1, limits: TWICE, ..ONE };
 pub(super) const FAILS_LATE: Bounds =
     Bounds { failures: 1, silences: 1, limits: Limits { own: 1, ..Limits::DEFAULT }, ..ONE };
+pub(super) const FAILS_ALONE: Bounds = Bounds { failures: 1, limits: TWICE, ..plain(1, 1, 1) };
+pub(super) const FAILS_HUNG: Bounds = Bounds {
+    failures: 1,
+    hangs: 1,
+    silences: 1,
+    limits: Limits { own: 2, ..Limits::DEFAULT },
+    ..ONE
+};
+pub(super) const FAILS_HOSTS: Bounds = Bounds {
+    hosts: 2,
+    failures: 2,
+    limits: Limits { own: 3, ..Limits::DEFAULT },
+    ..plain(3, 1, 1)
+};
 pub(super) const AGAIN: Bounds =
     Bounds { agains: 1, failures: 1, limits: Limits { own: 1, ..Limits::DEFAULT }, ..RESTART };
 pub(super) const BAD: Bounds = Bounds { bad: true, limits: TWICE, ..ONE };
@@ -138,13 +153,25 @@ pub const MILLS: &[MillRun] = &[
         name: "mr-fail",
         about: "an attempt fails and a worker dies, of which two are too many",
         bounds: Bounds { failures: 2, ..FAILS },
-        reaches: &[Corner::JobFailed, Corner::Done],
+        reaches: &[Corner::JobFailed, Corner::Done, Corner::Elsewhere, Corner::SameAgain],
+    },
+    Run {
+        name: "mr-fail-hung",
+        about: "an attempt fails, and the other worker does nothing any more",
+        bounds: FAILS_HUNG,
+        reaches: &[Corner::Elsewhere, Corner::SameAgain, Corner::Hung],
     },
     Run {
         name: "mr-again",
         about: "a job that has failed is asked for again, and its coordinator may die",
         bounds: Bounds { settle_every: 20, ..AGAIN },
         reaches: &[Corner::TakenUp, Corner::JobFailed],
+    },
+    Run {
+        name: "mr-fail-hosts",
+        about: "attempts fail where two workers share a host",
+        bounds: FAILS_HOSTS,
+        reaches: &[Corner::Elsewhere, Corner::SameAgain, Corner::Done],
     },
     Run {
         name: "mr-bad",
@@ -235,5 +262,40 @@ pub const MILLS: &[MillRun] = &[
         about: "the coordinator dies, and a worker does nothing any more",
         bounds: Bounds { hangs: 1, silences: 1, settle_every: 100, ..RESTART },
         reaches: &[Corner::Hung, Corner::EarlierLife],
+    },
+];
+
+/// Larger ones, for `checks deep`.
+pub const DEEP_MILLS: &[MillRun] = &[
+    Run {
+        name: "mr-restart-crash-two",
+        about: "mr-restart-crash with two maps and two reduces",
+        bounds: Bounds {
+            crashes: 1,
+            torn: true,
+            maps: 2,
+            reduces: 2,
+            settle_every: 1_000,
+            ..RESTART
+        },
+        reaches: &[Corner::EarlierLife, Corner::Torn, Corner::Forgotten, Corner::PublishedAgain],
+    },
+    Run {
+        name: "mr-restart-lost-two",
+        about: "mr-restart-lost with two maps and two reduces",
+        bounds: Bounds { losses: 1, maps: 2, reduces: 2, settle_every: 1_000, ..RESTART },
+        reaches: &[Corner::LostOutput, Corner::Recovered, Corner::Unneeded],
+    },
+    Run {
+        name: "mr-restart-all",
+        about: "the coordinator dies, a worker dies, one is silent, and one is slow",
+        bounds: Bounds { crashes: 1, silences: 1, straggles: 1, settle_every: 1_000, ..RESTART },
+        reaches: &[Corner::EarlierLife, Corner::BackupWon, Corner::Late, Corner::Forgotten],
+    },
+    Run {
+        name: "mr-three-silent",
+        about: "three workers and maps, two reduces: one is silent, and one is slow",
+        bounds: Bounds { silences: 1, straggles: 1, settle_every: 1_000, ..plain(3, 3, 2) },
+        reaches: &[Corner::Late, Corner::TooLate, Corner::BackupWon, Corner::OriginalWon],
     },
 ];

@@ -3,7 +3,7 @@
 use super::bounds::JOB;
 use super::{Bounds, History, Rules};
 use protocol::mr::{
-    AttemptId, Coordinator, Effect, Letter, Order, Record, Session, Timer, Worker, WorkerId,
+    AttemptId, Badge, Coordinator, Effect, Letter, Order, Record, Session, Timer, Worker, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -182,9 +182,10 @@ impl<R: Rules> Seat<R> {
     pub fn new(bounds: &Bounds, rules: R, index: usize, boots: u8) -> Self {
         let is_stranger = bounds.stranger && index + 1 == usize::from(bounds.workers);
         let job = if is_stranger { JOB + 1 } else { JOB };
-        let id = WorkerId(index as u64 + 16 * u64::from(boots));
+        let worker = WorkerId(index as u64 + 16 * u64::from(boots));
+        let badge = Badge { worker, host: bounds.host(index), job, version: 1 };
         Self {
-            machine: Worker::new(rules, id, job, 1, &mut Vec::new()),
+            machine: Worker::new(rules, badge, &mut Vec::new()),
             boots,
             run: None,
             naming: None,

@@ -277,6 +277,8 @@ impl<R: Rules> Mill<R> {
             history.used.restarts += 1;
         }
         history.present.clear();
+        history.silent.clear();
+        history.by.clear();
         history.farewell = false;
         history.failed = failures(&records);
         let mut out: Vec<Effect<u8>> = Vec::new();

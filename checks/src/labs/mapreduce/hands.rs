@@ -6,7 +6,7 @@ use super::judge::{Cause, SETTLES, counter};
 use super::mill::{Event, Mill, Process, Run};
 use protocol::Machine as _;
 use protocol::mr::{
-    Act, AttemptId, Counters, Event as Heard, Kind, Rules, TaskId, Worker, WorkerId,
+    Act, AttemptId, Badge, Counters, Event as Heard, Kind, Rules, TaskId, Worker, WorkerId,
 };
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -27,10 +27,11 @@ impl<R: Rules> Mill<'_, R> {
         let seat = &mut self.seats[index];
         seat.boot += 1;
         (seat.paused_until, seat.retry_us) = (0, 20_000);
-        let id = WorkerId(index as u64 + 64 * u64::from(seat.boot));
+        let worker = WorkerId(index as u64 + 64 * u64::from(seat.boot));
         let mut acts = Vec::new();
         let Self { rules, spec, .. } = *self;
-        let machine = Worker::new(rules, id, spec.job, spec.version, &mut acts);
+        let badge = Badge { worker, host: index as u64, job: spec.job, version: spec.version };
+        let machine = Worker::new(rules, badge, &mut acts);
         self.seats[index].machine = Some(machine);
         let mut events = VecDeque::new();
         acts.into_iter().for_each(|act| self.act(index, act, &mut events));

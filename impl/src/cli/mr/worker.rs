@@ -28,6 +28,10 @@ pub struct Arguments {
     /// How long to look for the coordinator before it leaves
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     patience: Duration,
+    /// The name of this computer. A task that has failed on one goes to a worker of another, if there is one [default:
+    /// what the system says]
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
     /// Ends when its standard input does
     #[arg(long, hide = true)]
     with_parent: bool,
@@ -42,6 +46,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
         connect: arguments.connect,
         secret: super::secret(arguments.secret_file.as_ref())?,
         patience: arguments.patience,
+        host: arguments.host,
         notice: Arc::new(|line| eprintln!("{line}")),
     })?;
     let asked = Arc::new(AtomicBool::new(false));

@@ -48,7 +48,7 @@ impl Stage {
 
     fn hello(&self) -> Hello<String> {
         let (job, version) = (self.claim.job().number, RELEASE);
-        Hello { job, version, running: None, reports: Vec::new() }
+        Hello { job, version, host: 1, running: None, reports: Vec::new() }
     }
 
     fn worker(&self) -> Guest {

@@ -101,6 +101,19 @@ pub struct Spec {
     pub limits: Limits,
 }
 
+/// Who a worker is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Badge {
+    /// This process and no other.
+    pub worker: WorkerId,
+    /// As in [`Hello::host`].
+    pub host: u64,
+    /// The job that it works for.
+    pub job: u64,
+    /// Of its program.
+    pub version: u32,
+}
+
 /// What a worker says first.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -109,6 +122,8 @@ pub struct Hello<C> {
     pub job: u64,
     /// Of its program.
     pub version: u32,
+    /// The computer that it runs on: workers with which it shares its disk and its programs have the same number.
+    pub host: u64,
     /// What it runs, and the last record that was told of it.
     pub running: Option<(AttemptId, Option<u64>)>,
     /// What it has told, or could not tell, over earlier connections.

@@ -2,8 +2,9 @@
 //!
 //! A worker says hello once a connection and is then either at work or *parked*: it gets work as soon as there is some.
 //! A step costs no more for many tasks than for few, but for a logarithm: what may be run is kept in order
-//! (`tasks.rs`), and nothing is searched for. `work.rs` hands out and takes back, `end.rs` says what becomes of an
-//! attempt, `recover.rs` makes a coordinator of the records of earlier ones.
+//! (`tasks.rs`), and nothing is searched for, but that tasks are passed by that have failed where they would be run.
+//! `work.rs` hands out and takes back, `end.rs` says what becomes of an attempt, `recover.rs` makes a coordinator of
+//! the records of earlier ones.
 
 mod end;
 mod recover;
@@ -43,6 +44,7 @@ enum Phase<C> {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Seat {
     incarnation: u64,
+    host: u64,
     doing: Doing,
 }
 
@@ -239,7 +241,7 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
             return out.push(refuse(Refusal::Stale));
         }
         let before = before.map(|seat| seat.doing);
-        self.seats.insert(worker, Seat { incarnation, doing: Doing::Parked });
+        self.seats.insert(worker, Seat { incarnation, host: hello.host, doing: Doing::Parked });
         self.set_doing(worker, Doing::Parked);
         if let Phase::Over(ending) | Phase::Left(ending) = &self.phase {
             return out.push(Effect::Send(session, Order::Over(ending.clone())));
@@ -276,6 +278,7 @@ impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
                 let live = self.remove(attempt, out);
                 if self.rules.counts_failure(live.is_some()) {
                     let at = live.and_then(|live| live.was_at(at.or(live.at)));
+                    self.avoid(attempt.task, session.worker, at);
                     self.fail(attempt, Fault::Failed(cause), at, out);
                 }
             }

@@ -83,6 +83,12 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
         live
     }
 
+    /// MR-HOST-1. Whether a worker may get a task that has failed by itself on its host. So many workers of other hosts
+    /// are here, on which it has not, and of these so many are silent: unless all are, it waits for one of them.
+    fn tries_again(&self, others: usize, silent: usize) -> bool {
+        others == silent
+    }
+
     /// MR-SKIP-1. Whether a record is skipped from now on, at which so many attempts of its task have failed (§4.6).
     fn is_bad(&self, times: u32) -> bool {
         times >= 2

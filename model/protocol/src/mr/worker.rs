@@ -5,7 +5,7 @@
 //! Of an attempt that is of no use it deletes the files, and of no other. It leaves when the job is over, when it is
 //! not wanted, or when it has found no coordinator for long; never because there is nothing to do.
 
-use super::{AttemptId, Counters, Ending, Hello, Order, Refusal, Report, Rules, Session, WorkerId};
+use super::{AttemptId, Badge, Counters, Ending, Hello, Order, Refusal, Report, Rules, Session};
 use crate::Machine;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
@@ -101,8 +101,7 @@ enum Work<C> {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Worker<C, R = super::Paper> {
     rules: R,
-    job: u64,
-    version: u32,
+    badge: Badge,
     session: Session,
     connected: bool,
     work: Work<C>,
@@ -112,12 +111,12 @@ pub struct Worker<C, R = super::Paper> {
 }
 
 impl<C: Clone, R: Rules> Worker<C, R> {
-    /// A worker of this job, with a program of this version. It has no connection.
-    pub fn new(rules: R, worker: WorkerId, job: u64, version: u32, out: &mut Vec<Act<C>>) -> Self {
+    /// This worker. It has no connection.
+    pub fn new(rules: R, badge: Badge, out: &mut Vec<Act<C>>) -> Self {
         out.push(Act::Arm);
-        let session = Session { worker, incarnation: 0 };
+        let session = Session { worker: badge.worker, incarnation: 0 };
         let (work, finished) = (Work::Idle, Vec::new());
-        Self { rules, job, version, session, connected: false, work, finished, left: false }
+        Self { rules, badge, session, connected: false, work, finished, left: false }
     }
 
     /// Its present connection, or the last one.
@@ -171,8 +170,8 @@ impl<C: Clone, R: Rules> Worker<C, R> {
                 running
             }
         };
-        let (job, version) = (self.job, self.version);
-        let hello = Hello { job, version, running, reports };
+        let Badge { host, job, version, .. } = self.badge;
+        let hello = Hello { job, version, host, running, reports };
         out.push(Act::Send(Letter::Hello(self.session, hello)));
     }
 

@@ -146,10 +146,12 @@ fn who_was_not_told_to_skip_fails_for_nothing() {
     office.hello(worker(1));
     office.tell(Input::Fired(Timer::Straggles(attempt(map(0), 1))));
     office.hello(worker(2));
+    office.hello(worker(3));
     fails(&mut office, 2, 2);
-    fails(&mut office, 2, 3);
+    fails(&mut office, 3, 3);
     assert_eq!(office.coordinator.skipped(map(0)), Some(&BTreeSet::from([17])));
     assert_eq!(office.coordinator.live(map(0)).count(), 2, "the first, and one that skips");
+    assert_eq!(office.runs().last(), Some(&(2, attempt(map(0), 4))), "nobody is to blame");
     let records = office.records.len();
     fails(&mut office, 1, 1);
     assert_eq!(office.coordinator.failures(map(0)), (0, 0));

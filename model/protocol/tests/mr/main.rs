@@ -93,7 +93,8 @@ impl Office {
         reports: Vec<Report<&'static str>>,
     ) {
         let running = running.map(|attempt| (attempt, None));
-        self.tell(Input::Hello(session, Hello { job: 7, version: 3, running, reports }));
+        let host = host_of(session.worker);
+        self.tell(Input::Hello(session, Hello { job: 7, version: 3, host, running, reports }));
     }
 
     fn report(&mut self, session: Session, report: Report<&'static str>) {
@@ -135,6 +136,11 @@ impl Office {
 /// The first connection of a worker.
 const fn worker(id: u64) -> Session {
     Session { worker: WorkerId(id), incarnation: 1 }
+}
+
+/// The host of a worker: each has its own, but 11, 21 and so on have that of 1.
+const fn host_of(worker: WorkerId) -> u64 {
+    worker.0 % 10
 }
 
 const fn map(index: u32) -> TaskId {

@@ -61,7 +61,7 @@ fn the_disk_comes_first() {
     let began = Record::Began { life: 1, job: 7, maps: 1, reduces: 1, again: false };
     assert_eq!(out, [Effect::Journal(began)]);
     out.clear();
-    let hello = Hello { job: 7, version: 3, running: None, reports: Vec::new() };
+    let hello = Hello { job: 7, version: 3, host: 1, running: None, reports: Vec::new() };
     coordinator.step(Input::Hello(worker(1), hello), &mut out);
     assert_eq!(out, []);
     coordinator.step(Input::Durable(1), &mut out);

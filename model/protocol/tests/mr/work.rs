@@ -109,12 +109,47 @@ fn a_worker_that_is_gone_loses_its_task() {
     assert_eq!(office.coordinator.failures(map(0)), (0, 2));
 }
 
+/// MR-HOST-1: a full disk is one host's. Another's worker gets the task, now or when it is free, if it is heard.
+#[test]
+fn a_failed_task_goes_elsewhere() {
+    let fails = |office: &mut Office, id, attempt| {
+        let cause = "no space left";
+        office.report(worker(id), Report::Failed { attempt, at: None, cause });
+    };
+    let mut office = Office::new(spec(3, 1));
+    (1..=2).for_each(|id| office.hello(worker(id)));
+    let (first, second, third) = (attempt(map(0), 1), attempt(map(1), 1), attempt(map(2), 1));
+    assert_eq!(office.runs(), [(1, first), (2, second)]);
+    fails(&mut office, 1, first);
+    assert_eq!(office.runs(), [(1, third)], "what has not failed there");
+    fails(&mut office, 1, third);
+    office.hello(worker(11));
+    assert_eq!(office.runs(), [], "both wait for another host's");
+    office.tell(Input::Gone(worker(11)));
+    office.finish(worker(2), second);
+    assert_eq!(office.runs(), [(2, attempt(map(0), 2))]);
+    // The other is not there for it any more.
+    office.tell(Input::Fired(Timer::Silence(attempt(map(0), 2))));
+    assert_eq!(office.runs(), [(1, attempt(map(0), 3))]);
+    office.tell(Input::Gone(worker(2)));
+    fails(&mut office, 1, attempt(map(0), 3));
+    assert_eq!(office.runs(), [(1, attempt(map(0), 4))], "there is nobody else");
+    office.finish(worker(1), attempt(map(0), 4));
+    assert_eq!(office.runs(), [(1, attempt(map(2), 2))]);
+    // Who comes later has not failed. It has nothing to do with what is run.
+    office.hello(worker(3));
+    assert_eq!(office.runs(), []);
+    fails(&mut office, 1, attempt(map(2), 2));
+    assert_eq!(office.runs(), [(3, attempt(map(2), 3))]);
+    assert_eq!(office.coordinator.failures(map(2)), (2, 0));
+}
+
 /// MR-HELLO-1.
 #[test]
 fn strangers_are_sent_away() {
     let mut office = Office::new(spec(1, 1));
     let mut refused = |job, version| {
-        let hello = Hello { job, version, running: None, reports: Vec::new() };
+        let hello = Hello { job, version, host: 9, running: None, reports: Vec::new() };
         office.tell(Input::Hello(worker(9), hello));
         office.orders()
     };

@@ -1,7 +1,7 @@
 //! A worker alone.
 
 use super::*;
-use protocol::mr::{Act, Ending, Event, Letter, Parting, Worker};
+use protocol::mr::{Act, Badge, Ending, Event, Letter, Parting, Worker};
 use std::sync::Arc;
 
 struct Bench {
@@ -11,7 +11,8 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let mut out = Vec::new();
-        let worker = Worker::new(Paper, WorkerId(1), 7, 3, &mut out);
+        let badge = Badge { worker: WorkerId(1), host: 1, job: 7, version: 3 };
+        let worker = Worker::new(Paper, badge, &mut out);
         assert_eq!(out, [Act::Arm]);
         Self { worker }
     }
@@ -43,7 +44,7 @@ fn hello(
 ) -> Act<&'static str> {
     let session = Session { incarnation, ..worker(1) };
     let running = running.map(|attempt| (attempt, None));
-    Act::Send(Letter::Hello(session, Hello { job: 7, version: 3, running, reports }))
+    Act::Send(Letter::Hello(session, Hello { job: 7, version: 3, host: 1, running, reports }))
 }
 
 fn say(incarnation: u64, report: Report<&'static str>) -> Act<&'static str> {

@@ -57,6 +57,16 @@ pub(super) struct Failures {
     pub skip: Arc<BTreeSet<u64>>,
     /// What the last winner has counted, if its output was lost.
     pub lost: Counters,
+    /// On which hosts it has failed by itself in this life, and at which records.
+    pub on: BTreeSet<(u64, Option<u64>)>,
+}
+
+impl Failures {
+    /// Whether it has failed on a host, and not only at records that are skipped now.
+    pub fn were_on(&self, host: u64) -> bool {
+        let is_skipped = |at: Option<u64>| at.is_some_and(|record| self.skip.contains(&record));
+        self.on.iter().any(|(its, at)| *its == host && !is_skipped(*at))
+    }
 }
 
 /// A task.

@@ -1,6 +1,6 @@
 //! Who runs what: work is handed out, goes on, and is taken back.
 
-use super::tasks::{Live, State};
+use super::tasks::{Last, Live, State};
 use super::{Coordinator, Doing, Out, Phase};
 use crate::mr::{
     AttemptId, Effect, Fault, Held, Kind, Order, Rules, Session, TaskId, Timer, WorkerId,
@@ -9,39 +9,72 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Bound;
 
 impl<C: Clone + Eq, R: Rules> Coordinator<C, R> {
-    /// MR-DISK-1, MR-WAKE-1. Each worker that has nothing to do gets a task, as long as there are some.
+    /// MR-DISK-1, MR-WAKE-1. Each worker that has nothing to do gets a task, as long as there are some for it.
     pub(super) fn hand_out(&mut self, out: Out<'_, C>) {
         let on_disk = self.durable > 0 || !self.rules.waits(Held::Run);
         if self.phase != Phase::Working || !on_disk {
             return;
         }
-        while let Some(worker) = self.parked.first().copied() {
-            let Some(task) = self.next_task() else { return };
-            self.run(worker, task, out);
+        let mut behind = Bound::Unbounded;
+        while let Some(&worker) = self.parked.range((behind, Bound::Unbounded)).next() {
+            if let Some(task) = self.next_task(|task| self.may_get(worker, task)) {
+                self.run(worker, task, out);
+            } else if self.next_task(|_| true).is_some() {
+                // Not for this one.
+                behind = Bound::Excluded(worker);
+            } else {
+                return;
+            }
         }
     }
 
-    /// What is to be run next: maps before reduces, and what runs long when nothing else can be run.
-    fn next_task(&self) -> Option<TaskId> {
-        if let Some(&index) = self.maps.idle.first() {
-            return Some(TaskId { kind: Kind::Map, index });
-        }
+    /// What is to be run next of what may be: maps before reduces, and what runs long when nothing else can be run.
+    fn next_task(&self, may_be: impl Fn(TaskId) -> bool) -> Option<TaskId> {
+        let first_idle = |kind| {
+            let mut all = self.tasks(kind).idle.iter().map(|&index| TaskId { kind, index });
+            all.find(|task| may_be(*task))
+        };
+        let first_slow = |kind| {
+            let mut all = self.tasks(kind).slow.iter().map(|&(_, index)| TaskId { kind, index });
+            all.find(|task| may_be(*task))
+        };
         let may_reduce = |again| {
             let on_disk = self.durable >= self.maps_at;
             self.rules.may_reduce(&self.maps.tally, on_disk, again)
         };
-        if let Some(&index) = self.reduces.idle.first()
-            && may_reduce(false)
-        {
-            return Some(TaskId { kind: Kind::Reduce, index });
+        let reduce = || may_reduce(false).then(|| first_idle(Kind::Reduce)).flatten();
+        let slow_reduce = || may_reduce(true).then(|| first_slow(Kind::Reduce)).flatten();
+        let map = first_idle(Kind::Map);
+        map.or_else(reduce).or_else(|| first_slow(Kind::Map)).or_else(slow_reduce)
+    }
+
+    /// MR-HOST-1. Whether a worker may get a task: it has not failed on its host, or there is no other for it.
+    fn may_get(&self, worker: WorkerId, task: TaskId) -> bool {
+        let (Some(failures), Some(seat)) =
+            (&self.tasks(task.kind).get(task.index).failures, self.seats.get(&worker))
+        else {
+            return true;
+        };
+        if !failures.were_on(seat.host) {
+            return true;
         }
-        if let Some(&(_, index)) = self.maps.slow.first() {
-            return Some(TaskId { kind: Kind::Map, index });
+        let (mut others, mut silent) = (0, 0);
+        for seat in self.seats.values().filter(|seat| !failures.were_on(seat.host)) {
+            others += 1;
+            silent += usize::from(matches!(seat.doing, Doing::Silent(_)));
         }
-        let &(_, index) = self.reduces.slow.first()?;
-        may_reduce(true).then_some(TaskId { kind: Kind::Reduce, index })
+        self.rules.tries_again(others, silent)
+    }
+
+    /// MR-HOST-1. A task has failed by itself on a worker's host.
+    pub(super) fn avoid(&mut self, task: TaskId, worker: WorkerId, last: Last) {
+        let Some(host) = self.seats.get(&worker).map(|seat| seat.host) else { return };
+        let at = last.filter(|(_, told)| !told).map(|(record, _)| record);
+        let failures = &mut self.tasks_mut(task.kind).get_mut(task.index).failures;
+        failures.get_or_insert_default().on.insert((host, at));
     }
 
     fn run(&mut self, worker: WorkerId, task: TaskId, out: Out<'_, C>) {
