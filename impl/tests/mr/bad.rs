@@ -2,6 +2,7 @@
 
 use crate::stage::{Ended, Stage};
 use crate::support::process::{quorate, wait_for};
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -143,6 +144,10 @@ fn a_worker_on_which_nothing_works() {
     let ended = coordinator.end();
     assert!(ended.status.success(), "{ended:?}");
     assert!(works.end().status.success() && broken.end().status.success());
+    let failed =
+        ended.stderr.lines().filter_map(|line| line.split_once(" by ")?.1.split_once(": "));
+    let by: BTreeSet<_> = failed.map(|(address, _)| address).collect();
+    assert_eq!(by.len(), 1, "all by the same worker, which is named: {ended:?}");
     assert_eq!(stage.lines("o", 1), ["a", "b", "c", "d"]);
 }
 

@@ -78,6 +78,8 @@ pub(super) struct Core {
     links: BTreeMap<LinkId, Link>,
     sessions: BTreeMap<Session, LinkId>,
     pub(super) gauges: BTreeMap<AttemptId, Gauge>,
+    /// To whom attempts that run were given.
+    given: BTreeMap<AttemptId, SocketAddr>,
     /// How often attempts have failed in this life.
     pub(super) failures: u64,
     effects: Effects,
@@ -116,6 +118,7 @@ impl Core {
             links: BTreeMap::new(),
             sessions: BTreeMap::new(),
             gauges: BTreeMap::new(),
+            given: BTreeMap::new(),
             failures: 0,
             effects: Vec::new(),
             ending: None,
@@ -287,8 +290,11 @@ impl Core {
             }
             self.carry_out(effect, from);
         }
-        // Only now: whether it has won is told behind that its deadlines are off.
-        over.into_iter().for_each(|attempt| self.pace.ends(attempt));
+        // Only now: whether it has won, or failed, is told behind that its deadlines are off.
+        for attempt in over {
+            self.pace.ends(attempt);
+            self.given.remove(&attempt);
+        }
         self.effects = effects;
     }
 
@@ -339,7 +345,8 @@ impl Core {
             }
             Record::Failed { attempt, fault, at } => {
                 self.failures += 1;
-                (self.notice)(&report::failure(*attempt, fault, *at));
+                let worker = self.given.get(attempt).copied();
+                (self.notice)(&report::failure(*attempt, fault, *at, worker));
             }
             Record::Began { .. } | Record::Over(_) => {}
         }
@@ -358,6 +365,7 @@ impl Core {
             Order::Run { attempt, inputs, skip } => {
                 let split = (attempt.task.kind == Kind::Map)
                     .then(|| self.splits[attempt.task.index as usize].clone());
+                self.given.extend(self.links.get(&link).map(|link| (attempt, link.address)));
                 let (inputs, skip) = (inputs.to_vec(), skip.iter().copied().collect());
                 Errand::Run { attempt, inputs, skip, split }
             }

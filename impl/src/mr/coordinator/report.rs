@@ -3,6 +3,7 @@
 use super::core::Core;
 use crate::mr::status::{Phase, Stage, Status, WorkerStatus};
 use protocol::mr::{AttemptId, Doing, Ending, Fault, Kind, Tally, TaskId};
+use std::net::SocketAddr;
 
 /// An attempt, for people.
 pub(super) fn attempt(attempt: AttemptId) -> String {
@@ -23,10 +24,16 @@ fn fault(fault: &Fault<String>) -> String {
     }
 }
 
-/// A failure, for people.
-pub(super) fn failure(failed: AttemptId, why: &Fault<String>, at: Option<u64>) -> String {
+/// A failure, for people; at which record, and by whose worker, as far as that is known.
+pub(super) fn failure(
+    failed: AttemptId,
+    why: &Fault<String>,
+    at: Option<u64>,
+    worker: Option<SocketAddr>,
+) -> String {
     let at = at.map_or_else(String::new, |record| format!(" at record {record}"));
-    format!("{}{at}: {}", attempt(failed), fault(why))
+    let worker = worker.map_or_else(String::new, |address| format!(" by {address}"));
+    format!("{}{worker}{at}: {}", attempt(failed), fault(why))
 }
 
 fn stage(tally: Tally, kind: Kind) -> Stage {
@@ -91,7 +98,7 @@ pub(super) fn status(core: &Core) -> Status {
     let workers = workers(core);
     let phase = match machine.ending() {
         Some(Ending::Done) => Phase::Done,
-        Some(Ending::Failed(failed, why)) => Phase::Failed(failure(*failed, why, None)),
+        Some(Ending::Failed(failed, why)) => Phase::Failed(failure(*failed, why, None, None)),
         None if machine.is_gathering() => Phase::Gathering,
         None if map.done < map.all() => Phase::Map,
         None => Phase::Reduce,
