@@ -43,7 +43,7 @@ struct Known {
     /// What was seen last.
     value: i64,
     /// Additions of which nobody knows: where a disk takes longer than 1.5 s for a sync, their caller is told so. Each
-    /// may be in the counter, or come into it at any later time, once. On threads only: in virtual time no disk is slow.
+    /// may be in the counter, or come into it at any later time, once. On threads only: no virtual disk is slow.
     open: i64,
 }
 
