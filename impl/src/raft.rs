@@ -339,7 +339,7 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         empty: S,
         callers: K,
     ) -> Result<Self, Error> {
-        let hosted = Host::open(folder, identity, options.snapshot_bytes)?;
+        let hosted = Host::open(folder, identity, 1, options.snapshot_bytes)?;
         start::alone(hosted, (Paper, Decided), network.into(), options, empty, callers)
     }
 }

@@ -45,7 +45,7 @@ fn options() -> Options {
 
 /// A host, and the thread of its log.
 fn open(folder: &Path) -> (Host, JoinHandle<Result<(), Error>>) {
-    let (host, log) = Host::open(folder, IDENTITY, SNAPSHOT_BYTES).expect("it can be opened");
+    let (host, log) = Host::open(folder, IDENTITY, 2, SNAPSHOT_BYTES).expect("it can be opened");
     (host, thread::spawn(|| log.run()))
 }
 
@@ -170,7 +170,7 @@ fn three_nodes_with_three_groups() {
                 .expect("it can be made"),
             );
             let identity = Identity { cluster: 7, node: me.into() };
-            let (host, log) = Host::open(&own, identity, SNAPSHOT_BYTES).expect("it opens");
+            let (host, log) = Host::open(&own, identity, 2, SNAPSHOT_BYTES).expect("it opens");
             let options = Options {
                 snapshot_bytes: SNAPSHOT_BYTES,
                 // A busy machine must not make a leader step down: nobody would know what became of a call.
@@ -322,7 +322,8 @@ fn one_sync_serves_all_that_wait() {
     let lets = Arc::default();
     let disk = Slow { folder: wal, begun: Arc::default(), lets: Arc::clone(&lets) };
     let (host, log) =
-        Host::open_on(disk.clone(), &folder, IDENTITY, SNAPSHOT_BYTES).expect("it opens");
+        Host::open_on(disk.clone(), &folder, IDENTITY, (usize::from(GROUPS), SNAPSHOT_BYTES))
+            .expect("it opens");
     let log = thread::spawn(|| log.run());
     let (heard, hears) = channel();
     let servers: Vec<Server<Counter, Listens>> = (0..GROUPS)

@@ -73,7 +73,9 @@ impl Hosted {
         let others = (0..count).map(NodeId).filter(|node| *node != config.me);
         let guests = doors.guests(others.collect(), peers.as_ref());
         let carrier = || Arc::clone(&post) as Arc<dyn Carrier>;
-        let (host, log) = Host::open(&config.dir, identity, config.raft.snapshot_bytes)?;
+        let here = sharded.groups.values().filter(|on| on.contains(config.me)).count();
+        let here = here + usize::from(sharded.controllers.contains(config.me));
+        let (host, log) = Host::open(&config.dir, identity, here, config.raft.snapshot_bytes)?;
         let log = thread::Builder::new().name("disk".into()).spawn(|| log.run());
         let log = log.map_err(|error| raft::Error::Thread(error.into()))?;
         let options = |log: LogId, voters: NodeSet| {

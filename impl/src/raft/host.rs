@@ -75,13 +75,14 @@ impl Drop for Common {
 
 impl Host {
     /// Opens the log in a node's folder, or begins it, and gives the work of its thread, which is to be run. The log's
-    /// files are cut for groups whose snapshots are taken at so many bytes.
+    /// files are cut for so many groups whose snapshots are taken at so many bytes.
     ///
     /// # Errors
     /// If the folder can't be made, or the log can't be used, is damaged, or belongs to somebody else.
     pub fn open(
         folder: &Path,
         identity: Identity,
+        groups: usize,
         snapshot_bytes: u64,
     ) -> Result<(Self, LogThread<Folder>), Error> {
         let wal = folder.join("wal");
@@ -89,7 +90,7 @@ impl Host {
             path: wal.display().to_string(),
             error: error.into(),
         })?;
-        Self::open_on(disk, folder, identity, snapshot_bytes)
+        Self::open_on(disk, folder, identity, (groups, snapshot_bytes))
     }
 
     /// The same with the log somewhere else. Snapshots are in `folder` all the same.
@@ -101,11 +102,15 @@ impl Host {
         disk: D,
         folder: &Path,
         identity: Identity,
-        snapshot_bytes: u64,
+        (groups, snapshot_bytes): (usize, u64),
     ) -> Result<(Self, LogThread<D>), Error> {
-        // Eight of these and what their openings copy are less than twice the bound.
         let segment_bytes = (snapshot_bytes / 10).clamp(16 << 10, 64 << 20);
-        let options = wal::Options { segment_bytes, ..wal::Options::default() };
+        // A group's log may grow to twice its bound while a snapshot is taken, so that all of these may be live from end
+        // to end. With fewer, openings would copy what they make room for, again and again, and all writes wait for that.
+        let each = (snapshot_bytes.saturating_mul(2)).div_ceil(segment_bytes);
+        let all = each.saturating_mul(groups.max(1) as u64).saturating_add(4);
+        let max_segments = usize::try_from(all).unwrap_or(usize::MAX);
+        let options = wal::Options { segment_bytes, max_segments };
         let (wal, recovered) = Wal::open(disk, wal::Sound, identity, options)?;
         if let Some(cut) = &recovered.cut {
             tracing::warn!(?cut, "a torn tail was cut off the log: writes that nobody was told of");

@@ -73,7 +73,7 @@ impl<S: StateMachine, K: Callers<S>> Server<S, K> {
         D: Disk<File: Send, Lock: Send> + Send + 'static,
     {
         let Ground { rules, disk, network } = ground;
-        let hosted = Host::open_on(disk, folder, identity, options.snapshot_bytes)?;
+        let hosted = Host::open_on(disk, folder, identity, (1, options.snapshot_bytes))?;
         alone(hosted, rules, network, options, empty, callers)
     }
 }

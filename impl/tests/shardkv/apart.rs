@@ -49,7 +49,7 @@ fn open(folder: &Path, me: u8, count: u8, peers: &Arc<Peers>) -> (Host, Log, Arc
     let names = (0..count).map(name).collect();
     let post = Post::open(NodeId(me), names, vec![NodeId(0)], Some(Arc::clone(peers)));
     let identity = Identity { cluster: 7, node: me.into() };
-    let (host, log) = Host::open(folder, identity, 64 << 10).expect("it opens");
+    let (host, log) = Host::open(folder, identity, 3, 64 << 10).expect("it opens");
     (host, thread::spawn(|| log.run()), post)
 }
 

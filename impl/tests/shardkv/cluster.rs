@@ -255,7 +255,7 @@ fn node(
         None => Arc::clone(&post) as Arc<dyn Carrier>,
     };
     let identity = Identity { cluster: 7, node: me.into() };
-    let (host, log) = Host::open(folder, identity, 64 << 10).expect("it opens");
+    let (host, log) = Host::open(folder, identity, 3, 64 << 10).expect("it opens");
     let log = thread::spawn(|| log.run());
     let callers = Teller::new(Threads, Arc::clone(&carrier));
     let door = callers.door();
