@@ -105,8 +105,8 @@ impl Host {
         (groups, snapshot_bytes): (usize, u64),
     ) -> Result<(Self, LogThread<D>), Error> {
         let segment_bytes = (snapshot_bytes / 10).clamp(16 << 10, 64 << 20);
-        // A group's log may grow to twice its bound while a snapshot is taken, so that all of these may be live from end
-        // to end. With fewer, openings would copy what they make room for, again and again, and all writes wait for that.
+        // A group's log may grow to twice its bound while a snapshot is taken, so that all of these may be live from
+        // end to end. With fewer, each opening would copy what a later one copies again, and all writes wait for that.
         let each = (snapshot_bytes.saturating_mul(2)).div_ceil(segment_bytes);
         let all = each.saturating_mul(groups.max(1) as u64).saturating_add(4);
         let max_segments = usize::try_from(all).unwrap_or(usize::MAX);
