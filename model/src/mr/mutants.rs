@@ -1,16 +1,16 @@
 //! What could be wrong with MapReduce, and what must notice it.
 
 use super::runs::{
-    AGAIN as ASKED, ALONE, BAD, BREAK, FAILS, FAILS_ALONE, FAILS_HUNG, FAILS_LATE, HUNG, LOST,
-    LOST_SLOW, ONE as PLAIN, OUTPUT as ENDS, RESTART, SILENT, SKIPS, SLOW, SLOW_TORN, STRANGER,
-    THREE, THREE_BREAK, TORN,
+    AGAIN as ASKED, ALONE, BAD, BREAK, FAILS, FAILS_ALONE, FAILS_HOSTS, FAILS_HUNG, FAILS_LATE,
+    HUNG, LOST, LOST_SLOW, ONE as PLAIN, OUTPUT as ENDS, RESTART, SILENT, SKIPS, SLOW, SLOW_TORN,
+    STRANGER, THREE, THREE_BREAK, TORN,
 };
 use super::{
     AGAIN, ALIVE, Bounds, COUNT, COUNTERS, DONE, FAIL, FRESH, HOST, KEPT, Mill, NEED, ONE, ORDER,
     OURS, OUTPUT, OVER, Rules, SETTLES, SKIP, STOP, TOLD, WHOLE,
 };
 use crate::lists::bugs;
-use protocol::mr::{AttemptId, Held, Hello, Limits, Paper, Refusal, Spec, Tally};
+use protocol::mr::{AttemptId, Badge, Held, Hello, Limits, Paper, Refusal, Spec, Tally};
 
 bugs! {
     InPlace "a file is written under its name",
@@ -36,6 +36,7 @@ bugs! {
     GivesBack "a task is given to a worker on whose host it has failed, though there is another",
     NeverBack "a task is never given to a worker on whose host it has failed",
     WaitsForSilent "a task that has failed on a host waits for a worker of another that fell silent",
+    NamesItself "a worker names itself in place of its host",
     SkipsAtOnce "a record is skipped at which one attempt has failed",
     NeverSkips "no record is skipped",
     AnyReport "a map is run again whichever attempt's output can't be read",
@@ -144,6 +145,10 @@ impl Rules for Wrong {
             Bug::WaitsForSilent => others == 0,
             _ => Paper.tries_again(others, silent),
         }
+    }
+
+    fn host(&self, badge: &Badge) -> u64 {
+        if self.has(Bug::NamesItself) { badge.worker.0 } else { Paper.host(badge) }
     }
 
     fn is_bad(&self, times: u32) -> bool {
@@ -363,4 +368,5 @@ pub const HUNTS: &[Hunt] = &[
     hunt("QM37", "MR-HOST-1", Bug::GivesBack, FAILS, HOST),
     hunt("QM38", "MR-HOST-1", Bug::NeverBack, FAILS_ALONE, SETTLES),
     hunt("QM39", "MR-HOST-1", Bug::WaitsForSilent, FAILS_HUNG, SETTLES),
+    hunt("QM40", "MR-HOST-1", Bug::NamesItself, FAILS_HOSTS, HOST),
 ];

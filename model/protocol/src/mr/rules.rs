@@ -1,6 +1,6 @@
 //! The decisions of MapReduce, each with its id in SPEC.md.
 
-use super::{AttemptId, Hello, Limits, Refusal, Spec, Tally};
+use super::{AttemptId, Badge, Hello, Limits, Refusal, Spec, Tally};
 use core::fmt;
 use core::hash::Hash;
 
@@ -87,6 +87,11 @@ pub trait Rules: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static {
     /// are here, on which it has not, and of these so many are silent: unless all are, it waits for one of them.
     fn tries_again(&self, others: usize, silent: usize) -> bool {
         others == silent
+    }
+
+    /// MR-HOST-1. The host that a worker names: the one that it runs on.
+    fn host(&self, badge: &Badge) -> u64 {
+        badge.host
     }
 
     /// MR-SKIP-1. Whether a record is skipped from now on, at which so many attempts of its task have failed (§4.6).

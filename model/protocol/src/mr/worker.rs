@@ -170,7 +170,8 @@ impl<C: Clone, R: Rules> Worker<C, R> {
                 running
             }
         };
-        let Badge { host, job, version, .. } = self.badge;
+        let Badge { job, version, .. } = self.badge;
+        let host = self.rules.host(&self.badge);
         let hello = Hello { job, version, host, running, reports };
         out.push(Act::Send(Letter::Hello(self.session, hello)));
     }
