@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 type Groups = BTreeMap<GroupId, Durable<Bytes>>;
 
 const IDENTITY: Identity = Identity { cluster: 0xc105_7e12, node: 7 };
-const OPTIONS: Options = Options { segment_bytes: 2048, max_segments: 3 };
+const OPTIONS: Options = Options { segment_bytes: 2048, max_bytes: 6144 };
 
 fn name(generation: u64) -> String {
     format!("{generation:020}.wal")

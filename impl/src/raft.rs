@@ -24,7 +24,7 @@ mod waiting;
 pub use clocks::{Clocks, SystemClocks};
 pub use disk::LogThread;
 pub use files::{Error as SnapshotError, snapshot_sum};
-pub use host::Host;
+pub use host::{Host, bounds};
 pub use options::Options;
 pub use start::Ground;
 pub use status::{Shared, Status};

@@ -18,8 +18,8 @@
 //!    begin with its number, so nothing that was cut off, or stood in a block before, can come back.
 //! 4. **A segment stays while it has a live command.** An opening names the commands that it leaves in
 //!    earlier segments. What a group has forgotten by the end of the log (snapshots, truncation) may be
-//!    missing then; a live command may not, and the log refuses to open. If the segments become too many,
-//!    an opening copies the commands of the oldest one.
+//!    missing then; a live command may not, and the log refuses to open. If the segments become too large,
+//!    an opening copies the commands of the oldest ones.
 //!
 //! An error of the disk is final: after a failed sync nobody knows what the disk has, so the log answers
 //! every later call with the same error, and the process must stop. `WAL.md` draws the format.
@@ -39,7 +39,7 @@ pub use rules::{Rules, Sound};
 
 use crate::disk::{Disk, DiskFile};
 use format::{Encoder, End, Header, Place, segment_name};
-use group::{Group, Placed, commands, objection, rebuilt};
+use group::{Group, Placed, objection};
 use protocol::log::Durable;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -51,6 +51,9 @@ pub type Bytes = Arc<[u8]>;
 
 /// So many bytes of room are taken ahead, if a segment is not shorter.
 const RESERVE_BYTES: u64 = 1 << 20;
+
+/// So many old segments may go while one is written.
+const REMOVALS: u64 = 8;
 
 /// The largest batch, in bytes of its records: what one sync may have to carry.
 pub const MAX_BATCH_BYTES: usize = 256 << 20;
@@ -76,13 +79,14 @@ pub struct Options {
     /// How many bytes of batches a segment takes before the next one begins. An opening may copy as
     /// much again.
     pub segment_bytes: u64,
-    /// How many segments there may be before the commands in the oldest are copied, so that it can go.
-    pub max_segments: usize,
+    /// How many bytes the older segments may have before the commands in the oldest are copied, so that
+    /// these can go.
+    pub max_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { segment_bytes: 64 << 20, max_segments: 8 }
+        Self { segment_bytes: 64 << 20, max_bytes: 512 << 20 }
     }
 }
 
@@ -142,9 +146,10 @@ struct Current<F> {
 pub struct Wal<D: Disk, R: Rules = Sound> {
     site: Site<D, R>,
     groups: BTreeMap<GroupId, Group>,
-    /// The other segments, the oldest first.
-    older: VecDeque<u64>,
+    older: Older,
     current: Current<D::File>,
+    /// So many bytes were written since an old segment went or there was none to go.
+    waited: u64,
     failed: Option<Error>,
     _lock: D::Lock,
 }
@@ -164,20 +169,19 @@ impl<D: Disk, R: Rules> Wal<D, R> {
         let lock = lock.ok_or_else(|| Error::Locked { path: disk.path("") })?;
         let found = recover::recover(&disk, rules, identity)?;
         let site = Site { disk, rules, identity, options };
-        let (mut groups, mut older) = (found.groups, found.segments);
-        if let Some(last) = older.back().copied() {
-            site.remove_old(&groups, &mut older, last)?;
-        }
-        let generation = older.back().map_or(1, |last| last + 1);
+        let mut groups = found.groups;
+        let generation = found.segments.back().map_or(1, |last| last.generation + 1);
+        let mut older = Older { segments: found.segments, needed: 0 };
+        site.release(&groups, &mut older, generation.saturating_sub(1));
+        site.remove_all(&mut older)?;
         let next = Next { generation, previous: found.end };
         let current = site.begin(&mut groups, &mut older, next)?;
-        let report = |group: &Group| RecoveredGroup {
-            durable: rebuilt(group, |_, placed| placed.bytes.clone().expect("recovery saw it")),
-            oldest: commands(group).map(|(_, placed)| placed.generation).min(),
-        };
+        site.remove_all(&mut older)?;
+        let report =
+            |group: &Group| RecoveredGroup { durable: group.whole(), oldest: group.oldest() };
         let groups_found = groups.iter().map(|(&id, group)| (id, report(group))).collect();
         let recovered = Recovered { groups: groups_found, cut: found.cut };
-        let wal = Self { site, groups, older, current, failed: None, _lock: lock };
+        let wal = Self { site, groups, older, current, waited: 0, failed: None, _lock: lock };
         Ok((wal, recovered))
     }
 
@@ -224,7 +228,16 @@ impl<D: Disk, R: Rules> Wal<D, R> {
 
     /// The generations of the segments, the oldest first.
     pub fn generations(&self) -> impl Iterator<Item = u64> {
-        self.older.iter().copied().chain([self.current.generation])
+        self.older
+            .segments
+            .iter()
+            .map(|segment| segment.generation)
+            .chain([self.current.generation])
+    }
+
+    /// How many bytes the segments have, with what is reserved behind the last one's end.
+    pub fn bytes(&self) -> u64 {
+        self.older.bytes() + self.current.end.length.max(self.current.asked)
     }
 
     /// WAL-FATAL. The first error is the answer to every later call.
@@ -246,10 +259,11 @@ impl<D: Disk, R: Rules> Wal<D, R> {
         if self.current.end.length - self.current.opening_end >= self.site.options.segment_bytes {
             self.roll()?;
         }
+        self.remove_some()?;
         let generation = self.current.generation;
         for (id, write, entries) in batch.writes() {
             let group = self.groups.entry(id).or_default();
-            if let Some(why) = objection(group, write) {
+            if let Some(why) = objection(group.durable(), write) {
                 return Err(Error::Invalid { group: id, write: *write, why });
             }
             group.apply(write, entries.iter().map(|entry| Placed::entry(entry, generation)));
@@ -272,6 +286,7 @@ impl<D: Disk, R: Rules> Wal<D, R> {
         let failed = Error::io("write", current.path.clone());
         current.file.write_at(end.length, bytes).map_err(failed)?;
         current.end.add_sealed(bytes);
+        self.waited += bytes.len() as u64;
         Ok(())
     }
 
@@ -300,10 +315,52 @@ impl<D: Disk, R: Rules> Wal<D, R> {
     fn roll(&mut self) -> Result<(), Error> {
         self.sync_current()?;
         self.cut_reserve()?;
-        let next = Next { generation: self.current.generation + 1, previous: self.current.end };
-        self.older.push_back(self.current.generation);
+        let Current { generation, end, .. } = self.current;
+        self.older.segments.push_back(Segment { generation, bytes: end.length });
+        let next = Next { generation: generation + 1, previous: end };
         self.current = self.site.begin(&mut self.groups, &mut self.older, next)?;
         Ok(())
+    }
+
+    /// Removes old segments that nobody needs, as many as go with what was written. A snapshot frees many at once, and
+    /// all writes would wait while all of these go.
+    fn remove_some(&mut self) -> Result<(), Error> {
+        let each = self.site.options.segment_bytes / REMOVALS;
+        while self.older.has_free() && self.waited >= each {
+            self.site.remove(&mut self.older)?;
+            self.waited -= each;
+        }
+        if !self.older.has_free() {
+            self.waited = 0;
+        }
+        Ok(())
+    }
+}
+
+/// A segment that is complete.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Segment {
+    generation: u64,
+    /// Its file's length.
+    bytes: u64,
+}
+
+/// The segments in front of the last one.
+#[derive(Debug)]
+struct Older {
+    /// The oldest first.
+    segments: VecDeque<Segment>,
+    /// No live command was in one in front of this generation when everything in them was durable: they may go.
+    needed: u64,
+}
+
+impl Older {
+    fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    fn has_free(&self) -> bool {
+        self.segments.front().is_some_and(|oldest| oldest.generation < self.needed)
     }
 }
 
@@ -324,20 +381,20 @@ struct Site<D, R> {
 }
 
 impl<D: Disk, R: Rules> Site<D, R> {
-    /// Begins a segment when everything in the older ones is durable, and removes those of them that nobody
-    /// needs any more.
+    /// Begins a segment when everything in the older ones is durable, and says which of them nobody needs any more.
     fn begin(
         &self,
         groups: &mut BTreeMap<GroupId, Group>,
-        older: &mut VecDeque<u64>,
+        older: &mut Older,
         next: Next,
     ) -> Result<Current<D::File>, Error> {
-        let Self { disk, rules, identity, options } = self;
+        let Self { disk, rules, identity, .. } = self;
         let Next { generation, previous } = next;
+        self.copy(groups, older, generation);
         let mut encoder = Encoder::default();
-        let victim = (older.len() >= options.max_segments.max(1)).then(|| older.front()).flatten();
-        let most = options.segment_bytes.clamp(1, MAX_BATCH_BYTES as u64);
-        open_groups(groups, &mut encoder, generation, victim.copied(), most);
+        for (&id, group) in &*groups {
+            group::open(&mut encoder, id, group, generation);
+        }
         let header = Header { identity: *identity, generation, previous };
         let mut end = header.end();
         let at = Place { generation, position: end.length, opening: true };
@@ -345,8 +402,9 @@ impl<D: Disk, R: Rules> Site<D, R> {
         end.add_sealed(opening);
         let bytes = [&header.encode()[..], opening].concat();
 
+        self.release(groups, older, generation);
         if !rules.removes_last() {
-            self.remove_old(groups, older, generation)?;
+            self.remove_all(older)?;
         }
         let name = segment_name(generation);
         let draft = recover::draft_name(&name);
@@ -360,65 +418,53 @@ impl<D: Disk, R: Rules> Site<D, R> {
         if rules.syncs_folder() {
             disk.sync().map_err(Error::io("sync the folder of", path.clone()))?;
         }
-        self.remove_old(groups, older, generation)?;
         let (opening_end, synced, asked) = (end.length, end.length, end.length);
         Ok(Current { generation, file, path, opening_end, end, synced, asked, had: true })
     }
 
-    /// Removes the oldest segments as long as no live command is in them, but none from `keep` on. Each
-    /// removal is made durable before the next, so a crash leaves no hole in the row.
-    fn remove_old(
-        &self,
-        groups: &BTreeMap<GroupId, Group>,
-        older: &mut VecDeque<u64>,
-        keep: u64,
-    ) -> Result<(), Error> {
-        let Self { disk, rules, .. } = self;
-        let live = groups.values().flat_map(|group| commands(group).map(|(_, placed)| placed));
-        let pinned = live.map(|placed| placed.generation).min().unwrap_or(keep);
-        while let Some(&oldest) = older.front() {
-            if oldest >= keep || !rules.may_remove(oldest, pinned) {
+    /// If the older segments have become too large, moves commands from the oldest ones to `generation`: up to about
+    /// as many bytes as a segment has, and at least one command.
+    fn copy(&self, groups: &mut BTreeMap<GroupId, Group>, older: &Older, generation: u64) {
+        let Options { segment_bytes, max_bytes } = self.options;
+        let mut left = segment_bytes.clamp(1, MAX_BATCH_BYTES as u64);
+        let mut bytes = older.bytes();
+        for victim in &older.segments {
+            if bytes <= max_bytes || left == 0 {
                 break;
             }
-            let name = segment_name(oldest);
-            disk.remove(&name).map_err(Error::io("remove", disk.path(&name)))?;
-            older.pop_front();
-            if rules.syncs_folder() {
-                disk.sync().map_err(Error::io("sync the folder of", disk.path(&name)))?;
+            for group in groups.values_mut() {
+                group.copy(victim.generation, generation, &mut left);
             }
+            bytes -= victim.bytes;
+        }
+    }
+
+    /// Says that the segments may go in which, and in front of which, no live command is; none from `keep` on. What has
+    /// overwritten or covered the others is durable.
+    fn release(&self, groups: &BTreeMap<GroupId, Group>, older: &mut Older, keep: u64) {
+        let pinned = groups.values().filter_map(Group::oldest).min().unwrap_or(keep);
+        let generations = older.segments.iter().map(|segment| segment.generation);
+        let free = generations.take_while(|&old| old < keep && self.rules.may_remove(old, pinned));
+        older.needed = free.last().map_or(older.needed, |last| last + 1);
+    }
+
+    /// Removes all segments that nobody needs.
+    fn remove_all(&self, older: &mut Older) -> Result<(), Error> {
+        while older.has_free() {
+            self.remove(older)?;
         }
         Ok(())
     }
-}
 
-/// Encodes every group's state for an opening. Commands in the segment `victim` are copied, up to about
-/// `most` bytes and at least one, and lie in `generation` from now on.
-fn open_groups(
-    groups: &mut BTreeMap<GroupId, Group>,
-    encoder: &mut Encoder,
-    generation: u64,
-    victim: Option<u64>,
-    most: u64,
-) {
-    let mut left = most;
-    for (&id, group) in groups {
-        let mut copied = 0;
-        group::open(encoder, id, group, |placed| {
-            let copies = Some(placed.generation) == victim && left > 0;
-            if copies {
-                let length = placed.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
-                left = left.saturating_sub(length + 4);
-                copied += 1;
-            }
-            copies
-        });
-        if copied > 0 {
-            *group = rebuilt(group, |_, placed| {
-                let moves = Some(placed.generation) == victim && copied > 0;
-                copied -= u64::from(moves);
-                let generation = if moves { generation } else { placed.generation };
-                Placed { bytes: placed.bytes.clone(), generation }
-            });
+    /// Removes the oldest segment. That is made durable before the next goes, so a crash leaves no hole in the row.
+    fn remove(&self, older: &mut Older) -> Result<(), Error> {
+        let Self { disk, rules, .. } = self;
+        let Some(Segment { generation, .. }) = older.segments.pop_front() else { return Ok(()) };
+        let name = segment_name(generation);
+        disk.remove(&name).map_err(Error::io("remove", disk.path(&name)))?;
+        if rules.syncs_folder() {
+            disk.sync().map_err(Error::io("sync the folder of", disk.path(&name)))?;
         }
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 #[path = "../examples/counter.rs"]
 mod counter;
@@ -138,7 +139,12 @@ fn a_bare_log_hands_out_commands_and_snapshots() {
     raft.stop().expect("nothing went wrong");
 }
 
-/// Keeps the last text.
+/// Whether the callers of `the_log_stays_within_twice_its_bound` get on.
+static STUCK: AtomicBool = AtomicBool::new(false);
+
+const BOUND: u64 = 512 << 10;
+
+/// Keeps the last text. Its snapshots are as slow as they can be: each ends when all callers wait for it.
 #[derive(Clone, Default)]
 struct Texts(String);
 
@@ -157,6 +163,9 @@ impl StateMachine for Texts {
     }
 
     fn snapshot(&self, out: &mut dyn Write) -> io::Result<()> {
+        while !STUCK.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
         out.write_all(self.0.as_bytes())
     }
 
@@ -167,6 +176,7 @@ impl StateMachine for Texts {
     }
 }
 
+/// How many bytes the files in a folder have; one may go while this looks.
 fn bytes_in(folder: &Path) -> u64 {
     let files = std::fs::read_dir(folder).expect("the server made it");
     files.map(|file| file.expect("it is listed").metadata().map_or(0, |data| data.len())).sum()
@@ -174,28 +184,38 @@ fn bytes_in(folder: &Path) -> u64 {
 
 #[test]
 fn the_log_stays_within_twice_its_bound() {
-    const BOUND: u64 = 512 << 10;
     let folder = folder("bound");
     let options = Options { snapshot_bytes: BOUND, ..Options::alone() };
     let rsm = Rsm::start(&folder, identity(0), options, None, Texts::default()).expect("it starts");
-    let (mut memory, mut disk) = (0, 0);
+    let (mut memory, mut disk, mut waits) = (0, 0, 0);
+    let done = AtomicU64::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for _ in 0..1500 {
-                    assert_eq!(rsm.submit(&"x".repeat(500)), Ok(500));
-                }
-            });
+        let work = || {
+            for _ in 0..1500 {
+                assert_eq!(rsm.submit(&"x".repeat(500)), Ok(500));
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let callers: Vec<_> = (0..8).map(|_| scope.spawn(work)).collect();
+        let (mut last, mut looks) = (0, 0);
+        while !callers.iter().all(|caller| caller.is_finished()) {
+            let (log, files) = (rsm.status().log_bytes, bytes_in(&folder.join("wal")));
+            (memory, disk) = (memory.max(log), disk.max(files));
+            let now = done.load(Ordering::Relaxed);
+            looks = if now == last { looks + 1 } else { 0 };
+            last = now;
+            let is_large = log > BOUND && files > BOUND + BOUND / 2;
+            let stuck = looks > 1000 && is_large;
+            waits += u32::from(stuck && !STUCK.swap(stuck, Ordering::Relaxed));
+            STUCK.store(stuck, Ordering::Relaxed);
         }
-        for _ in 0..3000 {
-            rsm.submit(&"y".repeat(500)).expect("it leads");
-            memory = memory.max(rsm.status().log_bytes);
-            disk = disk.max(bytes_in(&folder.join("wal")));
-        }
+        STUCK.store(true, Ordering::Relaxed);
     });
     let snapshot = rsm.status().snapshot;
     rsm.stop().expect("nothing went wrong");
+    eprintln!("DBG {memory} {disk} {waits}");
     assert!(snapshot > 1000, "snapshots were taken all the time: the last covers {snapshot}");
+    assert!(waits > 2, "callers waited for {waits} snapshots");
     assert!(memory <= 2 * BOUND, "{memory} bytes of commands in memory");
     assert!(disk <= 2 * BOUND, "{disk} bytes on the disk");
 }

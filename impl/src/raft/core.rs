@@ -8,6 +8,7 @@ mod portions;
 mod round;
 
 use super::files::Files;
+use super::host::Room;
 use super::options::Options;
 use super::status::{Shared, Status};
 use super::waiting::{Origin, Slot, Waiting};
@@ -49,6 +50,7 @@ pub struct Core<S: StateMachine, K: Callers<S>, R, W> {
     pub mail: Mailbox<Mail<S, K::Caller>>,
     pub group: GroupId,
     pub gate: Gate<Filled>,
+    pub room: Arc<Room>,
     pub timers: Arc<Timers<SLOTS>>,
     pub peers: Option<Box<dyn Transport>>,
     pub jobs: Mailbox<Job<S>>,

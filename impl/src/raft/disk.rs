@@ -1,7 +1,7 @@
 //! The threads that wait for the disk: one writes the log, one the snapshots.
 
 use super::files::Files;
-use super::host::{Seat, Seats};
+use super::host::{Room, Seat, Seats};
 use super::{Error, Filled, Job, Mail};
 use crate::disk::Disk;
 use crate::gate::Gate;
@@ -18,6 +18,7 @@ pub struct LogThread<D: Disk> {
     pub(super) wal: Wal<D>,
     pub(super) gate: Gate<Filled>,
     pub(super) seats: Arc<Seats>,
+    pub(super) room: Arc<Room>,
 }
 
 /// Whose writes a sync makes durable, and which snapshots are recorded by them.
@@ -72,6 +73,7 @@ impl<D: Disk> LogThread<D> {
             for batch in &mut filled.batches {
                 shares.add(batch);
                 self.wal.write(batch)?;
+                self.room.set(self.wal.bytes());
                 if !D::SYNCS_TOGETHER {
                     self.make_durable(&mut shares)?;
                 }

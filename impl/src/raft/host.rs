@@ -14,6 +14,7 @@ use protocol::log::Durable;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A server, as the disk's thread knows it. Nothing here may wait.
 pub trait Seat: Send + Sync {
@@ -46,6 +47,40 @@ impl Seats {
     }
 }
 
+/// How the log's files are cut for so many groups whose snapshots are taken at so many bytes, and how many bytes they may
+/// have before callers wait for a snapshot.
+///
+/// A group's log may grow well above its bound while a snapshot is taken, and all of it may be live. If the files had to
+/// be smaller than that, each segment would copy what a later one copies again, and all writes wait for it. If they could
+/// be larger than twice the bound of each group, nobody could say how large a disk has to be. What is left in between is
+/// for what a segment takes above its size: what it has reserved, the last batch, an opening with copies.
+#[doc(hidden)]
+pub fn bounds(groups: usize, snapshot_bytes: u64) -> (wal::Options, u64) {
+    let segment_bytes = (snapshot_bytes / 10).clamp(16 << 10, 64 << 20);
+    let twice = snapshot_bytes.saturating_mul(2).saturating_mul(groups.max(1) as u64);
+    let without = |segments: u64| twice.saturating_sub(segments * segment_bytes);
+    let max_bytes = without(5).max(8 * segment_bytes);
+    (wal::Options { segment_bytes, max_bytes }, without(3).max(10 * segment_bytes))
+}
+
+/// How much room the log's files take. The log's thread says so, the cores ask.
+pub(super) struct Room {
+    /// In bytes.
+    most: u64,
+    bytes: AtomicU64,
+}
+
+impl Room {
+    pub fn set(&self, bytes: u64) {
+        // It orders nothing: who reads an old number waits a batch later.
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > self.most
+    }
+}
+
 /// A node's log, as its servers have it in common. Clones are handles of the same one; with the last of them, those of
 /// servers included, its thread ends.
 #[derive(Clone)]
@@ -54,6 +89,7 @@ pub struct Host(Arc<Common>);
 struct Common {
     gate: Gate<Filled>,
     seats: Arc<Seats>,
+    room: Arc<Room>,
     identity: Identity,
     folder: PathBuf,
     /// The number of the first read of this life.
@@ -104,13 +140,7 @@ impl Host {
         identity: Identity,
         (groups, snapshot_bytes): (usize, u64),
     ) -> Result<(Self, LogThread<D>), Error> {
-        let segment_bytes = (snapshot_bytes / 10).clamp(16 << 10, 64 << 20);
-        // A group's log may grow to twice its bound while a snapshot is taken, so that all of these may be live from
-        // end to end. With fewer, each opening would copy what a later one copies again, and all writes wait for that.
-        let each = (snapshot_bytes.saturating_mul(2)).div_ceil(segment_bytes);
-        let all = each.saturating_mul(groups.max(1) as u64).saturating_add(4);
-        let max_segments = usize::try_from(all).unwrap_or(usize::MAX);
-        let options = wal::Options { segment_bytes, max_segments };
+        let (options, most) = bounds(groups, snapshot_bytes);
         let (wal, recovered) = Wal::open(disk, wal::Sound, identity, options)?;
         if let Some(cut) = &recovered.cut {
             tracing::warn!(?cut, "a torn tail was cut off the log: writes that nobody was told of");
@@ -119,10 +149,16 @@ impl Host {
         let groups = recovered.groups.into_iter().map(|(id, group)| (id, group.durable)).collect();
         let gate = Gate::new(Filled { apart: !D::SYNCS_TOGETHER, ..Filled::default() });
         let seats = Seats::none();
-        let thread = LogThread { wal, gate: gate.clone(), seats: Arc::clone(&seats) };
+        let room = Arc::new(Room { most, bytes: AtomicU64::new(wal.bytes()) });
+        let thread = LogThread {
+            wal,
+            gate: gate.clone(),
+            seats: Arc::clone(&seats),
+            room: Arc::clone(&room),
+        };
         let found = Mutex::new(Found { groups, taken: BTreeSet::new() });
         let folder = folder.to_owned();
-        let common = Common { gate, seats, identity, folder, first_read, found };
+        let common = Common { gate, seats, room, identity, folder, first_read, found };
         Ok((Self(Arc::new(common)), thread))
     }
 
@@ -147,6 +183,10 @@ impl Host {
 
     pub(super) fn gate(&self) -> &Gate<Filled> {
         &self.0.gate
+    }
+
+    pub(super) fn room(&self) -> Arc<Room> {
+        Arc::clone(&self.0.room)
     }
 
     pub(super) fn first_read(&self) -> u64 {

@@ -198,6 +198,7 @@ where
         mail: mail.clone(),
         group,
         gate: host.gate().clone(),
+        room: host.room(),
         timers,
         peers,
         jobs: jobs.clone(),

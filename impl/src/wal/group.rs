@@ -1,11 +1,15 @@
 //! What the log knows of one group: its durable state, and in which segment each command lies.
 //!
-//! Where a command lies travels with it through the one rule by which durable state changes
-//! ([`Durable::apply`]), so there is no second list to keep in step. A no-op is nothing but its term,
-//! so every opening repeats it and it lies nowhere.
+//! Where commands lie is a list of stretches ([`Places`]), changed with the state and nowhere else
+//! ([`Group::apply`]). It has as many as there are segments and no-ops among them, not as many as there are
+//! commands: a segment is begun while all writes wait. A no-op is nothing but its term, so every opening
+//! repeats it and it lies nowhere.
+
+mod places;
 
 use super::Bytes;
 use super::format::{Encoder, Record};
+use places::Places;
 use protocol::log::{Durable, Entry};
 use protocol::{Index, Write};
 use std::fmt;
@@ -47,8 +51,83 @@ impl Placed {
     }
 }
 
-/// A group's state on the disk.
-pub type Group = Durable<Placed>;
+/// A group's state on the disk. Invariant: the stretches of its places cover its commands and nothing else.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    durable: Durable<Option<Bytes>>,
+    places: Places,
+}
+
+impl Group {
+    /// The state. A command is missing while replay has not met it.
+    pub const fn durable(&self) -> &Durable<Option<Bytes>> {
+        &self.durable
+    }
+
+    /// Carries out one write, whole.
+    pub fn apply(&mut self, write: &Write, entries: impl Iterator<Item = Entry<Placed>>) {
+        self.places.follow(write);
+        let first = if let Write::Append { first, .. } = *write { first } else { 0 };
+        let places = &mut self.places;
+        let entries = entries.zip(first..).map(|(entry, index)| match entry {
+            Entry::NoOp => Entry::NoOp,
+            Entry::Command(Placed { bytes, generation }) => {
+                places.push(index, generation);
+                Entry::Command(bytes)
+            }
+        });
+        self.durable.apply(write, entries);
+    }
+
+    /// The generation of the oldest segment in which a live command lies.
+    pub fn oldest(&self) -> Option<u64> {
+        self.places.oldest()
+    }
+
+    /// Has the commands that lie in the segment `from` lie in `to`, one by one while there are bytes `left` for them.
+    pub fn copy(&mut self, from: u64, to: u64, left: &mut u64) {
+        let log = &self.durable.log;
+        self.places.copy(from, to, left, |index| match log.get(index) {
+            Some(Entry::Command(Some(bytes))) => bytes.len() as u64 + 4,
+            _ => 0,
+        });
+    }
+
+    /// The commands behind the snapshot, with their indices.
+    pub fn commands(&self) -> impl Iterator<Item = (Index, Placed)> {
+        let log = &self.durable.log;
+        self.places.each().filter_map(|(index, generation)| match log.get(index)? {
+            Entry::NoOp => None,
+            Entry::Command(bytes) => Some((index, Placed { bytes: bytes.clone(), generation })),
+        })
+    }
+
+    /// The first command that replay has not met.
+    pub fn missing(&self) -> Option<Index> {
+        self.commands().find(|(_, placed)| placed.bytes.is_none()).map(|(index, _)| index)
+    }
+
+    /// The state as a server boots from it, when no command is missing.
+    pub fn whole(&self) -> Durable<Bytes> {
+        let mut whole = Durable::default();
+        for write in image(&self.durable) {
+            let entries = entries_of(&self.durable, &write).map(|entry| match entry {
+                Entry::NoOp => Entry::NoOp,
+                Entry::Command(bytes) => Entry::Command(bytes.clone().expect("recovery saw it")),
+            });
+            whole.apply(&write, entries);
+        }
+        whole
+    }
+
+    /// Whether the invariant holds.
+    fn is_sound(&self) -> bool {
+        let first = self.durable.terms.base().index + 1;
+        let commands = (first..=self.durable.log.last())
+            .filter(|&index| matches!(self.durable.log.get(index), Some(Entry::Command(_))));
+        commands.eq(self.places.each().map(|(index, _)| index))
+    }
+}
 
 /// Why a write can't follow; none if it can. A write that is let through breaks no claim of
 /// [`Durable::apply`], so bytes from a disk can't stop the process.
@@ -84,7 +163,7 @@ pub fn objection<C: Clone>(durable: &Durable<C>, write: &Write) -> Option<&'stat
 
 /// Replays a record of a segment of `generation`.
 pub fn follow(group: &mut Group, record: Record, generation: u64) -> Result<(), &'static str> {
-    if let Some(why) = objection(group, &record.write) {
+    if let Some(why) = objection(group.durable(), &record.write) {
         return Err(why);
     }
     let entries = record.entries.into_iter().map(|entry| match entry {
@@ -114,76 +193,43 @@ fn image<C: Clone>(durable: &Durable<C>) -> impl Iterator<Item = Write> {
     start.into_iter().chain(runs)
 }
 
-/// The same state with other commands.
-pub fn rebuilt<C: Clone, T: Clone>(
-    durable: &Durable<C>,
-    mut change: impl FnMut(Index, &C) -> T,
-) -> Durable<T> {
-    let mut result = Durable::default();
-    for write in image(durable) {
-        let (first, count) = match write {
-            Write::Append { first, count, .. } => (first, count),
-            _ => (durable.log.last() + 1, 0),
-        };
-        let entries = durable.log.range(first, count).zip(first..);
-        let entries = entries.map(|(entry, index)| match entry {
-            Entry::NoOp => Entry::NoOp,
-            Entry::Command(command) => Entry::Command(change(index, command)),
-        });
-        result.apply(&write, entries);
-    }
-    result
+/// The entries that a write of an image carries.
+fn entries_of<'a, C: Clone>(
+    durable: &'a Durable<C>,
+    write: &Write,
+) -> impl Iterator<Item = &'a Entry<C>> {
+    let (first, count) = match *write {
+        Write::Append { first, count, .. } => (first, count),
+        _ => (durable.log.last() + 1, 0),
+    };
+    durable.log.range(first, count)
 }
 
-/// The commands behind the snapshot, with their indices.
-pub fn commands<C: Clone>(durable: &Durable<C>) -> impl Iterator<Item = (Index, &C)> {
-    let first = durable.terms.base().index + 1;
-    (first..=durable.log.last()).filter_map(|index| match durable.log.get(index)? {
-        Entry::NoOp => None,
-        Entry::Command(command) => Some((index, command)),
-    })
-}
-
-/// Puts a group's state into a segment's opening: all of it but the commands, and of these what
-/// `copies` says.
-pub fn open(
-    encoder: &mut Encoder,
-    id: GroupId,
-    group: &Group,
-    mut copies: impl FnMut(&Placed) -> bool,
-) {
-    for write in image(group) {
+/// Puts a group's state into the opening of the segment `generation`: all of it but the commands, and of these the ones
+/// that lie there.
+pub fn open(encoder: &mut Encoder, id: GroupId, group: &Group, generation: u64) {
+    debug_assert!(group.is_sound(), "{group:?}");
+    let log = &group.durable.log;
+    for write in image(&group.durable) {
         let Write::Append { first, term, count } = write else {
             encoder.push(id, &write, std::iter::empty());
             continue;
         };
-        let end = first + Index::from(count);
-        let mut inline: Vec<Entry<Bytes>> = Vec::new();
-        let mut absent = 0;
-        for index in first..=end {
-            let entry = if index < end { group.log.get(index) } else { None };
-            let here = match entry {
-                Some(Entry::NoOp) => Some(Entry::NoOp),
-                Some(Entry::Command(placed)) if copies(placed) => {
-                    placed.bytes.clone().map(Entry::Command)
+        for (piece, elsewhere) in group.places.pieces(first..first + Index::from(count), generation)
+        {
+            let (first, count) = (piece.start, (piece.end - piece.start) as u32);
+            if elsewhere {
+                encoder.push_elsewhere(id, first, term, count);
+                continue;
+            }
+            let entries = log.range(first, count).map(|entry| match entry {
+                Entry::NoOp => Entry::NoOp,
+                Entry::Command(bytes) => {
+                    Entry::Command(bytes.clone().expect("it was met where it lies"))
                 }
-                _ => None,
-            };
-            // A stretch ends where its kind does, and at the end of the run.
-            if (here.is_none() || index == end) && !inline.is_empty() {
-                let count = inline.len() as u32;
-                let write = Write::Append { first: index - Index::from(count), term, count };
-                encoder.push(id, &write, inline.iter());
-                inline.clear();
-            }
-            if (here.is_some() || index == end) && absent > 0 {
-                encoder.push_elsewhere(id, index - Index::from(absent), term, absent);
-                absent = 0;
-            }
-            match here {
-                Some(entry) => inline.push(entry),
-                None => absent += 1,
-            }
+            });
+            let entries: Vec<Entry<Bytes>> = entries.collect();
+            encoder.push(id, &Write::Append { first, term, count }, entries.iter());
         }
     }
 }
@@ -191,21 +237,30 @@ pub fn open(
 /// What an opening says of a group, held against what the segments in front of it have left. The
 /// commands come from either; an opening's own copy is the one that stays.
 pub fn reconcile(found: &Group, said: &Group) -> Result<Group, &'static str> {
-    if (found.hard, &found.terms) != (said.hard, &said.terms) {
+    if (found.durable.hard, &found.durable.terms) != (said.durable.hard, &said.durable.terms) {
         return Err("the opening does not continue the segment before it");
     }
-    let mut earlier = commands(found);
-    let mut agree = true;
-    let merged = rebuilt(said, |index, new| {
-        let old = earlier.next().filter(|(at, _)| *at == index).map(|(_, old)| old);
-        let same = match (old.map(|old| &old.bytes), &new.bytes) {
-            (Some(Some(old)), Some(new)) => old == new,
-            (Some(_), _) => true,
-            (None, _) => false,
-        };
-        agree &= same;
-        if new.bytes.is_some() { new } else { old.unwrap_or(new) }.clone()
-    });
-    agree &= earlier.next().is_none();
-    if agree { Ok(merged) } else { Err("the opening's commands are not those before it") }
+    let same = |((at, old), (index, new)): ((Index, Placed), (Index, Placed))| match (
+        old.bytes, new.bytes,
+    ) {
+        (Some(old), Some(new)) => at == index && old == new,
+        _ => at == index,
+    };
+    let counts = (found.commands().count(), said.commands().count());
+    if counts.0 != counts.1 || !found.commands().zip(said.commands()).all(same) {
+        return Err("the opening's commands are not those before it");
+    }
+    let mut merged = Group::default();
+    let mut both = found.commands().zip(said.commands());
+    for write in image(&said.durable) {
+        let entries = entries_of(&said.durable, &write).map(|entry| match entry {
+            Entry::NoOp => Entry::NoOp,
+            Entry::Command(_) => {
+                let ((_, old), (_, new)) = both.next().expect("both have as many");
+                Entry::Command(if new.bytes.is_some() { new } else { old })
+            }
+        });
+        merged.apply(&write, entries);
+    }
+    Ok(merged)
 }

@@ -9,9 +9,9 @@ use super::error::Error;
 use super::format::{
     End, Header, HeaderFault, Place, Record, SECTOR, Sealed, generation_of, segment_name,
 };
-use super::group::{Group, GroupId, commands, follow, reconcile};
+use super::group::{Group, GroupId, follow, reconcile};
 use super::rules::Rules;
-use super::{Cut, Identity};
+use super::{Cut, Identity, Segment};
 use crate::disk::{Disk, DiskFile};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -20,8 +20,8 @@ use std::path::PathBuf;
 pub struct Found {
     /// Every group's state, without holes.
     pub groups: BTreeMap<GroupId, Group>,
-    /// The generations of the segments, the oldest first, without gaps.
-    pub segments: VecDeque<u64>,
+    /// The segments, the oldest first, without gaps.
+    pub segments: VecDeque<Segment>,
     /// How the last segment ends; zeros if there is none.
     pub end: End,
     /// What was cut off.
@@ -36,15 +36,16 @@ pub fn draft_name(segment: &str) -> String {
 /// Reads the folder. Nothing in it is changed before everything has been found good.
 pub fn recover<D: Disk, R: Rules>(disk: &D, rules: R, identity: Identity) -> Result<Found, Error> {
     let names = disk.list().map_err(Error::io("list the folder", disk.path("")))?;
-    let segments = row(disk, &names)?;
+    let generations = row(disk, &names)?;
+    let mut segments = VecDeque::with_capacity(generations.len());
     let mut replay = Replay { rules, groups: BTreeMap::new() };
     let mut end = End::default();
     let mut tail = None;
-    for (position, &generation) in segments.iter().enumerate() {
+    for (position, &generation) in generations.iter().enumerate() {
         let path = disk.path(&segment_name(generation));
         let mut file = open(disk, generation)?;
         let bytes = file.read().map_err(Error::io("read", path.clone()))?;
-        let segment = Segment { generation, path, bytes };
+        let segment = Read { generation, path, bytes };
         let header = segment.header(disk, identity)?;
         if position > 0 && header.previous != end {
             let what = "the next segment follows one that ends otherwise";
@@ -52,12 +53,13 @@ pub fn recover<D: Disk, R: Rules>(disk: &D, rules: R, identity: Identity) -> Res
             let offset = end.length.min(header.previous.length);
             return Err(Error::Damaged { path, offset, what });
         }
-        let last = position + 1 == segments.len();
+        let last = position + 1 == generations.len();
         let kept = replay.segment(&segment, header.end(), position == 0, last)?;
         end = kept.end;
+        segments.push_back(Segment { generation, bytes: end.length });
         tail = last.then_some((file, segment, kept));
     }
-    replay.has_everything(disk, segments.front().copied().unwrap_or(0))?;
+    replay.has_everything(disk, generations.first().copied().unwrap_or(0))?;
     let cut = match tail {
         Some((file, segment, kept)) => settle(rules, file, &segment, kept)?,
         None => None,
@@ -72,7 +74,7 @@ fn open<D: Disk>(disk: &D, generation: u64) -> Result<D::File, Error> {
 }
 
 /// The generations that are there, which must follow each other.
-fn row<D: Disk>(disk: &D, names: &[String]) -> Result<VecDeque<u64>, Error> {
+fn row<D: Disk>(disk: &D, names: &[String]) -> Result<Vec<u64>, Error> {
     let mut segments: Vec<u64> = names.iter().filter_map(|name| generation_of(name)).collect();
     segments.sort_unstable();
     for pair in segments.windows(2) {
@@ -82,14 +84,14 @@ fn row<D: Disk>(disk: &D, names: &[String]) -> Result<VecDeque<u64>, Error> {
             return Err(Error::Missing { path, why });
         }
     }
-    Ok(segments.into())
+    Ok(segments)
 }
 
 /// Makes the end of the log durable: what is kept of it is written anew behind the last mark.
 fn settle<R: Rules>(
     rules: R,
     mut file: impl DiskFile,
-    segment: &Segment,
+    segment: &Read,
     kept: Kept,
 ) -> Result<Option<Cut>, Error> {
     let failed = |action| Error::io(action, segment.path.clone());
@@ -121,7 +123,8 @@ fn tidy<D: Disk>(disk: &D, names: &[String]) -> Result<(), Error> {
     disk.sync().map_err(Error::io("sync the folder", disk.path("")))
 }
 
-struct Segment {
+/// A segment's file, as it was read.
+struct Read {
     generation: u64,
     path: PathBuf,
     bytes: Vec<u8>,
@@ -135,7 +138,7 @@ struct Kept {
     mark: u64,
 }
 
-impl Segment {
+impl Read {
     fn damaged(&self, offset: u64, what: &'static str) -> Error {
         Error::Damaged { path: self.path.clone(), offset, what }
     }
@@ -177,7 +180,7 @@ impl<R: Rules> Replay<R> {
     /// Follows a segment from behind its header to its end, or to where the last one is torn.
     fn segment(
         &mut self,
-        segment: &Segment,
+        segment: &Read,
         header: End,
         first: bool,
         last: bool,
@@ -209,7 +212,7 @@ impl<R: Rules> Replay<R> {
     }
 
     /// Whether a batch behind the bad bytes at `bad` says that they were durable.
-    fn was_durable(&self, segment: &Segment, bad: u64) -> bool {
+    fn was_durable(&self, segment: &Read, bad: u64) -> bool {
         let mut later = (bad..segment.len()).step_by(SECTOR).skip(1);
         later.any(|position| {
             let batch = segment.batch(self.rules, position);
@@ -248,8 +251,7 @@ impl<R: Rules> Replay<R> {
     /// A command that is still live and that no segment had was in one in front of the `oldest`.
     fn has_everything<D: Disk>(&self, disk: &D, oldest: u64) -> Result<(), Error> {
         for (id, group) in &self.groups {
-            let mut missing = commands(group).filter(|(_, placed)| placed.bytes.is_none());
-            if let Some((index, _)) = missing.next() {
+            if let Some(index) = group.missing() {
                 let path = disk.path(&segment_name(oldest.saturating_sub(1)));
                 let why = format!("group {id} needs entry {index}, which was in it or before it");
                 return Err(Error::Missing { path, why });

@@ -69,8 +69,10 @@ fn op(groups: u16) -> impl Strategy<Value = Op> {
 }
 
 pub fn case() -> impl Strategy<Value = Case> {
-    let options = (1..6u64, 1..5usize)
-        .prop_map(|(sectors, max_segments)| Options { segment_bytes: sectors * 512, max_segments });
+    let options = (1..6u64, 1..5u64).prop_map(|(sectors, segments)| Options {
+        segment_bytes: sectors * 512,
+        max_bytes: segments * sectors * 1024,
+    });
     (options, any::<u64>(), 1..4u16).prop_flat_map(|(options, seed, groups)| {
         prop::collection::vec(op(groups), 0..120).prop_map(move |ops| Case { options, seed, ops })
     })

@@ -11,7 +11,7 @@ use protocol::log::Durable;
 use quorate::wal::{Batch, Error, GroupId, Options, Rules, SECTOR, Sound, Wal};
 use std::collections::BTreeMap;
 
-const OPTIONS: Options = Options { segment_bytes: 2048, max_segments: 3 };
+const OPTIONS: Options = Options { segment_bytes: 2048, max_bytes: 8192 };
 
 type Files = BTreeMap<String, Vec<u8>>;
 

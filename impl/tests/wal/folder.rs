@@ -5,7 +5,7 @@ use quorate::disk::{Disk, Folder};
 use quorate::wal::{Batch, Error, GroupId, Options, Recovered, SECTOR, Sound, Wal};
 use std::path::PathBuf;
 
-const OPTIONS: Options = Options { segment_bytes: 2048, max_segments: 2 };
+const OPTIONS: Options = Options { segment_bytes: 2048, max_bytes: 4096 };
 
 /// A folder for a test, without what the last run of the test has left.
 fn folder(test: &str) -> PathBuf {

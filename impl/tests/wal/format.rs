@@ -76,7 +76,7 @@ fn record(group: u16, kind: u8, flags: u8) -> Bytewise {
 #[test]
 fn the_bytes_are_those_of_the_tables() {
     let disk = SimDisk::new(0);
-    let options = Options { segment_bytes: 512, max_segments: 8 };
+    let options = Options { segment_bytes: 512, max_bytes: 16 << 10 };
     let (mut wal, _) = Wal::open(disk.clone(), Sound, IDENTITY, options).unwrap();
     let mut batch_of = Batch::new();
     let command: Bytes = b"abc"[..].into();

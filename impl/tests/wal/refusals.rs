@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 type Log = Wal<SimDisk>;
 
-const OPTIONS: Options = Options { segment_bytes: 1024, max_segments: 8 };
+const OPTIONS: Options = Options { segment_bytes: 1024, max_bytes: 16 << 10 };
 const GROUP: GroupId = GroupId(3);
 
 fn open(disk: &SimDisk) -> Result<(Log, Groups), Error> {
