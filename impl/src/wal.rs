@@ -55,6 +55,9 @@ const RESERVE_BYTES: u64 = 1 << 20;
 /// So many old segments may go while one is written.
 const REMOVALS: u64 = 8;
 
+/// So many commands that a group has forgotten are freed with each batch, unless there are fewer.
+const FREED: usize = 1024;
+
 /// The largest batch, in bytes of its records: what one sync may have to carry.
 pub const MAX_BATCH_BYTES: usize = 256 << 20;
 
@@ -263,10 +266,13 @@ impl<D: Disk, R: Rules> Wal<D, R> {
         let generation = self.current.generation;
         for (id, write, entries) in batch.writes() {
             let group = self.groups.entry(id).or_default();
-            if let Some(why) = objection(group.durable(), write) {
+            if let Some(why) = objection(group.shape(), write) {
                 return Err(Error::Invalid { group: id, write: *write, why });
             }
             group.apply(write, entries.iter().map(|entry| Placed::entry(entry, generation)));
+        }
+        for group in self.groups.values_mut() {
+            group.free(FREED);
         }
         self.append(batch)
     }

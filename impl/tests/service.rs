@@ -213,7 +213,6 @@ fn the_log_stays_within_twice_its_bound() {
     });
     let snapshot = rsm.status().snapshot;
     rsm.stop().expect("nothing went wrong");
-    eprintln!("DBG {memory} {disk} {waits}");
     assert!(snapshot > 1000, "snapshots were taken all the time: the last covers {snapshot}");
     assert!(waits > 2, "callers waited for {waits} snapshots");
     assert!(memory <= 2 * BOUND, "{memory} bytes of commands in memory");

@@ -22,7 +22,8 @@
 //! Each thread counts for itself. The test harness runs tests side by side and prints from a thread of its
 //! own; with one counter for all, a neighbour's allocation would fail the wrong test.
 //!
-//! A crate of its own, on the lowest floor, for `benches` and `checks` both count; and the only one with `unsafe`.
+//! A crate of its own, on the lowest floor, for `benches` and `checks` both count; and with `impl/heap` the only one
+//! with `unsafe`.
 
 #![allow(
     unsafe_code,

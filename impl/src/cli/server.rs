@@ -105,6 +105,7 @@ impl Arguments {
 
 /// Starts the node and waits for its end.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
+    heap::join_at_once();
     let filter = EnvFilter::try_from_env("QUORATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     logs.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();

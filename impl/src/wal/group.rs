@@ -5,10 +5,12 @@
 //! commands: a segment is begun while all writes wait. A no-op is nothing but its term, so every opening
 //! repeats it and it lies nowhere.
 
+mod bodies;
 mod places;
 
 use super::Bytes;
 use super::format::{Encoder, Record};
+use bodies::Bodies;
 use places::Places;
 use protocol::log::{Durable, Entry};
 use protocol::{Index, Write};
@@ -51,32 +53,45 @@ impl Placed {
     }
 }
 
-/// A group's state on the disk. Invariant: the stretches of its places cover its commands and nothing else.
+/// A group's state on the disk. Invariant: the stretches of its places cover its commands and nothing else, and what
+/// has bytes is a command.
 #[derive(Clone, Debug, Default)]
 pub struct Group {
-    durable: Durable<Option<Bytes>>,
+    /// The state but for the commands' bytes.
+    shape: Durable<()>,
+    bodies: Bodies,
     places: Places,
 }
 
 impl Group {
-    /// The state. A command is missing while replay has not met it.
-    pub const fn durable(&self) -> &Durable<Option<Bytes>> {
-        &self.durable
+    /// The state but for the commands' bytes.
+    pub const fn shape(&self) -> &Durable<()> {
+        &self.shape
     }
 
     /// Carries out one write, whole.
     pub fn apply(&mut self, write: &Write, entries: impl Iterator<Item = Entry<Placed>>) {
-        self.places.follow(write);
+        let Self { shape, bodies, places } = self;
+        places.follow(write);
+        bodies.follow(write);
         let first = if let Write::Append { first, .. } = *write { first } else { 0 };
-        let places = &mut self.places;
         let entries = entries.zip(first..).map(|(entry, index)| match entry {
-            Entry::NoOp => Entry::NoOp,
+            Entry::NoOp => {
+                bodies.push(None);
+                Entry::NoOp
+            }
             Entry::Command(Placed { bytes, generation }) => {
+                bodies.push(bytes);
                 places.push(index, generation);
-                Entry::Command(bytes)
+                Entry::Command(())
             }
         });
-        self.durable.apply(write, entries);
+        shape.apply(write, entries);
+    }
+
+    /// Frees up to `most` commands that writes have made the group forget.
+    pub fn free(&mut self, most: usize) {
+        self.bodies.free(most);
     }
 
     /// The generation of the oldest segment in which a live command lies.
@@ -86,46 +101,53 @@ impl Group {
 
     /// Has the commands that lie in the segment `from` lie in `to`, one by one while there are bytes `left` for them.
     pub fn copy(&mut self, from: u64, to: u64, left: &mut u64) {
-        let log = &self.durable.log;
-        self.places.copy(from, to, left, |index| match log.get(index) {
-            Some(Entry::Command(Some(bytes))) => bytes.len() as u64 + 4,
-            _ => 0,
-        });
+        let size = |index| self.bodies.get(index).map_or(0, |bytes| bytes.len() as u64) + 4;
+        self.places.copy(from, to, left, size);
     }
 
     /// The commands behind the snapshot, with their indices.
     pub fn commands(&self) -> impl Iterator<Item = (Index, Placed)> {
-        let log = &self.durable.log;
-        self.places.each().filter_map(|(index, generation)| match log.get(index)? {
-            Entry::NoOp => None,
-            Entry::Command(bytes) => Some((index, Placed { bytes: bytes.clone(), generation })),
-        })
+        let placed = |(index, generation)| {
+            let bytes = self.bodies.get(index).cloned();
+            (index, Placed { bytes, generation })
+        };
+        self.places.each().map(placed)
     }
 
     /// The first command that replay has not met.
     pub fn missing(&self) -> Option<Index> {
-        self.commands().find(|(_, placed)| placed.bytes.is_none()).map(|(index, _)| index)
+        self.places.each().map(|(index, _)| index).find(|&index| self.bodies.get(index).is_none())
     }
 
     /// The state as a server boots from it, when no command is missing.
     pub fn whole(&self) -> Durable<Bytes> {
         let mut whole = Durable::default();
-        for write in image(&self.durable) {
-            let entries = entries_of(&self.durable, &write).map(|entry| match entry {
-                Entry::NoOp => Entry::NoOp,
-                Entry::Command(bytes) => Entry::Command(bytes.clone().expect("recovery saw it")),
-            });
-            whole.apply(&write, entries);
+        for write in image(&self.shape) {
+            whole.apply(&write, self.entries_of(&write));
         }
         whole
     }
 
+    /// The entries that a write of the image carries, when no command among them is missing.
+    fn entries_of(&self, write: &Write) -> impl Iterator<Item = Entry<Bytes>> {
+        let indexed = shapes_of(&self.shape, write);
+        indexed.map(|(index, entry)| match entry {
+            Entry::NoOp => Entry::NoOp,
+            Entry::Command(()) => {
+                Entry::Command(self.bodies.get(index).expect("it was met where it lies").clone())
+            }
+        })
+    }
+
     /// Whether the invariant holds.
     fn is_sound(&self) -> bool {
-        let first = self.durable.terms.base().index + 1;
-        let commands = (first..=self.durable.log.last())
-            .filter(|&index| matches!(self.durable.log.get(index), Some(Entry::Command(_))));
+        let first = self.shape.terms.base().index + 1;
+        let is_command = |index| matches!(self.shape.log.get(index), Some(Entry::Command(())));
+        let commands = (first..=self.shape.log.last()).filter(|&index| is_command(index));
+        let with_bytes =
+            (first..=self.shape.log.last()).filter(|&index| self.bodies.get(index).is_some());
         commands.eq(self.places.each().map(|(index, _)| index))
+            && with_bytes.into_iter().all(is_command)
     }
 }
 
@@ -163,7 +185,7 @@ pub fn objection<C: Clone>(durable: &Durable<C>, write: &Write) -> Option<&'stat
 
 /// Replays a record of a segment of `generation`.
 pub fn follow(group: &mut Group, record: Record, generation: u64) -> Result<(), &'static str> {
-    if let Some(why) = objection(group.durable(), &record.write) {
+    if let Some(why) = objection(group.shape(), &record.write) {
         return Err(why);
     }
     let entries = record.entries.into_iter().map(|entry| match entry {
@@ -193,24 +215,23 @@ fn image<C: Clone>(durable: &Durable<C>) -> impl Iterator<Item = Write> {
     start.into_iter().chain(runs)
 }
 
-/// The entries that a write of an image carries.
-fn entries_of<'a, C: Clone>(
-    durable: &'a Durable<C>,
+/// The entries that a write of an image carries, with their indices.
+fn shapes_of<'a>(
+    shape: &'a Durable<()>,
     write: &Write,
-) -> impl Iterator<Item = &'a Entry<C>> {
+) -> impl Iterator<Item = (Index, &'a Entry<()>)> {
     let (first, count) = match *write {
         Write::Append { first, count, .. } => (first, count),
-        _ => (durable.log.last() + 1, 0),
+        _ => (shape.log.last() + 1, 0),
     };
-    durable.log.range(first, count)
+    (first..).zip(shape.log.range(first, count))
 }
 
 /// Puts a group's state into the opening of the segment `generation`: all of it but the commands, and of these the ones
 /// that lie there.
 pub fn open(encoder: &mut Encoder, id: GroupId, group: &Group, generation: u64) {
     debug_assert!(group.is_sound(), "{group:?}");
-    let log = &group.durable.log;
-    for write in image(&group.durable) {
+    for write in image(&group.shape) {
         let Write::Append { first, term, count } = write else {
             encoder.push(id, &write, std::iter::empty());
             continue;
@@ -222,40 +243,35 @@ pub fn open(encoder: &mut Encoder, id: GroupId, group: &Group, generation: u64) 
                 encoder.push_elsewhere(id, first, term, count);
                 continue;
             }
-            let entries = log.range(first, count).map(|entry| match entry {
-                Entry::NoOp => Entry::NoOp,
-                Entry::Command(bytes) => {
-                    Entry::Command(bytes.clone().expect("it was met where it lies"))
-                }
-            });
-            let entries: Vec<Entry<Bytes>> = entries.collect();
-            encoder.push(id, &Write::Append { first, term, count }, entries.iter());
+            let write = Write::Append { first, term, count };
+            let entries: Vec<Entry<Bytes>> = group.entries_of(&write).collect();
+            encoder.push(id, &write, entries.iter());
         }
     }
 }
 
 /// What an opening says of a group, held against what the segments in front of it have left. The
 /// commands come from either; an opening's own copy is the one that stays.
-pub fn reconcile(found: &Group, said: &Group) -> Result<Group, &'static str> {
-    if (found.durable.hard, &found.durable.terms) != (said.durable.hard, &said.durable.terms) {
+pub fn reconcile(found: Group, said: &Group) -> Result<Group, &'static str> {
+    if (found.shape.hard, &found.shape.terms) != (said.shape.hard, &said.shape.terms) {
         return Err("the opening does not continue the segment before it");
     }
-    let same = |((at, old), (index, new)): ((Index, Placed), (Index, Placed))| match (
-        old.bytes, new.bytes,
-    ) {
-        (Some(old), Some(new)) => at == index && old == new,
-        _ => at == index,
+    let same = |index| match (found.bodies.get(index), said.bodies.get(index)) {
+        (Some(old), Some(new)) => old == new,
+        _ => true,
     };
-    let counts = (found.commands().count(), said.commands().count());
-    if counts.0 != counts.1 || !found.commands().zip(said.commands()).all(same) {
+    if found.shape.log != said.shape.log || !said.places.each().all(|(index, _)| same(index)) {
         return Err("the opening's commands are not those before it");
+    }
+    if said.bodies.are_empty() {
+        return Ok(found);
     }
     let mut merged = Group::default();
     let mut both = found.commands().zip(said.commands());
-    for write in image(&said.durable) {
-        let entries = entries_of(&said.durable, &write).map(|entry| match entry {
+    for write in image(&said.shape) {
+        let entries = shapes_of(&said.shape, &write).map(|(_, entry)| match entry {
             Entry::NoOp => Entry::NoOp,
-            Entry::Command(_) => {
+            Entry::Command(()) => {
                 let ((_, old), (_, new)) = both.next().expect("both have as many");
                 Entry::Command(if new.bytes.is_some() { new } else { old })
             }

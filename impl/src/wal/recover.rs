@@ -234,7 +234,7 @@ impl<R: Rules> Replay<R> {
         if !found.keys().eq(self.groups.keys()) {
             return Err("the opening has other groups than the segment before it");
         }
-        for (found, said) in found.values().zip(self.groups.values_mut()) {
+        for (found, said) in found.into_values().zip(self.groups.values_mut()) {
             *said = reconcile(found, said)?;
         }
         Ok(())

@@ -63,8 +63,8 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
 
     /// The commands that have come together, as far as there is room for them.
     fn submit_commands(&mut self) {
-        // While a snapshot is being taken the log may grow to twice its bound, and so may the files. The snapshot ends, and
-        // makes room.
+        // While a snapshot is being taken the log may grow to twice its bound, and so may the files. The snapshot ends,
+        // and makes room.
         let full = self.state.log_bytes > 2 * self.options.snapshot_bytes || self.room.is_full();
         if self.state.commands.is_empty() || (full && self.state.snapshotting) {
             return;

@@ -39,14 +39,18 @@ impl Places {
         match *write {
             Write::HardState(_) => {}
             Write::Append { first, .. } => {
-                while self.0.pop_back_if(|last| last.indices.start >= first).is_some() {}
+                while self.0.back().is_some_and(|last| last.indices.start >= first) {
+                    self.0.pop_back();
+                }
                 if let Some(last) = self.0.back_mut() {
                     last.indices.end = last.indices.end.min(first);
                 }
             }
             Write::Snapshot { id, keep: true } => {
                 let next = id.last.index + 1;
-                while self.0.pop_front_if(|first| first.indices.end <= next).is_some() {}
+                while self.0.front().is_some_and(|first| first.indices.end <= next) {
+                    self.0.pop_front();
+                }
                 if let Some(first) = self.0.front_mut() {
                     first.indices.start = first.indices.start.max(next);
                 }
@@ -87,8 +91,8 @@ impl Places {
         }
     }
 
-    /// Cuts indices of a log where an opening of the segment `generation` does: into those whose commands lie elsewhere,
-    /// which are told by `true`, and those that it has, commands or no-ops.
+    /// Cuts indices of a log where an opening of the segment `generation` does: into those whose commands lie
+    /// elsewhere, which are told by `true`, and those that it has, commands or no-ops.
     pub fn pieces(&self, all: Range<Index>, generation: u64) -> Vec<(Range<Index>, bool)> {
         let mut pieces: Vec<(Range<Index>, bool)> = Vec::new();
         let mut add = |indices: Range<Index>, elsewhere: bool| match pieces.last_mut() {
