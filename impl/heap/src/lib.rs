@@ -1,10 +1,10 @@
 //! One setting of the C library's allocator, for programs that free much and must not pause.
 //!
 //! glibc keeps freed chunks of up to 128 bytes in lists as they are, and joins all of them, in one go, when something
-//! larger is freed beside free memory (`malloc_consolidate`). A store frees what has the size of its commands, keys and
-//! values: a core that applied three entries was seen to spend 160 ms of processor time in there, and everybody waits
-//! for a core. Without those lists each chunk is joined when it is freed. Each thread still keeps a few of every size to
-//! itself, so it costs little; `benches/README.md` has the figures.
+//! larger is freed beside free memory (`malloc_consolidate`). A store frees what has the size of its commands, keys
+//! and values: a core that applied three entries was seen to spend 160 ms of processor time in there, and everybody
+//! waits for a core. Without those lists each chunk is joined when it is freed. Each thread still keeps a few of every
+//! size to itself, so it costs little; `benches/README.md` has the figures.
 //!
 //! A crate of its own because it has `unsafe`, as `counting` has, and nothing else.
 

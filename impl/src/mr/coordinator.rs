@@ -1,10 +1,12 @@
 //! The coordinator's process: its port, its journal, and the thread that has the machine.
 //!
-//! `core.rs` is that thread, `links.rs` the connections, `disk.rs` the journal and the outputs' names.
+//! `core.rs` is that thread, `links.rs` the connections, `out.rs` what goes over
+//! them, `disk.rs` the journal and the outputs' names.
 
 mod core;
 mod disk;
 mod links;
+mod out;
 mod report;
 
 use self::core::{Core, Mail};

@@ -97,16 +97,17 @@ pub(super) type Outbox = Mailbox<Vec<u8>>;
 /// How many frames may wait for a connection. Who reads so slowly is let go.
 pub(super) const WAITING: usize = 1024;
 
-/// Writes what comes into the box until it is closed and all is written, or nothing more can be.
-pub(super) fn write(out: &Outbox, mut stream: &TcpStream) {
+/// Writes what comes into the box until it is closed and all is written, or nothing more can be; `written` is told how
+/// much of it is.
+pub(super) fn write(out: &Outbox, mut stream: &TcpStream, written: impl Fn(usize)) {
     let mut frames = Vec::new();
     while out.take(&mut frames) {
-        let bytes = frames.concat();
-        frames.clear();
-        if stream.write_all(&bytes).is_err() {
+        if stream.write_all(&frames.concat()).is_err() {
             out.close();
             break;
         }
+        written(frames.len());
+        frames.clear();
     }
     let _ = stream.shutdown(Shutdown::Both);
 }

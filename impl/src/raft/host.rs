@@ -7,14 +7,13 @@ use super::disk::LogThread;
 use super::{Error, Filled};
 use crate::disk::{Disk, Folder};
 use crate::gate::Gate;
-use crate::sync::Mutex;
+use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::wal::{self, Bytes, GroupId, Identity, Wal};
 use protocol::SnapshotId;
 use protocol::log::Durable;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A server, as the disk's thread knows it. Nothing here may wait.
 pub trait Seat: Send + Sync {

@@ -1,6 +1,7 @@
 //! The thread that has the machine: it takes its mail, steps, and carries out what the machine asks for.
 
 use super::disk::{Chore, Disk};
+use super::out::Out;
 use super::{Effects, Ended, report};
 use crate::mailbox::Mailbox;
 use crate::mr::Notice;
@@ -9,7 +10,7 @@ use crate::mr::coordinator::Times;
 use crate::mr::error::Error;
 use crate::mr::pace::Pace;
 use crate::mr::status::Status;
-use crate::mr::wire::{self, Errand, Gauge, Outbox, PULSE, ToCoordinator, ToWorker};
+use crate::mr::wire::{Errand, Gauge, PULSE, ToCoordinator, ToWorker};
 use crate::timer::TimerThread;
 use crate::waiter::Teller;
 use mapreduce::Split;
@@ -36,7 +37,7 @@ pub(super) enum Mail {
     /// A worker has a connection.
     Came {
         link: LinkId,
-        out: Outbox,
+        out: Out,
         address: SocketAddr,
     },
     Said(LinkId, ToCoordinator),
@@ -56,7 +57,7 @@ pub(super) enum Mail {
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Link {
-    out: Outbox,
+    out: Out,
     pub(super) address: SocketAddr,
     /// As its hello said.
     session: Option<Session>,
@@ -76,6 +77,8 @@ pub(super) struct Core {
     deadlines: Deadlines,
     pulse_us: u64,
     links: BTreeMap<LinkId, Link>,
+    /// Those with something to send at the end of this round.
+    told: Vec<LinkId>,
     sessions: BTreeMap<Session, LinkId>,
     pub(super) gauges: BTreeMap<AttemptId, Gauge>,
     /// To whom attempts that run were given.
@@ -116,6 +119,7 @@ impl Core {
             deadlines: Deadlines::default(),
             pulse_us: 0,
             links: BTreeMap::new(),
+            told: Vec::new(),
             sessions: BTreeMap::new(),
             gauges: BTreeMap::new(),
             given: BTreeMap::new(),
@@ -146,6 +150,7 @@ impl Core {
                 break Ok(Ended::Stopped);
             }
             let stop = mails.drain(..).find_map(|mail| self.take(mail));
+            self.send_all();
             if let Some(stop) = stop {
                 break stop;
             }
@@ -159,12 +164,21 @@ impl Core {
         ended.map(|ended| (ended, status))
     }
 
+    /// What this round has told anybody goes.
+    fn send_all(&mut self) {
+        for link in self.told.drain(..) {
+            if let Some(link) = self.links.get_mut(&link) {
+                link.out.send();
+            }
+        }
+    }
+
     /// Lets all connections go when they have written what they were told, and the disk when all is written.
     fn end(self) {
         let Self { disk, mail, timer, begun, mut links, .. } = self;
         disk.chores.close();
         disk.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        links.values().for_each(|link| link.out.close());
+        links.values_mut().for_each(|link| link.out.close());
         let end = begun.elapsed() + LAST_WORDS;
         let mut mails = Vec::new();
         while !links.is_empty() && begun.elapsed() < end {
@@ -175,7 +189,7 @@ impl Core {
             for mail in mails.drain(..) {
                 match mail {
                     Mail::Gone(link) => drop(links.remove(&link)),
-                    Mail::Came { out, .. } => out.close(),
+                    Mail::Came { mut out, .. } => out.close(),
                     _ => {}
                 }
             }
@@ -263,8 +277,8 @@ impl Core {
         self.sessions.entry(session).or_insert(link);
     }
 
-    fn let_go(&self, link: LinkId) {
-        if let Some(link) = self.links.get(&link) {
+    fn let_go(&mut self, link: LinkId) {
+        if let Some(link) = self.links.get_mut(&link) {
             link.out.close();
         }
     }
@@ -383,11 +397,12 @@ impl Core {
         }
     }
 
-    /// A connection whose box is full is let go: its worker comes back and says what it has.
-    fn write(&self, link: LinkId, said: &ToWorker) {
-        let Some(link) = self.links.get(&link) else { return };
-        if link.out.post(wire::frame(said)).is_err() {
-            link.out.close();
+    /// Has it written when the round ends.
+    fn write(&mut self, id: LinkId, said: &ToWorker) {
+        if let Some(link) = self.links.get_mut(&id)
+            && link.out.put(said)
+        {
+            self.told.push(id);
         }
     }
 

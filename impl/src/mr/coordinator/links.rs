@@ -1,9 +1,10 @@
 //! The connections of workers, and of those who ask how far the job is.
 
 use super::core::{LinkId, Mail};
+use super::out::Out;
 use crate::mailbox::{Mailbox, Refusal};
 use crate::mr::error::{Error, words};
-use crate::mr::wire::{self, Outbox, Sheet, ToCoordinator, ToWorker, WAITING};
+use crate::mr::wire::{self, Sheet, ToCoordinator, ToWorker};
 use crate::peer::error::Trouble;
 use crate::peer::hello::{Purpose, Site};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
@@ -47,7 +48,7 @@ pub(super) fn listen(listener: TcpListener, shared: Arc<Shared>) -> Result<(), E
                 open.fetch_sub(1, Ordering::AcqRel);
                 continue;
             }
-            let (shared, count) = (Arc::clone(&shared), Arc::clone(&open));
+            let (shared, count, stream) = (Arc::clone(&shared), Arc::clone(&open), Arc::new(stream));
             let link = LinkId(next);
             let serve = move || {
                 serve(&shared, link, &stream, address);
@@ -62,9 +63,9 @@ pub(super) fn listen(listener: TcpListener, shared: Arc<Shared>) -> Result<(), E
     Ok(())
 }
 
-fn serve(shared: &Shared, link: LinkId, stream: &TcpStream, address: SocketAddr) {
+fn serve(shared: &Shared, link: LinkId, stream: &Arc<TcpStream>, address: SocketAddr) {
     let received = stream.set_nodelay(true).map_err(Trouble::Io);
-    let received = received.and_then(|()| shared.site.receive(stream));
+    let received = received.and_then(|()| shared.site.receive(&**stream));
     let ended = match received {
         Ok((_, Purpose::Work)) => carry(shared, link, stream, address),
         Ok((_, Purpose::Status)) => tell(shared, stream),
@@ -91,21 +92,19 @@ fn tell(shared: &Shared, mut stream: &TcpStream) -> Result<(), Trouble> {
 fn carry(
     shared: &Shared,
     link: LinkId,
-    stream: &TcpStream,
+    stream: &Arc<TcpStream>,
     address: SocketAddr,
 ) -> Result<(), Trouble> {
     wire::prepare(stream)?;
-    let out: Outbox = Mailbox::new(WAITING);
-    let first = wire::frame(&ToWorker::Sheet(shared.sheet.clone()));
-    out.post(first).map_err(|_| Trouble::LetGo)?;
-    let came = Mail::Came { link, out: out.clone(), address };
-    post(shared, came)?;
+    (&**stream).write_all(&wire::frame(&ToWorker::Sheet(shared.sheet.clone())))?;
+    let out = Out::new(Arc::clone(stream));
+    let queue = out.queue();
+    post(shared, Mail::Came { link, out, address })?;
     let ended = thread::scope(|scope| {
-        let outbox = out.clone();
-        let write = move || wire::write(&outbox, stream);
+        let write = || queue.work_off(stream);
         let writer = Builder::new().name("mr link out".into()).spawn_scoped(scope, write)?;
         let trouble = read(shared, link, stream);
-        out.close();
+        queue.close();
         let _ = stream.shutdown(Shutdown::Read);
         writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         Err(trouble)

@@ -62,7 +62,7 @@ fn carry(stream: &TcpStream, mail: &Mailbox<Mail>, was_up: &mut bool) -> Trouble
     *was_up = true;
     thread::scope(|scope| {
         let outbox = out.clone();
-        let write = move || wire::write(&outbox, stream);
+        let write = move || wire::write(&outbox, stream, |_| {});
         let writer = Builder::new().name("mr link out".into()).spawn_scoped(scope, write);
         let trouble = match writer {
             Ok(_) => loop {
