@@ -48,7 +48,8 @@ pub(super) fn listen(listener: TcpListener, shared: Arc<Shared>) -> Result<(), E
                 open.fetch_sub(1, Ordering::AcqRel);
                 continue;
             }
-            let (shared, count, stream) = (Arc::clone(&shared), Arc::clone(&open), Arc::new(stream));
+            let (shared, count, stream) =
+                (Arc::clone(&shared), Arc::clone(&open), Arc::new(stream));
             let link = LinkId(next);
             let serve = move || {
                 serve(&shared, link, &stream, address);
@@ -65,7 +66,7 @@ pub(super) fn listen(listener: TcpListener, shared: Arc<Shared>) -> Result<(), E
 
 fn serve(shared: &Shared, link: LinkId, stream: &Arc<TcpStream>, address: SocketAddr) {
     let received = stream.set_nodelay(true).map_err(Trouble::Io);
-    let received = received.and_then(|()| shared.site.receive(&**stream));
+    let received = received.and_then(|()| shared.site.receive(stream));
     let ended = match received {
         Ok((_, Purpose::Work)) => carry(shared, link, stream, address),
         Ok((_, Purpose::Status)) => tell(shared, stream),

@@ -110,8 +110,8 @@ mod tests {
         let mut out = Out::new(Arc::clone(&near));
         let (mut expected, mut direct) = (Vec::new(), 0);
         thread::scope(|scope| {
-            let queue = out.queue();
-            let writer = scope.spawn(|| queue.work_off(&near));
+            let (queue, stream) = (out.queue(), Arc::clone(&near));
+            let writer = scope.spawn(move || queue.work_off(&stream));
             let pulse = wire::frame(&ToWorker::Pulse);
             for round in 0..400 {
                 // Nobody reads yet: the first of these fill the connection, the rest waits.
