@@ -55,7 +55,7 @@ const RESERVE_BYTES: u64 = 1 << 20;
 /// So many old segments may go while one is written.
 const REMOVALS: u64 = 8;
 
-/// So many commands that a group has forgotten are freed with each batch, unless there are fewer.
+/// So many commands that a group has forgotten are freed with each batch at least, unless there are fewer.
 const FREED: usize = 1024;
 
 /// The largest batch, in bytes of its records: what one sync may have to carry.
@@ -238,6 +238,12 @@ impl<D: Disk, R: Rules> Wal<D, R> {
             .chain([self.current.generation])
     }
 
+    /// How many commands are still in memory that writes have made their groups forget.
+    #[doc(hidden)]
+    pub fn forgotten(&self) -> usize {
+        self.groups.values().map(Group::forgotten).sum()
+    }
+
     /// How many bytes the segments have, with what is reserved behind the last one's end.
     pub fn bytes(&self) -> u64 {
         self.older.bytes() + self.current.end.length.max(self.current.asked)
@@ -270,6 +276,8 @@ impl<D: Disk, R: Rules> Wal<D, R> {
                 return Err(Error::Invalid { group: id, write: *write, why });
             }
             group.apply(write, entries.iter().map(|entry| Placed::entry(entry, generation)));
+            // More than come, or those that wait would become more and more.
+            group.free(2 * entries.len());
         }
         for group in self.groups.values_mut() {
             group.free(FREED);

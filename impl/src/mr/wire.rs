@@ -94,7 +94,8 @@ pub(super) enum ToCoordinator {
 
 /// How a connection is reached: frames go in.
 pub(super) type Outbox = Mailbox<Vec<u8>>;
-/// How many frames may wait for a connection. Who reads so slowly is let go.
+/// How many entries may wait for a connection: frames, or those of a round of the coordinator's core. Who reads so
+/// slowly is let go.
 pub(super) const WAITING: usize = 1024;
 
 /// Writes what comes into the box until it is closed and all is written, or nothing more can be; `written` is told how

@@ -52,7 +52,8 @@ impl Seats {
 /// A group's log may grow well above its bound while a snapshot is taken, and all of it may be live. If the files had
 /// to be smaller than that, each segment would copy what a later one copies again, and all writes wait for it. If they
 /// could be larger than twice the bound of each group, nobody could say how large a disk has to be. What is left in
-/// between is for what a segment takes above its size: what it has reserved, the last batch, an opening with copies.
+/// between is for what a segment takes above its size: what it has reserved, the last batch, an opening with copies. It
+/// is callers here who are held back: what followers append and what other nodes pass on is not.
 #[doc(hidden)]
 pub fn bounds(groups: usize, snapshot_bytes: u64) -> (wal::Options, u64) {
     let segment_bytes = (snapshot_bytes / 10).clamp(16 << 10, 64 << 20);

@@ -94,6 +94,11 @@ impl Group {
         self.bodies.free(most);
     }
 
+    /// How many of those there are.
+    pub const fn forgotten(&self) -> usize {
+        self.bodies.gone()
+    }
+
     /// The generation of the oldest segment in which a live command lies.
     pub fn oldest(&self) -> Option<u64> {
         self.places.oldest()

@@ -153,6 +153,39 @@ fn nothing_is_copied_in_vain() {
     assert!(most < full, "{most} bytes, and callers wait from {full} on");
 }
 
+/// What a snapshot makes the log forget is freed with the batches behind it, however large these are; a start frees all.
+#[test]
+fn what_is_forgotten_is_freed() {
+    const EACH: usize = 3000;
+    let options = Options { segment_bytes: 1 << 20, max_bytes: u64::MAX };
+    let disk = SimDisk::new(0);
+    let (mut wal, _) = open(&disk, options);
+    let commands: Vec<Entry<Bytes>> =
+        (0..EACH).map(|n| Entry::Command(vec![n as u8; 3].into())).collect();
+    let mut batch = Batch::new();
+    let mut most = 0;
+    for round in 0..20 {
+        let first = round * EACH as u64 + 1;
+        let write = Write::Append { first, term: 1, count: EACH as u32 };
+        batch.push(BUSY, &write, &commands).unwrap();
+        wal.commit(&mut batch).unwrap();
+        if round % 5 == 4 {
+            compact(&mut wal, BUSY, first + EACH as u64 - 1);
+            most = most.max(wal.forgotten());
+        }
+    }
+    // Five rounds are forgotten at once, and 1,024 go with the batch that says so.
+    assert_eq!(most, 5 * EACH - 1024);
+    for index in 1..=20 {
+        append(&mut wal, QUIET, index, 1);
+    }
+    assert_eq!(wal.forgotten(), 0, "they go with another group's batches too");
+    compact(&mut wal, QUIET, 20);
+    drop(wal);
+    let (wal, _) = open(&disk, options);
+    assert_eq!(wal.forgotten(), 0);
+}
+
 /// A snapshot frees many segments. They go one by one, between writes.
 #[test]
 fn free_segments_go_one_by_one() {

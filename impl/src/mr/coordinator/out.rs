@@ -15,6 +15,8 @@ pub(super) struct Out {
     /// The frames of this round.
     held: Vec<u8>,
     queue: Queue,
+    /// Nothing more goes.
+    closed: bool,
 }
 
 /// What waits for a connection's writer.
@@ -28,7 +30,7 @@ pub(super) struct Queue {
 impl Out {
     pub fn new(stream: Arc<TcpStream>) -> Self {
         let queue = Queue { frames: Mailbox::new(WAITING), waiting: Arc::default() };
-        Self { stream, held: Vec::new(), queue }
+        Self { stream, held: Vec::new(), queue, closed: false }
     }
 
     /// What the connection's writer is to work off.
@@ -36,8 +38,11 @@ impl Out {
         self.queue.clone()
     }
 
-    /// Puts something in; whether it is the round's first.
+    /// Puts something in, unless it is closed; whether it is the round's first.
     pub fn put(&mut self, said: &ToWorker) -> bool {
+        if self.closed {
+            return false;
+        }
         let is_first = self.held.is_empty();
         self.held.extend_from_slice(&wire::frame(said));
         is_first
@@ -54,15 +59,17 @@ impl Out {
             self.queue.waiting.fetch_add(1, Ordering::AcqRel);
             if self.queue.frames.post(self.held[sent..].to_vec()).is_err() {
                 self.queue.close();
+                self.closed = true;
             }
         }
         self.held.clear();
     }
 
-    /// Lets the connection go when all of it is written.
+    /// Lets the connection go when all that was put in is written.
     pub fn close(&mut self) {
         self.send();
         self.queue.close();
+        self.closed = true;
     }
 }
 
@@ -125,6 +132,8 @@ mod tests {
             let waits = out.queue.waiting.load(Ordering::Acquire);
             assert!(direct > 3 && waits > 3, "{direct} rounds at once, {waits} wait");
             out.close();
+            assert!(!out.put(&ToWorker::Pulse), "nothing goes behind the end");
+            out.send();
             let mut came = Vec::new();
             (&far).read_to_end(&mut came).expect("it is closed in the end");
             assert!(came == expected, "{} of {} bytes", came.len(), expected.len());
