@@ -158,6 +158,12 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             summary: NodeSummary::default(),
         };
         node.load(|_| Ok(()))?;
+        if node.batch.is_none() {
+            let text = format!("the trace in {} ends within its first batch", folder.display());
+            return Err(Refusal::Folders(
+                text + ": the server has done nothing; leave the folder out",
+            ));
+        }
         let first = node.batch.as_ref().map(|batch| batch.event::<S::Query, Outcome<S::Reply>>(0));
         match first.transpose()?.flatten() {
             Some((Event::Boot(boot), _)) => node.config = boot.config,

@@ -9,6 +9,7 @@ use quorate::peer;
 use quorate::raft::Options;
 use quorate::rsm::{NoReply, Rsm};
 use quorate::session::{Answer, Query};
+use quorate::trace::{Next, Reader};
 use quorate::wal::Identity;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -107,8 +108,14 @@ fn a_node_that_has_run_before() {
     let path = trace(&root, 0).join("life-00000001.trace");
     let honest = std::fs::read(&path).expect("a trace");
     assert!(honest.len() > 40 * 50_000, "all that it had is there: {} bytes", honest.len());
+    let mut reader = Reader::open(&path).expect("a trace");
+    let mut next = || match reader.next_batch() {
+        Ok(Next::Batch(batch)) => batch.offset as usize,
+        other => panic!("there is a batch: {:?}", other.err()),
+    };
+    let (first_at, second_at) = (next(), next());
     // A byte of it is changed, in the first batch and in the second.
-    for at in [700_000, 1_300_000] {
+    for at in [first_at + 10_000, second_at + 10_000] {
         let mut bad = honest.clone();
         bad[at] ^= 1;
         std::fs::write(&path, bad).expect("a trace");
@@ -117,7 +124,7 @@ fn a_node_that_has_run_before() {
         assert!(refusal.contains("life-00000001.trace is damaged at byte "), "{refusal}");
     }
     // It ends within its beginning: no server has begun so.
-    std::fs::write(&path, &honest[..1_200_000]).expect("a trace");
+    std::fs::write(&path, &honest[..second_at + 10_000]).expect("a trace");
     let refusal =
         replay(&[trace(&root, 0)], Network::Once).expect_err("it is cut short").to_string();
     println!("{refusal}");
@@ -126,6 +133,10 @@ fn a_node_that_has_run_before() {
     std::fs::remove_file(trace(&root, 0).join("life-00000002.trace")).expect("it is there");
     let cut = replayed(&root, 1);
     assert_eq!((cut.nodes[0].steps, cut.nodes[0].torn), (0, 1));
+    // Who was killed before its first batch was whole has said nothing at all.
+    std::fs::write(&path, &honest[..first_at + 10_000]).expect("a trace");
+    let refusal = replay(&[trace(&root, 0)], Network::Once).expect_err("it is empty").to_string();
+    assert!(refusal.contains("ends within its first batch"), "{refusal}");
 }
 
 #[test]
