@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 /// A log's commands by their indices, none where a no-op is or replay has met no command.
 ///
 /// A snapshot forgets as many as were written since the one before it. To free them takes longer than all else that the
-/// log's thread does for a write, so they only count as gone then, and go a few at a time ([`Bodies::free`]), but more than come.
+/// log's thread does for a write, so they only count as gone then, and go a few at a time ([`Bodies::free`]), but more
+/// than come.
 #[derive(Clone, Debug, Default)]
 pub struct Bodies {
     queue: VecDeque<Option<Bytes>>,
