@@ -153,7 +153,8 @@ fn nothing_is_copied_in_vain() {
     assert!(most < full, "{most} bytes, and callers wait from {full} on");
 }
 
-/// What a snapshot makes the log forget is freed with the batches behind it, however large these are; a start frees all.
+/// What a snapshot makes the log forget is freed with the batches behind it, however large these are; a start frees it
+/// all.
 #[test]
 fn what_is_forgotten_is_freed() {
     const EACH: usize = 3000;
