@@ -149,10 +149,10 @@ impl Group {
         let first = self.shape.terms.base().index + 1;
         let is_command = |index| matches!(self.shape.log.get(index), Some(Entry::Command(())));
         let commands = (first..=self.shape.log.last()).filter(|&index| is_command(index));
-        let with_bytes =
+        let mut with_bytes =
             (first..=self.shape.log.last()).filter(|&index| self.bodies.get(index).is_some());
         commands.eq(self.places.each().map(|(index, _)| index))
-            && with_bytes.into_iter().all(is_command)
+            && with_bytes.all(is_command)
     }
 }
 

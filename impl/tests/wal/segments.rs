@@ -54,9 +54,10 @@ fn a_live_command_pins_its_segment() {
     let left = wal.generations().count();
     assert!(left <= 3, "nobody needs most of these: {left}");
     drop(wal);
-    let (_, recovered) = open(&disk, never);
+    let (wal, recovered) = open(&disk, never);
     assert_eq!(recovered.groups[&QUIET].durable.snapshot().last.index, 1);
     assert_eq!(recovered.groups[&BUSY].durable.log.last(), 22);
+    assert_eq!(wal.generations().count(), 1, "a start removes all that nobody needs");
 }
 
 /// A command may be gone with its segment when the log ends without it, and be in the opening's list.
