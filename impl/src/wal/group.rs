@@ -151,8 +151,7 @@ impl Group {
         let commands = (first..=self.shape.log.last()).filter(|&index| is_command(index));
         let mut with_bytes =
             (first..=self.shape.log.last()).filter(|&index| self.bodies.get(index).is_some());
-        commands.eq(self.places.each().map(|(index, _)| index))
-            && with_bytes.all(is_command)
+        commands.eq(self.places.each().map(|(index, _)| index)) && with_bytes.all(is_command)
     }
 }
 
