@@ -35,6 +35,8 @@ pub struct Settings {
     pub controller: Vec<String>,
     /// The nodes of groups, by the groups' ids: those that this node is in, or all.
     pub groups: BTreeMap<String, Vec<String>>,
+    /// Groups that this node was in and will never be in again, by their ids: what it has of them goes.
+    pub forget_groups: Vec<String>,
     /// The cluster's name, the same for every node.
     pub cluster: Option<String>,
     /// How far behind the port of a node its other ports are.
@@ -268,6 +270,7 @@ impl Settings {
             nodes: if self.nodes.is_empty() { other.nodes } else { self.nodes },
             controller: if self.controller.is_empty() { other.controller } else { self.controller },
             groups: if self.groups.is_empty() { other.groups } else { self.groups },
+            forget_groups: [self.forget_groups, other.forget_groups].concat(),
             cluster: self.cluster.or(other.cluster),
             ports,
             secret_file: self.secret_file.or(other.secret_file),

@@ -97,6 +97,14 @@ impl Folder {
         }
         Ok(Self { path })
     }
+
+    /// Makes its own name durable, which may have been made by one who was killed behind that.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn sync_name(&self) -> io::Result<()> {
+        self.path.parent().map_or(Ok(()), sync_folder)
+    }
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {

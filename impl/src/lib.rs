@@ -32,6 +32,8 @@ pub mod descriptors;
 #[cfg(not(quorate_loom))]
 pub mod disk;
 #[cfg(not(quorate_loom))]
+mod finally;
+#[cfg(not(quorate_loom))]
 pub mod folder;
 pub mod gate;
 #[cfg(not(quorate_loom))]

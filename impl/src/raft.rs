@@ -24,7 +24,7 @@ mod waiting;
 pub use clocks::{Clocks, SystemClocks};
 pub use disk::LogThread;
 pub use files::{Error as SnapshotError, snapshot_sum};
-pub use host::{Host, bounds};
+pub use host::{Bounds, Host};
 pub use options::Options;
 pub use start::Ground;
 pub use status::{Shared, Status};
@@ -142,6 +142,8 @@ enum Mail<S: StateMachine, C> {
     },
     Durable {
         writes: usize,
+        /// How many bytes of the log's files they take, sectors and all.
+        bytes: u64,
     },
     /// The snapshot that was asked for is durable, with this checksum; none if it failed.
     Snapshot {

@@ -193,6 +193,13 @@ pub enum Event<P, Q, Y> {
     },
     /// A letter has come to the controller's server.
     Letter(Box<Letter>),
+    /// A call of another server was refused before it came to the machine: the server was busy.
+    Busy {
+        /// The server that has passed it on.
+        node: NodeId,
+        /// Its ticket there.
+        ticket: Ticket,
+    },
 }
 
 fn borrowed(entry: &Entry<wal::Bytes>) -> Entry<Raw<'_>> {

@@ -28,10 +28,12 @@ mod batch;
 mod error;
 mod format;
 mod group;
+mod older;
 mod recover;
 mod rules;
 
 pub use batch::Batch;
+pub(crate) use batch::size;
 pub use error::Error;
 pub use format::{SECTOR, VERSION};
 pub use group::GroupId;
@@ -40,8 +42,9 @@ pub use rules::{Rules, Sound};
 use crate::disk::{Disk, DiskFile};
 use format::{Encoder, End, Header, Place, segment_name};
 use group::{Group, Placed, objection};
+use older::{Older, Segment};
 use protocol::log::Durable;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -188,6 +191,11 @@ impl<D: Disk, R: Rules> Wal<D, R> {
         Ok((wal, recovered))
     }
 
+    /// Has other bounds from the next segment on.
+    pub fn set_options(&mut self, options: Options) {
+        self.site.options = options;
+    }
+
     /// Writes a batch and empties it. It is durable after the next [`Wal::sync`].
     ///
     /// # Errors
@@ -247,6 +255,12 @@ impl<D: Disk, R: Rules> Wal<D, R> {
     /// How many bytes the segments have, with what is reserved behind the last one's end.
     pub fn bytes(&self) -> u64 {
         self.older.bytes() + self.current.end.length.max(self.current.asked)
+    }
+
+    /// The same from the first segment on in which a live command lies.
+    pub fn bytes_needed(&self) -> u64 {
+        let oldest = self.groups.values().filter_map(Group::oldest).min();
+        self.bytes() - self.older.bytes() + oldest.map_or(0, |oldest| self.older.bytes_from(oldest))
     }
 
     /// WAL-FATAL. The first error is the answer to every later call.
@@ -337,9 +351,13 @@ impl<D: Disk, R: Rules> Wal<D, R> {
     }
 
     /// Removes old segments that nobody needs, as many as go with what was written. A snapshot frees many at once, and
-    /// all writes would wait while all of these go.
+    /// all writes would wait while all of these go. If there are too many already, one goes with each batch.
     fn remove_some(&mut self) -> Result<(), Error> {
-        let each = self.site.options.segment_bytes / REMOVALS;
+        let Options { segment_bytes, max_bytes } = self.site.options;
+        let each = segment_bytes / REMOVALS;
+        if self.older.has_free() && self.older.bytes() > max_bytes {
+            self.waited = self.waited.max(each);
+        }
         while self.older.has_free() && self.waited >= each {
             self.site.remove(&mut self.older)?;
             self.waited -= each;
@@ -348,33 +366,6 @@ impl<D: Disk, R: Rules> Wal<D, R> {
             self.waited = 0;
         }
         Ok(())
-    }
-}
-
-/// A segment that is complete.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Segment {
-    generation: u64,
-    /// Its file's length.
-    bytes: u64,
-}
-
-/// The segments in front of the last one.
-#[derive(Debug)]
-struct Older {
-    /// The oldest first.
-    segments: VecDeque<Segment>,
-    /// No live command was in one in front of this generation when everything in them was durable: they may go.
-    needed: u64,
-}
-
-impl Older {
-    fn bytes(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.bytes).sum()
-    }
-
-    fn has_free(&self) -> bool {
-        self.segments.front().is_some_and(|oldest| oldest.generation < self.needed)
     }
 }
 

@@ -121,6 +121,64 @@ fn a_group_that_is_not_started_stays() {
     }
 }
 
+/// A group that will never be here again pins the log by its commands, and its node says so, until it is told to
+/// forget it. A server that is started all the same is refused: it can't know any more what it has acknowledged.
+#[test]
+fn a_group_that_is_forgotten_goes() {
+    let folder = folder("forgotten");
+    let (host, log) = open(&folder);
+    let (stays, goes) = (counter(&host, 2), counter(&host, 1));
+    assert_eq!((add(&stays, 1), add(&goes, 7)), (1, 7));
+    drop(host);
+    stays.stop().expect("nothing went wrong");
+    goes.stop().expect("nothing went wrong");
+    joined(log);
+    let write_much = |host: &Host| {
+        let stays = counter(host, 2);
+        (0..600).for_each(|_| {
+            add(&stays, 1);
+        });
+        stays.stop().expect("nothing went wrong");
+    };
+
+    let (host, log) = open(&folder);
+    write_much(&host);
+    let rest = host.rest();
+    assert!(matches!(rest[..], [(GroupId(1), 1..=100)]), "{rest:?}");
+    assert!(matches!(host.forget(GroupId(1)), Err(Error::Seated(GroupId(1)))), "it is let go");
+    drop(host);
+    joined(log);
+
+    let (host, log) = open(&folder);
+    let snapshots = folder.join("snapshots-1");
+    assert!(snapshots.is_dir());
+    host.forget(GroupId(1)).expect("it has no server here");
+    write_much(&host);
+    drop(host);
+    joined(log);
+    assert!(!snapshots.exists());
+
+    let (host, log) = open(&folder);
+    let again = Rsm::start_at(&host, GroupId(1), options(), Network::Alone, Counter::default());
+    let error = again.err().expect("its snapshot is missing").to_string();
+    assert!(error.contains("this snapshot is missing"), "{error}");
+    assert_eq!(add(&counter(&host, 2), 0), 1201, "the other has all");
+    drop(host);
+    joined(log);
+
+    let (host, log) = open(&folder);
+    let rest = host.rest();
+    assert!(rest.iter().all(|(group, _)| group.0 == 2), "none of its commands is left: {rest:?}");
+    drop(host);
+    joined(log);
+
+    let (host, log) = open(&folder);
+    host.forget(GroupId(1)).expect("once more does nothing");
+    assert_eq!(add(&counter(&host, 2), 0), 1201);
+    drop(host);
+    joined(log);
+}
+
 /// One stops, the others go on; and what it has written since is only read by a start.
 #[test]
 fn one_stops_for_itself_and_comes_once() {

@@ -4,13 +4,14 @@ use protocol::NodeId;
 use protocol::quorum::NodeSet;
 use quorate::peer;
 use quorate::raft::{Applied, ApplyStream, Options, Raft};
-use quorate::rsm::{Rsm, StateMachine};
+use quorate::rsm::{NoReply, Rsm, StateMachine};
 use quorate::wal::Identity;
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 #[path = "../examples/counter.rs"]
 mod counter;
@@ -57,7 +58,7 @@ fn add(rsm: &Rsm<Counter>, more: u64) -> u64 {
     loop {
         match rsm.submit(&more) {
             Ok(count) => return count,
-            Err(quorate::rsm::NoReply::NotExecuted { .. }) => {}
+            Err(NoReply::NotExecuted { .. }) => {}
             Err(other) => panic!("{other}"),
         }
     }
@@ -185,7 +186,9 @@ fn bytes_in(folder: &Path) -> u64 {
 #[test]
 fn the_log_stays_within_twice_its_bound() {
     let folder = folder("bound");
-    let options = Options { snapshot_bytes: BOUND, ..Options::alone() };
+    // Nobody is told too early: callers here wait as long as the machine is busy.
+    let park = Duration::from_secs(60);
+    let options = Options { snapshot_bytes: BOUND, park, deadline: park, ..Options::alone() };
     let rsm = Rsm::start(&folder, identity(0), options, None, Texts::default()).expect("it starts");
     let (mut memory, mut disk, mut waits) = (0, 0, 0);
     let done = AtomicU64::new(0);
@@ -204,7 +207,7 @@ fn the_log_stays_within_twice_its_bound() {
             let now = done.load(Ordering::Relaxed);
             looks = if now == last { looks + 1 } else { 0 };
             last = now;
-            let is_large = log > BOUND && files > BOUND + BOUND / 2;
+            let is_large = files > BOUND + BOUND / 2;
             let stuck = looks > 1000 && is_large;
             waits += u32::from(stuck && !STUCK.swap(stuck, Ordering::Relaxed));
             STUCK.store(stuck, Ordering::Relaxed);
@@ -217,4 +220,171 @@ fn the_log_stays_within_twice_its_bound() {
     assert!(waits > 2, "callers waited for {waits} snapshots");
     assert!(memory <= 2 * BOUND, "{memory} bytes of commands in memory");
     assert!(disk <= 2 * BOUND, "{disk} bytes on the disk");
+}
+
+/// How many bytes the log's files had when a snapshot of `OneByOne` began, at most.
+static MOST: AtomicU64 = AtomicU64::new(0);
+
+/// Counts. Its snapshots look at the log's files.
+#[derive(Clone, Default)]
+struct OneByOne {
+    count: u64,
+    files: PathBuf,
+}
+
+impl StateMachine for OneByOne {
+    type Command = ();
+    type Query = ();
+    type Reply = u64;
+
+    fn apply(&mut self, _time: u64, (): ()) -> u64 {
+        self.count += 1;
+        self.count
+    }
+
+    fn read(&self, (): &()) -> u64 {
+        self.count
+    }
+
+    fn snapshot(&self, out: &mut dyn Write) -> io::Result<()> {
+        MOST.fetch_max(bytes_in(&self.files), Ordering::Relaxed);
+        out.write_all(&self.count.to_le_bytes())
+    }
+
+    fn restore(_: &mut dyn Read) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        Err("nobody starts again here".into())
+    }
+}
+
+/// Each command is a batch of its own here, and takes a sector, many times its length: snapshots are taken all the
+/// same before the files have twice the bound.
+#[test]
+fn commands_that_come_one_by_one_are_covered_in_time() {
+    let folder = folder("one-by-one");
+    let options = Options { snapshot_bytes: BOUND, ..Options::alone() };
+    let service = OneByOne { count: 0, files: folder.join("wal") };
+    let rsm = Rsm::start(&folder, identity(0), options, None, service).expect("it starts");
+    for count in 1..=3500 {
+        assert_eq!(rsm.submit(&()), Ok(count));
+    }
+    let status = rsm.status();
+    rsm.stop().expect("nothing went wrong");
+    let most = MOST.load(Ordering::Relaxed);
+    assert!(status.snapshot > 1000, "the last snapshot covers {}", status.snapshot);
+    assert!(most < BOUND + BOUND / 2, "a snapshot began when there were {most} bytes of files");
+}
+
+/// Whether the snapshots of `Held` may end.
+static RELEASED: AtomicBool = AtomicBool::new(false);
+
+/// Counts texts. Its snapshots take until they are told.
+#[derive(Clone, Default)]
+struct Held(u64);
+
+impl StateMachine for Held {
+    type Command = String;
+    type Query = ();
+    type Reply = u64;
+
+    fn apply(&mut self, _time: u64, _: String) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+
+    fn read(&self, (): &()) -> u64 {
+        self.0
+    }
+
+    fn snapshot(&self, out: &mut dyn Write) -> io::Result<()> {
+        while !RELEASED.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        out.write_all(&self.0.to_le_bytes())
+    }
+
+    fn restore(bytes: &mut dyn Read) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let mut count = [0; 8];
+        bytes.read_exact(&mut count)?;
+        Ok(Self(u64::from_le_bytes(count)))
+    }
+}
+
+/// A snapshot that does not end: the log is full then, and whoever waits for it is told that nothing was done, on the
+/// leader and on those that pass on to it. When it ends all go on.
+#[test]
+fn who_is_held_back_is_told() {
+    const BOUND: u64 = 32 << 10;
+    let root = folder("held");
+    let servers = networks(&root).into_iter().zip(0u8..).map(|(network, me)| {
+        let mut options = Options::new(NodeId(me), NodeSet::first(3));
+        options.snapshot_bytes = BOUND;
+        options.park = Duration::from_millis(100);
+        let folder = root.join(me.to_string());
+        Rsm::start(&folder, identity(me), options, Some(network), Held::default())
+            .expect("it starts")
+    });
+    let servers: Vec<Rsm<Held>> = servers.collect();
+    let (done, unknown) = (AtomicU64::new(0), AtomicU64::new(0));
+    let submit = |server: &Rsm<Held>| {
+        let outcome = server.submit(&"x".repeat(500));
+        match &outcome {
+            Ok(_) => done.fetch_add(1, Ordering::Relaxed),
+            Err(NoReply::Unknown) => unknown.fetch_add(1, Ordering::Relaxed),
+            Err(_) => 0,
+        };
+        outcome
+    };
+    std::thread::scope(|scope| {
+        for server in &servers {
+            for _ in 0..4 {
+                scope.spawn(move || while submit(server) != Err(NoReply::Busy) {});
+            }
+        }
+    });
+    let longest = servers.iter().map(|server| server.status().log_bytes).max();
+    assert!(longest > Some(BOUND), "{longest:?} bytes of commands when they were refused");
+    RELEASED.store(true, Ordering::Relaxed);
+    servers.iter().for_each(|server| while submit(server).is_err() {});
+    let count = loop {
+        if let Ok(count) = servers[0].read(()) {
+            break count;
+        }
+    };
+    let (done, unknown) = (done.load(Ordering::Relaxed), unknown.load(Ordering::Relaxed));
+    assert!((done..=done + unknown).contains(&count), "{count} of {done} and perhaps {unknown}");
+    for server in servers {
+        server.stop().expect("nothing went wrong");
+    }
+}
+
+/// Panics when a snapshot is taken.
+#[derive(Clone, Default)]
+struct Panics;
+
+impl StateMachine for Panics {
+    type Command = ();
+    type Query = ();
+    type Reply = ();
+
+    fn apply(&mut self, _time: u64, (): ()) {}
+
+    fn read(&self, (): &()) {}
+
+    fn snapshot(&self, _: &mut dyn Write) -> io::Result<()> {
+        panic!("this is the test's own")
+    }
+
+    fn restore(_: &mut dyn Read) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        Ok(Self)
+    }
+}
+
+/// Nothing would make room any more, so all who wait are told, and so is whoever waits for the server's end.
+#[test]
+fn a_snapshot_that_panics_is_the_servers_end() {
+    let options = Options { snapshot_bytes: 100, ..Options::alone() };
+    let rsm = Rsm::start(&folder("panics"), identity(0), options, None, Panics).expect("it starts");
+    while matches!(rsm.submit(&()), Ok(()) | Err(NoReply::Busy)) {}
+    let error = rsm.stop().expect_err("it has panicked");
+    assert!(error.to_string().contains("a thread of the server has panicked"), "{error}");
 }

@@ -336,8 +336,11 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             Event::Copied(id) => self.copied(id, shared)?,
             Event::Snapshot { id, sum } => self.made(id, sum, shared)?,
             Event::TurnedAway { node, ticket } => {
-                let outcome = Outcome::<S::Reply>::NotExecuted { leader: None };
-                shared.answer(self.config.me, node, ticket, trace::of(&outcome));
+                let outcome = Outcome::NotExecuted { leader: None };
+                self.turn_away((node, ticket), &outcome, shared)?;
+            }
+            Event::Busy { node, ticket } => {
+                self.turn_away((node, ticket), &Outcome::Busy, shared)?;
             }
             Event::Mover(moved) => self.take_aside(Aside::Mover(*moved), shared)?,
             Event::Proposed { ticket, term, proposal } => {
@@ -345,6 +348,21 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             }
             Event::Letter(letter) => self.take_aside(Aside::Letter(*letter), shared)?,
         }
+        Ok(())
+    }
+
+    /// A command that was passed on was answered before it came to the machine, to which it never comes then.
+    fn turn_away(
+        &self,
+        (node, ticket): (NodeId, Ticket),
+        outcome: &Outcome<S::Reply>,
+        shared: &mut Shared<S>,
+    ) -> Result<(), Fault> {
+        if !shared.turned_away(node, self.config.me, ticket) {
+            let what = format!("it refused a command under {ticket} from node {}", node.0);
+            return Err(Fault::Unheard(what + ", which did not pass it on"));
+        }
+        shared.answer(self.config.me, node, ticket, trace::of(outcome));
         Ok(())
     }
 

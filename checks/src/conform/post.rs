@@ -113,12 +113,36 @@ impl<S> Shared<S> {
         }
     }
 
-    /// A command that was passed on comes.
-    pub fn passed(&mut self, from: NodeId, to: NodeId, ticket: u64, command: u64) -> bool {
-        let call = ((from, to), ticket, command);
-        let came = !self.is_present(from) || take(&mut self.calls, &call, Network::Once);
-        self.passed += u64::from(came && self.is_present(from));
-        came
+    /// Commands that were passed on come together: who has passed each on, its ticket there, and its fingerprint.
+    /// Unless all were, none has come, and this says which was not: it may be passed on yet.
+    pub fn passed(
+        &mut self,
+        to: NodeId,
+        commands: impl Iterator<Item = (NodeId, u64, u64)>,
+    ) -> Result<(), (NodeId, u64)> {
+        let mut taken = Vec::new();
+        for (from, ticket, command) in commands.filter(|call| self.present.contains(&call.0)) {
+            let call = ((from, to), ticket, command);
+            if !take(&mut self.calls, &call, Network::Once) {
+                for call in taken {
+                    *self.calls.entry(call).or_default() += 1;
+                }
+                return Err((from, ticket));
+            }
+            taken.push(call);
+        }
+        self.passed += taken.len() as u64;
+        Ok(())
+    }
+
+    /// A command that was passed on comes, and goes no further: false if none under this ticket was.
+    pub fn turned_away(&mut self, from: NodeId, to: NodeId, ticket: u64) -> bool {
+        if !self.is_present(from) {
+            return true;
+        }
+        let any = self.calls.keys().find(|key| (key.0, key.1) == ((from, to), ticket));
+        let any = any.copied();
+        any.is_some_and(|call| take(&mut self.calls, &call, Network::Once))
     }
 
     /// An answer to a command that was passed on leaves.
@@ -302,9 +326,19 @@ mod tests {
         let (from, to, ticket) = (NodeId(0), NodeId(1), 7);
         for network in [Network::Once, Network::Copies] {
             let mut shared = sent_by(network, &[]);
+            let comes =
+                |shared: &mut Shared<_>, calls: &[_]| shared.passed(to, calls.iter().copied());
             shared.pass(from, to, ticket, 1);
-            assert!(shared.passed(from, to, ticket, 1), "{network:?}");
-            assert!(!shared.passed(from, to, ticket, 1), "{network:?}");
+            assert_eq!(comes(&mut shared, &[(from, ticket, 1)]), Ok(()), "{network:?}");
+            let missing = Err((from, ticket));
+            assert_eq!(comes(&mut shared, &[(from, ticket, 1)]), missing, "{network:?}");
+            // Two at once: the one waits until the other is there.
+            let both = [(from, ticket, 2), (from, ticket + 1, 2)];
+            shared.pass(from, to, ticket, 2);
+            assert_eq!(comes(&mut shared, &both), Err((from, ticket + 1)), "{network:?}");
+            shared.pass(from, to, ticket + 1, 2);
+            assert_eq!(comes(&mut shared, &both), Ok(()), "{network:?}");
+            assert_eq!(comes(&mut shared, &both), missing, "{network:?}");
             shared.answer(to, from, ticket, 2);
             assert!(shared.answered(to, from, ticket, 2, false), "{network:?}");
             assert!(!shared.answered(to, from, ticket, 2, false), "{network:?}");

@@ -128,20 +128,59 @@ fn a_command_that_came_twice_is_found() {
     refused(&world, "which did not pass it on");
 }
 
-/// A call that was no command is refused before it comes to the machine; its answer was given all the same.
+/// Commands of two servers that come at once: whoever of them is replayed last.
+#[test]
+fn commands_that_come_together_are_taken() {
+    for turned in [false, true] {
+        let mut world = World::new(Decided);
+        world.pass_on(1, 5);
+        world.pass_on(2, 6);
+        let mut calls: Vec<_> = world.calls.drain(..).collect();
+        assert_eq!(calls.len(), 2, "both were passed on");
+        if turned {
+            calls.reverse();
+        }
+        world.call_together(&calls);
+        world.settle();
+        assert_eq!(summary(&world).passed, 2);
+    }
+}
+
+/// A call that was no command, or came when the server was busy, is refused before it comes to the machine; its answer
+/// was given all the same.
 #[test]
 fn a_call_that_was_turned_away_is_answered() {
+    for (busy, outcome) in [(true, Outcome::Busy), (false, Outcome::NotExecuted { leader: None })] {
+        let mut world = World::new(Decided);
+        let ticket = world.pass_on(1, 5);
+        world.turn_away(0, (NodeId(1), ticket), busy);
+        world.answer(&(NodeId(0), NodeId(1), ticket, outcome));
+        world.flush(1);
+        assert_eq!(summary(&world).passed, 1);
+        world.answer(&(NodeId(0), NodeId(1), ticket, outcome));
+        world.flush(1);
+        refused(&world, "which did not give it");
+    }
+}
+
+/// Who is told that nothing was done may ask again.
+#[test]
+fn a_call_that_was_turned_away_and_executed_all_the_same_is_found() {
     let mut world = World::new(Decided);
     let ticket = world.pass_on(1, 5);
-    let not_executed = Outcome::NotExecuted { leader: None };
-    let site = &mut world.sites[0];
-    site.recorder.turned_away((NodeId(1), ticket), &site.machine).expect("a trace");
-    world.answer(&(NodeId(0), NodeId(1), ticket, not_executed));
-    world.flush(1);
-    assert_eq!(summary(&world).passed, 1);
-    world.answer(&(NodeId(0), NodeId(1), ticket, not_executed));
-    world.flush(1);
-    refused(&world, "which did not give it");
+    let call = world.calls.pop_front().expect("it was passed on");
+    world.turn_away(0, (NodeId(1), ticket), true);
+    world.call(&call);
+    world.settle();
+    refused(&world, "it received a command under 1 from node 1, which did not pass it on");
+}
+
+#[test]
+fn a_call_that_was_turned_away_and_never_passed_on_is_found() {
+    let mut world = World::new(Decided);
+    let ticket = world.pass_on(1, 5);
+    world.turn_away(0, (NodeId(1), ticket + 1), true);
+    refused(&world, "it refused a command under 2 from node 1, which did not pass it on");
 }
 
 /// Two nodes that each think to lead, by the votes of one whose trace is not here: what that one says is believed, and

@@ -311,6 +311,25 @@ impl<W: Rules> World<W> {
         self.submit_as(usize::from(to.0), command.clone(), Some((*from, *ticket)), false);
     }
 
+    /// Refuses a command that was passed on.
+    pub fn turn_away(&mut self, node: usize, call: (NodeId, Ticket), busy: bool) {
+        let site = &mut self.sites[node];
+        site.recorder.turned_away(call, busy, &site.machine).expect("a trace");
+    }
+
+    /// Delivers commands that were passed on to one server, at once.
+    pub fn call_together(&mut self, calls: &[Call]) {
+        let node = usize::from(calls[0].1.0);
+        let submitted = calls.iter().map(|(from, _, ticket, command)| {
+            self.ticket += 1;
+            let origin = Some((*from, *ticket));
+            self.sites[node].commands.insert(self.ticket, (command.clone(), origin));
+            (Caller { ticket: self.ticket, passes: false }, command.clone())
+        });
+        let submitted = submitted.collect();
+        self.step(node, Input::Submit(submitted));
+    }
+
     /// Delivers an answer.
     pub fn answer(&mut self, (from, to, ticket, outcome): &Answer) {
         let (from, ticket, outcome) = (*from, *ticket, *outcome);

@@ -359,8 +359,12 @@ impl Writer {
                 self.expect(Event::Snapshot { id, sum: 0xffff_0000 });
             }
             2 => {
-                self.recorder.turned_away((node, ticket), &self.machine).expect("a trace");
-                self.expect(Event::TurnedAway { node, ticket });
+                let busy = ticket % 2 == 0;
+                self.recorder.turned_away((node, ticket), busy, &self.machine).expect("a trace");
+                self.expect(match busy {
+                    true => Event::Busy { node, ticket },
+                    false => Event::TurnedAway { node, ticket },
+                });
                 self.hand_over();
             }
             _ => {

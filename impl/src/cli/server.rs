@@ -40,6 +40,10 @@ pub struct Arguments {
     /// A group of a sharded cluster and its nodes; once for each that this node is in
     #[arg(long, value_name = "ID=HOST:PORT,…", value_parser = group_flag)]
     group: Vec<(String, Vec<String>)>,
+    /// A group that this node was in and will never be in again, for it has left: its commands in the log and its
+    /// snapshots go. Once is enough
+    #[arg(long, value_name = "ID")]
+    forget_group: Vec<String>,
     /// The cluster's name, the same on each node [default: quorate]
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
@@ -61,7 +65,8 @@ pub struct Arguments {
     /// How long a write waits to be decided before its client is told UNCERTAIN [default: 1500]
     #[arg(long, value_name = "MS")]
     deadline_ms: Option<u64>,
-    /// A snapshot is taken when the log exceeds this [default: 67108864]
+    /// A snapshot is taken when the commands in the log, or what they take of its files, exceed this [default:
+    /// 67108864]
     #[arg(long, value_name = "BYTES")]
     snapshot_bytes: Option<u64>,
     /// The longest key or value that this node takes or, by APPEND or SETRANGE, makes [default: 8388608]
@@ -85,6 +90,7 @@ impl Arguments {
             nodes: self.nodes,
             controller: self.controller,
             groups: self.group.into_iter().collect(),
+            forget_groups: self.forget_group,
             cluster: self.cluster,
             ports: Default::default(),
             secret_file: self.secret_file,

@@ -5,7 +5,7 @@ use crate::wal;
 use protocol::NodeId;
 use protocol::quorum::{MAX_NODES, NodeSet};
 use protocol::shardkv::GroupId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the controller and the groups are, as far as this node was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Sharded {
     pub controllers: NodeSet,
     /// The nodes of each group that was named.
     pub groups: BTreeMap<GroupId, NodeSet>,
+    /// Groups of which nothing is to stay here.
+    pub forgotten: BTreeSet<GroupId>,
 }
 
 /// What is wrong with what was said of groups.
@@ -53,6 +55,11 @@ pub enum ShardedError {
     /// A group without nodes.
     #[error("group {0} has no nodes. Write {0}=HOST:PORT,HOST:PORT,…")]
     Empty(String),
+    /// A group that has a server here.
+    #[error(
+        "group {0} has a server on this node, which is to forget it. Leave out --group {0} or --forget-group {0}"
+    )]
+    Forgotten(String),
     /// There is nothing to do here.
     #[error(
         "{0} is in no group, and not one of the controller's nodes. Name a group that it is in with --group"
@@ -74,14 +81,17 @@ impl Settings {
     /// What was said of groups, if anything was.
     pub(super) fn sharded(&self, nodes: &[Address], me: NodeId) -> Result<Option<Sharded>, Error> {
         if self.controller.is_empty() {
-            let none = self.groups.is_empty();
+            let none = self.groups.is_empty() && self.forget_groups.is_empty();
             return if none { Ok(None) } else { Err(ShardedError::NoController.into()) };
         }
         let controllers = self.places("the controller", &self.controller, nodes)?;
+        let id_of = |text: &String| {
+            let id = text.parse::<u16>().ok().filter(|id| *id > 0);
+            id.ok_or_else(|| ShardedError::Id(text.clone()))
+        };
         let mut groups = BTreeMap::new();
         for (text, places) in &self.groups {
-            let id = text.parse::<u16>().ok().filter(|id| *id > 0);
-            let id = id.ok_or_else(|| ShardedError::Id(text.clone()))?;
+            let id = id_of(text)?;
             if places.is_empty() {
                 return Err(ShardedError::Empty(text.clone()).into());
             }
@@ -92,7 +102,15 @@ impl Settings {
             let own = &nodes[usize::from(me.0)];
             return Err(ShardedError::NothingHere(own.with(own.plain)).into());
         }
-        Ok(Some(Sharded { controllers, groups }))
+        let mut forgotten = BTreeSet::new();
+        for text in &self.forget_groups {
+            let group = GroupId(id_of(text)?.into());
+            if groups.get(&group).is_some_and(|places: &NodeSet| places.contains(me)) {
+                return Err(ShardedError::Forgotten(text.clone()).into());
+            }
+            forgotten.insert(group);
+        }
+        Ok(Some(Sharded { controllers, groups, forgotten }))
     }
 
     /// The nodes at these addresses.

@@ -76,6 +76,10 @@ impl Hosted {
         let here = sharded.groups.values().filter(|on| on.contains(config.me)).count();
         let here = here + usize::from(sharded.controllers.contains(config.me));
         let (host, log) = Host::open(&config.dir, identity, here, config.raft.snapshot_bytes)?;
+        for group in &sharded.forgotten {
+            host.forget(log_of(*group))?;
+            tracing::info!(group = group.0, "nothing of this group stays here");
+        }
         let log = thread::Builder::new().name("disk".into()).spawn(|| log.run());
         let log = log.map_err(|error| raft::Error::Thread(error.into()))?;
         let options = |log: LogId, voters: NodeSet| {
@@ -110,6 +114,18 @@ impl Hosted {
             post.put_group(*group, Arc::new(move |letter| door.put(letter)));
             guests.put_group(*group, server.handle(), server.shared());
             groups.insert(*group, server);
+        }
+        for (log, bytes) in host.rest() {
+            let of = match log {
+                LogId(0) => "the controller".to_owned(),
+                LogId(id) => format!(
+                    "group {id} (if it will never be here again: start with --forget-group {id})"
+                ),
+            };
+            tracing::warn!(
+                bytes,
+                "the log has commands of a server that is not started, and keeps them: of {of}"
+            );
         }
         let looks = Arc::clone(&post);
         let tick = move || {

@@ -10,8 +10,9 @@
 use super::error::Trouble;
 use super::frame::{self, Kind, Malformed};
 use super::hello::Purpose;
-use super::link::{self, Finally, Socket};
+use super::link::{self, Socket};
 use super::{Peer, Received, Shared};
+use crate::finally::Finally;
 use crate::sync::{Mutex, Parker};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::thread;

@@ -98,15 +98,6 @@ impl Drop for Socket<'_> {
     }
 }
 
-/// What is done at the end, also of a thread that panics: its twin would go on alone.
-pub(super) struct Finally<F: Fn()>(pub(super) F);
-
-impl<F: Fn()> Drop for Finally<F> {
-    fn drop(&mut self) {
-        self.0();
-    }
-}
-
 /// How much has gone one way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Traffic {

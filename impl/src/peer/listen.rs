@@ -9,8 +9,9 @@
 use super::error::Trouble;
 use super::frame::{self, Kind, Malformed};
 use super::hello::Purpose;
-use super::link::{self, Finally, Number, Socket};
+use super::link::{self, Number, Socket};
 use super::{Peer, Received, Shared, Ticket, snapshot};
+use crate::finally::Finally;
 use crate::sync::{Mutex, Parker};
 use std::collections::VecDeque;
 use std::io;

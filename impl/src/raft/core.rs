@@ -3,12 +3,13 @@
 //! It takes all the mail there is, steps, and answers; so batches fall out of load, and nothing waits for one. What
 //! leaves at once leaves while it steps; writes go into the gate, from which the disk's thread takes them.
 
+mod commands;
 mod notes;
 mod portions;
 mod round;
 
 use super::files::Files;
-use super::host::Room;
+use super::host::{Room, part_of};
 use super::options::Options;
 use super::status::{Shared, Status};
 use super::waiting::{Origin, Slot, Waiting};
@@ -20,7 +21,8 @@ use crate::rsm::{Coded, StateMachine, decode, encode, stamped};
 use crate::timer::Timers;
 use crate::trace::{self, Recorder};
 use crate::wal::GroupId;
-use portions::{portions, tickets};
+use commands::{Come, Held};
+use portions::portions;
 use protocol::clock::Estimate;
 use protocol::kv::Stamp;
 use protocol::log::Entry;
@@ -28,6 +30,7 @@ use protocol::raft::{self, Body, Message, Timer};
 use protocol::rsm::{self as machine, Caller, Input, Rsm, Ticket};
 use protocol::{Index, Machine, NodeId, Write, replica};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,8 +67,10 @@ pub struct Core<S: StateMachine, K: Callers<S>, R, W> {
 /// What a core keeps in mind.
 pub struct State<S: StateMachine, C> {
     waiting: Waiting<C>,
-    commands: Vec<Request<S::Query, C>>,
-    reads: Vec<Request<S::Query, C>>,
+    /// Those that have come in this round.
+    commands: Vec<Come<C>>,
+    held: Held<C>,
+    reads: Vec<(Origin<C>, S::Query)>,
     /// Whose commands surely did not leave.
     stayed: Vec<Ticket>,
     /// Whose commands are to be submitted again.
@@ -80,6 +85,8 @@ pub struct State<S: StateMachine, C> {
     /// The last index that the snapshot covers.
     sizes_after: Index,
     log_bytes: u64,
+    /// How many bytes of the log's files they take, about.
+    taken: u64,
     snapshotting: bool,
     /// No snapshot is taken before the log has so many bytes: the last one failed.
     no_snapshot_below: u64,
@@ -101,6 +108,7 @@ impl<S: StateMachine, C> State<S, C> {
         rsm: &Rsm<Coded<S>, R, W>,
         seed: u64,
         clocks: &dyn Clocks,
+        room: &Room,
     ) -> Self {
         let log = rsm.replica().log();
         let first = rsm.replica().raft().terms().base().index + 1;
@@ -112,9 +120,11 @@ impl<S: StateMachine, C> State<S, C> {
         });
         let last = stamps.map(|(stamp, _)| stamp).max().unwrap_or(0);
         let now_ms = clocks.now_us() / 1000;
+        let log_bytes = sizes.iter().copied().map(u64::from).sum();
         Self {
             waiting: Waiting::default(),
             commands: Vec::new(),
+            held: Held::default(),
             reads: Vec::new(),
             stayed: Vec::new(),
             again: Vec::new(),
@@ -122,9 +132,10 @@ impl<S: StateMachine, C> State<S, C> {
             estimate: Estimate::new(rsm.service().clock, last, clocks.wall_ms(), now_ms),
             tick_at: None,
             sweeping: false,
-            log_bytes: sizes.iter().copied().map(u64::from).sum(),
+            log_bytes,
             sizes,
             sizes_after: first - 1,
+            taken: room.taken_by(log_bytes),
             snapshotting: false,
             no_snapshot_below: 0,
             stopping: false,
@@ -135,6 +146,14 @@ impl<S: StateMachine, C> State<S, C> {
             shown: 0,
             effects: Vec::new(),
         }
+    }
+
+    /// Some entries are gone, and the room that they took with them, if each took as much as the others.
+    fn drop_sizes(&mut self, gone: Range<usize>) {
+        let before = self.log_bytes;
+        let dropped: u64 = self.sizes.drain(gone).map(u64::from).sum();
+        self.log_bytes -= dropped;
+        self.taken = part_of(self.taken, self.log_bytes, before);
     }
 
     /// A number below `bound`: SplitMix64, for jitter only.
@@ -166,7 +185,7 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
                 goes_on &= self.receive(item);
             }
             self.finish_round();
-            let told = self.state.waiting.len() == 0 && self.state.commands.is_empty();
+            let told = self.state.waiting.len() == 0 && self.state.held.len() == 0;
             goes_on &= !(self.state.stopped || self.state.stopping && told);
             goes_on &= self.state.failed.is_none();
         }
@@ -195,24 +214,30 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
                         self.callers.tell(request.caller, outcome);
                         continue;
                     }
-                    match request.what {
-                        What::Command(_) => self.state.commands.push(request),
-                        What::Query(_) => self.state.reads.push(request),
+                    let Request { caller, what, forwards: passes } = request;
+                    let origin = Origin::Caller(caller);
+                    match what {
+                        What::Command(command) => {
+                            self.state.commands.push(Come { origin, command, passes });
+                        }
+                        What::Query(query) => self.state.reads.push((origin, query)),
                     }
                 }
             }
             Mail::Peer(received) => self.receive_from_peer(received),
             Mail::Timer { slot, generation } => self.timer(slot, generation),
-            Mail::Durable { writes } => {
+            Mail::Durable { writes, bytes } => {
+                self.state.taken += bytes;
                 self.step(Input::Replica(replica::Input::Durable { writes }));
             }
             Mail::Snapshot { taken } => {
                 self.state.snapshotting = false;
-                // What failed fails again at once; it is tried again when the log has grown by as much as it may.
-                self.state.no_snapshot_below = match taken {
-                    Some(_) => 0,
-                    None => self.state.log_bytes + self.options.snapshot_bytes,
-                };
+                if taken.is_none() {
+                    // What failed fails again at once: it is tried again when the log has grown.
+                    let length = self.log_length();
+                    let more = length.min(self.options.snapshot_bytes);
+                    self.state.no_snapshot_below = length + more;
+                }
                 if let Some((id, sum)) = taken {
                     self.note(|recorder| recorder.snapshot(id, sum));
                     let input = raft::Input::Compact { through: id.last.index };
@@ -269,13 +294,9 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
             Received::Forward { from, ticket, call } => {
                 let origin = Origin::Peer(from, ticket);
                 if Coded::<S>::check_command(&call).is_ok() {
-                    self.submit(vec![(origin, call, false)]);
+                    self.state.commands.push(Come { origin, command: call, passes: false });
                 } else {
-                    let call = (from, ticket.number());
-                    self.record(|recorder, rsm| recorder.turned_away(call, rsm));
-                    if self.state.failed.is_none() {
-                        self.answer(origin, Outcome::NotExecuted { leader: None });
-                    }
+                    self.turn_away(origin, Outcome::NotExecuted { leader: None });
                 }
             }
             Received::Answer { from, ticket, outcome } => {
@@ -401,8 +422,7 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
             Write::HardState(_) => {}
             Write::Append { first, .. } => {
                 let kept = (first - 1 - state.sizes_after) as usize;
-                let dropped: u64 = state.sizes.drain(kept..).map(u64::from).sum();
-                state.log_bytes -= dropped;
+                state.drop_sizes(kept..state.sizes.len());
                 for size in self.rsm.replica().entries_of_write(write).map(size) {
                     state.sizes.push_back(size);
                     state.log_bytes += u64::from(size);
@@ -410,10 +430,9 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
             }
             Write::Snapshot { id, keep } => {
                 let covered = (id.last.index - state.sizes_after) as usize;
-                let gone = if keep { covered } else { state.sizes.len() };
-                let dropped: u64 = state.sizes.drain(..gone).map(u64::from).sum();
-                state.log_bytes -= dropped;
+                state.drop_sizes(0..if keep { covered } else { state.sizes.len() });
                 state.sizes_after = id.last.index;
+                state.no_snapshot_below = 0;
             }
         }
         // A closed gate means that the node stops; what it had not promised may be lost.
@@ -450,31 +469,6 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
                 let bytes = bytes.or_else(|| encode(&Outcome::<S::Reply>::Unknown).ok());
                 peers.answer(node, ticket, &bytes.unwrap_or_default());
             }
-        }
-    }
-
-    /// Gives each a ticket and submits them: who asks, the command, and whether it may be passed on.
-    fn submit(&mut self, commands: Vec<(Origin<K::Caller>, Vec<u8>, bool)>) {
-        let stamp = self.rsm.time();
-        let mut submitted = Vec::with_capacity(commands.len());
-        for (origin, command, passes) in commands {
-            let payload = stamped(stamp, &command);
-            let command = passes.then_some(command);
-            let proposal = match &origin {
-                Origin::Caller(caller) => self.callers.proposal(caller),
-                Origin::Peer(..) => None,
-            };
-            let bytes = payload.len();
-            let ticket = self.state.waiting.add(Slot { origin, command, bytes });
-            if let Some(proposal) = proposal {
-                self.note(|recorder| recorder.proposed(ticket, proposal));
-            }
-            submitted.push((Caller { ticket, passes }, payload));
-        }
-        for portion in portions(submitted) {
-            let (last, tickets) = (self.rsm.replica().raft().last().index, tickets(&portion));
-            self.step(Input::Submit(portion));
-            self.tell_logged(last, tickets);
         }
     }
 

@@ -1,13 +1,14 @@
 //! The threads that wait for the disk: one writes the log, one the snapshots.
 
 use super::files::Files;
-use super::host::{Room, Seat, Seats};
+use super::host::{Room, Seat, Seats, part_of};
 use super::{Error, Filled, Job, Mail};
 use crate::disk::Disk;
+use crate::finally::Finally;
 use crate::gate::Gate;
 use crate::mailbox::Mailbox;
 use crate::rsm::StateMachine;
-use crate::wal::{Batch, GroupId, Wal};
+use crate::wal::{self, Batch, GroupId, SECTOR, Wal};
 use protocol::raft::Body;
 use protocol::{SnapshotId, Write};
 use std::sync::Arc;
@@ -21,6 +22,9 @@ pub struct LogThread<D: Disk> {
     pub(super) room: Arc<Room>,
 }
 
+/// What a write takes in a batch besides its entries, about, in bytes.
+const WRITE: usize = 24;
+
 /// Whose writes a sync makes durable, and which snapshots are recorded by them.
 #[derive(Default)]
 struct Shares(Vec<Share>);
@@ -28,22 +32,36 @@ struct Shares(Vec<Share>);
 struct Share {
     group: GroupId,
     writes: usize,
+    /// How many bytes of the files they take.
+    bytes: u64,
+    /// How many bytes those of the batch have that is being added, about.
+    length: u64,
     snapshot: Option<SnapshotId>,
 }
 
 impl Shares {
+    /// A batch. It takes whole sectors, each group's writes their part of them.
     fn add(&mut self, batch: &Batch) {
-        for (group, write, _) in batch.writes() {
+        let mut all = 0;
+        for (group, write, entries) in batch.writes() {
             let known = self.0.iter().position(|share| share.group == group);
             let at = known.unwrap_or_else(|| {
-                self.0.push(Share { group, writes: 0, snapshot: None });
+                self.0.push(Share { group, writes: 0, bytes: 0, length: 0, snapshot: None });
                 self.0.len() - 1
             });
             let share = &mut self.0[at];
             share.writes += 1;
+            let length = entries.iter().map(wal::size).sum::<usize>() + WRITE;
+            share.length += length as u64;
+            all += length as u64;
             if let Write::Snapshot { id, .. } = *write {
                 share.snapshot = Some(id);
             }
+        }
+        let sectors = batch.bytes().next_multiple_of(SECTOR) as u64;
+        for share in &mut self.0 {
+            share.bytes += part_of(sectors, share.length, all);
+            share.length = 0;
         }
     }
 }
@@ -54,15 +72,12 @@ impl<D: Disk> LogThread<D> {
     /// # Errors
     /// Those of the disk.
     pub fn run(mut self) -> Result<(), Error> {
-        let result = self.work();
-        if let Err(error) = &result {
-            tracing::error!(%error, "the log can't go on");
-            self.gate.close();
-            for seat in self.seats.all() {
-                seat.broken();
-            }
-            return result;
-        }
+        let (gate, seats) = (self.gate.clone(), Arc::clone(&self.seats));
+        let _end = Finally(move || {
+            gate.close();
+            seats.all().iter().for_each(|seat| seat.broken());
+        });
+        self.work().inspect_err(|error| tracing::error!(%error, "the log can't go on"))?;
         Ok(self.wal.close()?)
     }
 
@@ -73,7 +88,7 @@ impl<D: Disk> LogThread<D> {
             for batch in &mut filled.batches {
                 shares.add(batch);
                 self.wal.write(batch)?;
-                self.room.set(self.wal.bytes());
+                self.room.set(self.wal.bytes_needed());
                 if !D::SYNCS_TOGETHER {
                     self.make_durable(&mut shares)?;
                 }
@@ -88,10 +103,10 @@ impl<D: Disk> LogThread<D> {
     /// GATE-REPORT: all of it is on the disk, then it is reported, and nothing of it will be once more.
     fn make_durable(&mut self, shares: &mut Shares) -> Result<(), Error> {
         self.wal.sync()?;
-        for Share { group, writes, snapshot } in shares.0.drain(..) {
+        for Share { group, writes, bytes, snapshot, .. } in shares.0.drain(..) {
             // One that has left waits for nothing any more.
             let Some(seat) = self.seats.of(group) else { continue };
-            seat.durable(writes);
+            seat.durable(writes, bytes);
             if let Some(id) = snapshot {
                 seat.keep(id);
             }
@@ -108,8 +123,8 @@ pub struct Posts<S: StateMachine, C> {
 }
 
 impl<S: StateMachine, C: Send + 'static> Seat for Posts<S, C> {
-    fn durable(&self, writes: usize) {
-        let _ = self.mail.post_always(Mail::Durable { writes });
+    fn durable(&self, writes: usize, bytes: u64) {
+        let _ = self.mail.post_always(Mail::Durable { writes, bytes });
     }
 
     fn keep(&self, id: SnapshotId) {
@@ -132,6 +147,11 @@ impl<S: StateMachine, C> SnapshotThread<S, C> {
     /// Runs until its mailbox is closed. A snapshot that can't be written is logged and tried again when the log has
     /// grown; the log's own errors are what stops a server.
     pub fn run(self) -> Result<(), Error> {
+        // A service of a program may panic: nothing would come of a job any more, and the core would wait for it.
+        let _end = Finally(|| {
+            self.jobs.close();
+            let _ = self.mail.post_always(Mail::Broken);
+        });
         let mut jobs = Vec::new();
         while self.jobs.take(&mut jobs) {
             for job in jobs.drain(..) {

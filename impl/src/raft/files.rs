@@ -152,6 +152,7 @@ impl Files {
     /// If it can't be made.
     pub fn new(folder: &Path) -> Result<Self, Error> {
         let made = Folder::new(folder).map_err(Error::io("make the folder", folder))?;
+        made.sync_name().map_err(Error::io("sync the folder of", folder))?;
         Ok(Self { folder: made })
     }
 
@@ -168,7 +169,7 @@ impl Files {
     /// Writes a snapshot. It is durable afterwards, under its name. Its length in bytes, and its checksum.
     ///
     /// # Errors
-    /// Those of the disk. Nothing has the name then.
+    /// Those of the disk. What has the name then, if anything, is whole, and no record says that it counts.
     pub fn write<S: StateMachine>(
         &self,
         id: SnapshotId,

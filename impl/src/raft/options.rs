@@ -22,11 +22,11 @@ pub struct Options {
     pub max_batch: u32,
     /// The most entries on their way to one follower.
     pub window: u32,
-    /// A snapshot is taken when the commands in the log exceed this, in bytes.
+    /// A snapshot is taken when the commands in the log, or what they take of its files, exceed this, in bytes.
     pub snapshot_bytes: u64,
-    /// How long a caller waits for a leader to be known.
+    /// How long a caller waits for a leader to be known, or for room in the log.
     pub park: Duration,
-    /// How long a caller waits in all.
+    /// How long a caller waits, for a leader and a decision.
     pub deadline: Duration,
     /// The most callers that wait.
     pub max_waiting: usize,

@@ -189,7 +189,7 @@ where
     let timers = Arc::clone(timer.timers());
     let seed = options.me.0.into();
     let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), &seed as &u64);
-    let state = State::new(&rsm, seed, &*options.clocks);
+    let state = State::new(&rsm, seed, &*options.clocks, &host.room());
     let seat = host.sit(group, Arc::new(Posts { mail: mail.clone(), jobs: jobs.clone() }));
     let snapshots = SnapshotThread { files: files.clone(), jobs: jobs.clone(), mail: mail.clone() };
     let core = Core {

@@ -219,16 +219,21 @@ impl Recorder {
         self.put(&Event::<(), (), ()>::Snapshot { id, sum });
     }
 
-    /// Notes that a call was refused before it came to the machine, and hands over what there is: the answer leaves.
+    /// Notes that a call was refused before it came to the machine, which was busy, or for it was no command, and hands
+    /// over what there is: the answer leaves.
     ///
     /// # Errors
     /// Those of the file system.
     pub fn turned_away<S: StateMachine, R: raft::Rules, W: Rules>(
         &mut self,
         (node, ticket): (NodeId, Ticket),
+        busy: bool,
         rsm: &Rsm<Coded<S>, R, W>,
     ) -> Result<(), Error> {
-        self.put(&Event::<(), (), ()>::TurnedAway { node, ticket });
+        self.put(&match busy {
+            true => Event::<(), (), ()>::Busy { node, ticket },
+            false => Event::TurnedAway { node, ticket },
+        });
         self.end_batch(rsm)
     }
 

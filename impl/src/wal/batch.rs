@@ -95,7 +95,7 @@ impl Batch {
 }
 
 /// An upper bound of what an entry takes in a batch, in bytes: its length, itself.
-fn size(entry: &Entry<Bytes>) -> usize {
+pub fn size(entry: &Entry<Bytes>) -> usize {
     match entry {
         Entry::NoOp => 4,
         Entry::Command(command) => command.len().saturating_add(4),

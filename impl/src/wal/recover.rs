@@ -10,8 +10,9 @@ use super::format::{
     End, Header, HeaderFault, Place, Record, SECTOR, Sealed, generation_of, segment_name,
 };
 use super::group::{Group, GroupId, follow, reconcile};
+use super::older::Segment;
 use super::rules::Rules;
-use super::{Cut, Identity, Segment};
+use super::{Cut, Identity};
 use crate::disk::{Disk, DiskFile};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;

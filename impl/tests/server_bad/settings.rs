@@ -43,6 +43,31 @@ fn flags_that_do_not_fit_are_told_what_to_write() {
 }
 
 #[test]
+fn groups_that_do_not_fit_are_told_what_to_write() {
+    let folder = Folder::new();
+    let dir = folder.path().join("d");
+    const ME: &str = "127.0.0.1:7400";
+    const IN_GROUP: [&str; 4] = ["--controller", ME, "--group", "2=127.0.0.1:7400"];
+    let cases: [(&[&str], &[&str], &str); 8] = [
+        (&[], &["--group", "1=127.0.0.1:7400"], "groups are named, and no controller"),
+        (&[], &["--forget-group", "1"], "groups are named, and no controller"),
+        (&IN_GROUP, &["--group", "0=127.0.0.1:7400"], "\"0\" is no group's id"),
+        (&IN_GROUP, &["--group", "1"], "Write 1=HOST:PORT,HOST:PORT,…"),
+        (&IN_GROUP, &["--group", "1=127.0.0.1:7401"], "which is none of the nodes 127.0.0.1:7400"),
+        (&IN_GROUP, &["--group", "1=127.0.0.1:7400,127.0.0.1:7400"], "127.0.0.1:7400 twice"),
+        (&IN_GROUP, &["--forget-group", "2"], "Leave out --group 2 or --forget-group 2"),
+        (&IN_GROUP, &["--forget-group", "x"], "\"x\" is no group's id"),
+    ];
+    for (first, then, text) in cases {
+        let mut all = vec!["--dir", dir.to_str().unwrap(), "--nodes", ME];
+        all.extend(first.iter().chain(then));
+        let said = refused(&all);
+        assert!(said.contains(text), "{all:?}: {said}");
+    }
+    assert!(!dir.exists(), "nothing was touched");
+}
+
+#[test]
 fn a_file_of_settings_that_is_none_says_where() {
     let folder = Folder::new();
     let path = folder.path().join("quorate.toml");

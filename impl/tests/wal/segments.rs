@@ -126,7 +126,8 @@ fn opening(bytes: &[u8]) -> u32 {
 #[test]
 fn nothing_is_copied_in_vain() {
     const BOUND: u64 = 160 << 10;
-    let (options, full) = quorate::raft::bounds(3, BOUND);
+    let quorate::raft::Bounds { log: options, most: full, .. } =
+        quorate::raft::Bounds::new(3, BOUND);
     let disk = SimDisk::new(0);
     let (mut wal, _) = open(&disk, options);
     append(&mut wal, QUIET, 1, 10);

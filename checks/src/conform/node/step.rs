@@ -155,15 +155,15 @@ impl<S: StateMachine, R: raft::Rules, W: Rules> Node<S, R, W> {
             }
             Heard::Durable(writes) => self.become_durable(*writes)?,
             Heard::Submit(commands) => {
+                let passed = commands.iter().filter_map(|(_, origin, payload)| {
+                    origin.map(|(node, ticket)| (node, ticket, command_of(payload.0)))
+                });
+                shared.passed(me, passed).map_err(|(node, ticket)| {
+                    let what = format!("it received a command under {ticket} from node {}", node.0);
+                    Fault::Unheard(what + ", which did not pass it on")
+                })?;
                 for (caller, origin, payload) in commands {
                     let command = command_of(payload.0);
-                    if let Some((node, ticket)) = *origin
-                        && !shared.passed(node, me, ticket, command)
-                    {
-                        let what =
-                            format!("it received a command under {ticket} from node {}", node.0);
-                        return Err(Fault::Unheard(what + ", which did not pass it on"));
-                    }
                     self.beside.submitted(&Submitted {
                         ticket: caller.ticket,
                         is_own: origin.is_none(),

@@ -6,6 +6,9 @@ use crate::sync::{AtomicU64, Ordering};
 use std::net::TcpStream;
 use std::sync::Arc;
 
+/// So many bytes of room stay for the next round.
+const KEPT: usize = 64 << 10;
+
 /// A connection's end at the core. What is put in goes at the end of the core's round, by the core itself if the
 /// connection takes it at once: to wake a thread for it takes longer than to write it. What it does not take waits
 /// with the connection's writer, and so does all that comes behind it.
@@ -63,6 +66,7 @@ impl Out {
             }
         }
         self.held.clear();
+        self.held.shrink_to(KEPT);
     }
 
     /// Lets the connection go when all that was put in is written.
@@ -91,7 +95,12 @@ impl Queue {
 fn send_now(stream: &TcpStream, bytes: &[u8]) -> usize {
     use nix::sys::socket::{MsgFlags, send};
     use std::os::fd::AsRawFd;
-    send(stream.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT).unwrap_or(0)
+    // A connection that is gone is an error here, not a signal, also in a program that has left these as they were.
+    #[cfg(target_os = "linux")]
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    #[cfg(not(target_os = "linux"))]
+    let flags = MsgFlags::MSG_DONTWAIT;
+    send(stream.as_raw_fd(), bytes, flags).unwrap_or(0)
 }
 
 #[cfg(not(unix))]

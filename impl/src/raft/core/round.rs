@@ -2,7 +2,7 @@
 //! length and those who have waited long enough, and sends the answers off.
 
 use super::{
-    Core, LONGEST_TICK_MS, Origin, Outcome, SWEEP, SWEEP_EVERY, Slot, State, Status, TICK, What,
+    Core, LONGEST_TICK_MS, Origin, Outcome, SWEEP, SWEEP_EVERY, Slot, State, Status, TICK,
 };
 use crate::mailbox::Refused;
 use crate::raft::{Callers, Job, Mail, Request};
@@ -19,7 +19,7 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
         self.look_after_log();
         self.keep_clock();
         self.arm_clock();
-        if self.state.waiting.len() > 0 {
+        if self.state.waiting.len() + self.state.held.len() > 0 {
             let now = self.now_us();
             self.state.waiting.mark(now);
             if !self.state.sweeping {
@@ -61,32 +61,6 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
         }
     }
 
-    /// The commands that have come together, as far as there is room for them.
-    fn submit_commands(&mut self) {
-        // While a snapshot is being taken the log may grow to twice its bound, and so may the files. The snapshot ends,
-        // and makes room.
-        let full = self.state.log_bytes > 2 * self.options.snapshot_bytes || self.room.is_full();
-        if self.state.commands.is_empty() || (full && self.state.snapshotting) {
-            return;
-        }
-        let commands = std::mem::take(&mut self.state.commands);
-        let mut submitted = Vec::with_capacity(commands.len());
-        let mut bytes = 0;
-        for Request { caller, what, forwards } in commands {
-            let What::Command(command) = what else { continue };
-            bytes += command.len();
-            let waiting = &self.state.waiting;
-            if waiting.len() + submitted.len() < self.options.max_waiting
-                && waiting.bytes() + bytes <= self.options.max_waiting_bytes
-            {
-                submitted.push((Origin::Caller(caller), command, forwards));
-            } else {
-                self.callers.tell(caller, Outcome::Busy);
-            }
-        }
-        self.submit(submitted);
-    }
-
     /// Tells callers with these tickets where their commands are in the log, if it has taken them behind `last`.
     pub(super) fn tell_logged(&mut self, last: Index, tickets: Range<Ticket>) {
         let terms = self.rsm.replica().raft().terms();
@@ -105,13 +79,12 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
             return;
         }
         let mut submitted = Vec::with_capacity(reads.len());
-        for Request { caller, what, .. } in reads {
-            let What::Query(query) = what else { continue };
+        for (origin, query) in reads {
             if self.state.waiting.len() < self.options.max_waiting {
-                let slot = Slot { origin: Origin::Caller(caller), command: None, bytes: 0 };
+                let slot = Slot { origin, command: None, bytes: 0 };
                 submitted.push((self.state.waiting.add(slot), query));
             } else {
-                self.callers.tell(caller, Outcome::Busy);
+                self.turn_away(origin, Outcome::Busy);
             }
         }
         self.step(Input::Read(submitted));
@@ -145,10 +118,16 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
 
     /// Has a snapshot taken when the log has become too long.
     fn look_after_log(&mut self) {
-        let most = self.options.snapshot_bytes.max(self.state.no_snapshot_below);
-        if self.state.log_bytes > most {
+        if self.log_length() > self.options.snapshot_bytes.max(self.state.no_snapshot_below) {
             self.take_snapshot();
         }
+    }
+
+    /// How long the log is, in bytes: its commands, or what they take of the files, if that is much. A batch takes
+    /// whole sectors, many times the length of a command that comes alone.
+    pub(super) fn log_length(&self) -> u64 {
+        let State { log_bytes, taken, .. } = self.state;
+        if taken > self.room.share() { log_bytes.max(taken) } else { log_bytes }
     }
 
     /// Has a snapshot taken of what is applied, unless that is under way or there is one.
@@ -184,6 +163,7 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
         let late = self.state.waiting.below(before(self.options.deadline));
         self.step(Input::GiveUp { below: late });
         self.state.waiting.forget(before(self.options.deadline));
+        self.give_up_held(before(self.options.park));
         self.state.sweeping = false;
     }
 
@@ -196,9 +176,11 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
         if self.state.failed.is_some() {
             self.abandon();
         }
-        let State { commands, reads, .. } = &mut self.state;
-        for Request { caller, .. } in commands.drain(..).chain(reads.drain(..)) {
-            self.callers.tell(caller, Outcome::NotExecuted { leader });
+        let commands = std::mem::take(&mut self.state.commands);
+        let come = self.state.held.take_all().chain(commands).map(|come| come.origin);
+        let reads = std::mem::take(&mut self.state.reads);
+        for origin in come.chain(reads.into_iter().map(|(origin, _)| origin)) {
+            self.turn_away(origin, Outcome::NotExecuted { leader });
         }
         self.callers.flush();
     }
@@ -215,7 +197,7 @@ impl<S: StateMachine, K: Callers<S>, R: raft::Rules, W: machine::Rules> Core<S, 
             last: raft.last().index,
             snapshot: raft.terms().base().index,
             log_bytes: self.state.log_bytes,
-            waiting: self.state.waiting.len() as u64,
+            waiting: (self.state.waiting.len() + self.state.held.len()) as u64,
             up: self.state.up,
             pending_writes: self.rsm.replica().pending_writes() as u64,
             clock: self.rsm.service().clock,
