@@ -58,7 +58,7 @@ fn an_output_directory_that_exists() {
 fn two_jobs_with_one_output_and_one_asked_for_otherwise() {
     let stage = Stage::new();
     stage.write("a", "a\n");
-    let waits = "cat; while [ ! -e go ]; do sleep 0.05; done";
+    let waits = "cat; while [ -e $PWD -a ! -e go ]; do sleep 0.05; done";
     let words = with(&["o", "--mapper", waits, "a"]);
     let job = stage.start("job", &words);
     job.address();
@@ -95,7 +95,7 @@ fn an_input_that_vanishes() {
     let stage = Stage::new();
     stage.write("a", "a\n");
     stage.write("b", "b\n");
-    let waits = "cat; while [ ! -e go ]; do sleep 0.05; done";
+    let waits = "cat; while [ -e $PWD -a ! -e go ]; do sleep 0.05; done";
     let one = ["run", "--workers", "1", "--reduces", "1", "--out", "o", "--max-attempts", "2"];
     let words = [&one[..], &["--mapper", waits, "a", "b"]].concat();
     let job = stage.start("job", &words);
@@ -123,7 +123,8 @@ fn a_mapper_that_hangs() {
 fn a_worker_on_which_nothing_works() {
     let stage = Stage::new();
     ["a", "b", "c", "d"].iter().for_each(|name| stage.write(name, format!("{name}\n")));
-    let mapper = "cat; [ -z \"$BROKEN\" ] || exit 1; while [ ! -e go ]; do sleep 0.05; done";
+    let mapper =
+        "cat; [ -z \"$BROKEN\" ] || exit 1; while [ -e $PWD -a ! -e go ]; do sleep 0.05; done";
     let job = ["--max-attempts", "2", "--mapper", mapper, "--reduces", "1", "--out", "o"];
     let serves = ["coordinator", "--listen", "127.0.0.1:0"];
     let words = [&serves[..], &job, &["a", "b", "c", "d"]].concat();
@@ -208,7 +209,7 @@ fn a_worker_of_another_version_and_one_without_a_coordinator() {
 #[test]
 fn a_damaged_journal() {
     let stage = Stage::with_books();
-    let waits = "cat; [ $mapreduce_task_partition != 7 ] || while [ ! -e go ]; do sleep 0.05; done";
+    let waits = "cat; [ $mapreduce_task_partition != 7 ] || while [ -e $PWD -a ! -e go ]; do sleep 0.05; done";
     let words = with(&["o", "--mapper", waits, "pg-*.txt"]);
     let job = stage.start("job", &words);
     let address = job.address();

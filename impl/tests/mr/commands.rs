@@ -97,7 +97,7 @@ fn outputs_of_sort_are_in_order() {
 fn the_status_is_told_while_it_runs_and_workers_join_from_elsewhere() {
     let stage = Stage::new();
     stage.write("text", "a\n");
-    let mapper = "cat; while [ ! -e go ]; do sleep 0.05; done";
+    let mapper = "cat; while [ -e $PWD -a ! -e go ]; do sleep 0.05; done";
     let job = ["--mapper", mapper, "--reduces", "1", "--out", "o", "text"];
     let coordinator = stage
         .start("coordinator", &[&["coordinator", "--listen", "127.0.0.1:0"], &job[..]].concat());

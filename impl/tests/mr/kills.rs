@@ -8,10 +8,10 @@ use std::time::Duration;
 
 /// Reads all, notes that it ran, and ends when it may.
 const WAITS: &str =
-    "cat; echo $mapreduce_task_partition >>ran; while [ ! -e go ]; do sleep 0.05; done";
+    "cat; echo $mapreduce_task_partition >>ran; while [ -e $PWD -a ! -e go ]; do sleep 0.05; done";
 /// The same, but for the first task, which ends at once.
 const ALL_BUT_ONE: &str = "cat; echo $mapreduce_task_partition >>ran; \
-    [ $mapreduce_task_partition = 0 ] || while [ ! -e go ]; do sleep 0.05; done";
+    [ $mapreduce_task_partition = 0 ] || while [ -e $PWD -a ! -e go ]; do sleep 0.05; done";
 
 fn stage() -> Stage {
     let stage = Stage::new();
