@@ -10,6 +10,7 @@ use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -274,8 +275,8 @@ fn commands_that_come_one_by_one_are_covered_in_time() {
     assert!(most < BOUND + BOUND / 2, "a snapshot began when there were {most} bytes of files");
 }
 
-/// Whether the snapshots of `Held` may end.
-static RELEASED: AtomicBool = AtomicBool::new(false);
+/// Set when the snapshots of `Held` may end.
+static RELEASED: OnceLock<()> = OnceLock::new();
 
 /// Counts texts. Its snapshots take until they are told.
 #[derive(Clone, Default)]
@@ -296,9 +297,7 @@ impl StateMachine for Held {
     }
 
     fn snapshot(&self, out: &mut dyn Write) -> io::Result<()> {
-        while !RELEASED.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        RELEASED.wait();
         out.write_all(&self.0.to_le_bytes())
     }
 
@@ -343,7 +342,7 @@ fn who_is_held_back_is_told() {
     });
     let longest = servers.iter().map(|server| server.status().log_bytes).max();
     assert!(longest > Some(BOUND), "{longest:?} bytes of commands when they were refused");
-    RELEASED.store(true, Ordering::Relaxed);
+    RELEASED.set(()).expect("it is set once");
     servers.iter().for_each(|server| while submit(server).is_err() {});
     let count = loop {
         if let Ok(count) = servers[0].read(()) {
